@@ -1,0 +1,1 @@
+//! Aldis, the server: transports, authentication, ICE servers and operation around the pure core.
