@@ -1,0 +1,154 @@
+//! The hub: takes inputs, keeps the timers, hands out the effects.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use aldis_protocol::{Identity, Limits, PeerId, RoomId, WireError};
+
+use crate::{Duplicates, Event, Input, Moment, Output, room::Room};
+
+/// All rooms of one shard.
+///
+/// `C` is the owner's handle of a connection; the hub only clones and compares it.
+///
+/// # Contract
+/// Drain [`poll_output`](Self::poll_output) after every call that takes `&mut self`, in order and before anybody else may call.
+/// Call [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come; late is harmless.
+pub struct Hub<C> {
+    rooms: HashMap<RoomId, Room<C>>,
+    effects: Effects<C>,
+}
+
+/// What every step of the hub may use: the limits, and the outputs and deadlines it writes.
+pub(crate) struct Effects<C> {
+    pub(crate) now: Moment,
+    pub(crate) limits: Limits,
+    outputs: VecDeque<Output<C>>,
+    deadlines: BTreeMap<(Moment, u64), Deadline>,
+    next_deadline: u64,
+    /// Where relayed texts are spliced, kept so that a relay allocates once.
+    pub(crate) splice: String,
+}
+
+/// What is due. Nothing is cancelled: a deadline that came to nothing finds nothing to do.
+pub(crate) enum Deadline {
+    /// An away session is announced or ends.
+    Session(RoomId, PeerId),
+    /// Tombstones of a room expire.
+    Tombstones(RoomId),
+}
+
+impl<C> Effects<C> {
+    pub(crate) fn push(&mut self, output: Output<C>) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.push(Output::Event(event));
+    }
+
+    pub(crate) fn arm(&mut self, at: Moment, deadline: Deadline) {
+        self.next_deadline += 1;
+        self.deadlines.insert((at, self.next_deadline), deadline);
+    }
+}
+
+impl<C: Clone + PartialEq> Hub<C> {
+    /// An empty hub with these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            rooms: HashMap::new(),
+            effects: Effects {
+                now: Moment::default(),
+                limits,
+                outputs: VecDeque::new(),
+                deadlines: BTreeMap::new(),
+                next_deadline: 0,
+                splice: String::new(),
+            },
+        }
+    }
+
+    /// Takes one thing that happened.
+    pub fn handle_input(&mut self, now: Moment, input: Input<'_, C>) {
+        let effects = &mut self.effects;
+        effects.now = now;
+        match input {
+            Input::Join(join) => {
+                let id = join.room.clone();
+                self.rooms.entry(id).or_insert_with_key(|id| Room::new(id.clone())).request(*join, effects);
+            }
+            Input::Confirmed { room, connection } => {
+                self.in_room(room, |room, effects| room.confirmed(connection, effects));
+            }
+            Input::Abandoned { room, connection } => self.in_room(room, |room, _| room.abandoned(connection)),
+            Input::Message { seat, message } => {
+                self.in_room(&seat.room, |room, effects| room.message(seat, message, effects));
+            }
+            Input::Authorized { seat, profile, grant } => {
+                self.in_room(&seat.room, |room, effects| room.authorized(seat, profile, grant, effects));
+            }
+            Input::Alive { seat } => self.in_room(&seat.room, |room, effects| room.alive(seat, effects)),
+            Input::Written { room, from, re } => self.in_room(room, |room, effects| room.written(from, re, effects)),
+            Input::Late { room, from, re } => self.in_room(room, |room, effects| room.late(from, re, effects)),
+            Input::Disconnected { seat, departure, unsent } => {
+                self.in_room(&seat.room, |room, effects| room.disconnected(seat, departure, unsent, effects));
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        self.effects.now = now;
+        while let Some(entry) = self.effects.deadlines.first_entry().filter(|entry| entry.key().0 <= now) {
+            match entry.remove() {
+                Deadline::Session(room, peer) => self.in_room(&room, |room, effects| room.session_due(&peer, effects)),
+                Deadline::Tombstones(room) => self.in_room(&room, Room::tombstones_due),
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        self.effects.deadlines.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The next effect, in order.
+    pub fn poll_output(&mut self) -> Option<Output<C>> {
+        let output = self.effects.outputs.pop_front();
+        // A burst, such as a welcome to a full room, leaves no memory behind.
+        if output.is_none() && self.effects.outputs.capacity() > 64 {
+            self.effects.outputs = VecDeque::new();
+        }
+        output
+    }
+
+    /// Says what would become of a join, without doing it: for the probe and for refusals before an upgrade.
+    ///
+    /// # Errors
+    /// Why the join would be refused.
+    pub fn preview(
+        &self,
+        room: &RoomId,
+        identity: &Identity,
+        max_peers: Option<u64>,
+        duplicates: Duplicates,
+    ) -> Result<(), WireError> {
+        self.rooms.get(room).map_or(Ok(()), |room| room.preview(identity, max_peers, duplicates, &self.effects.limits))
+    }
+
+    /// How many rooms have somebody in them.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.rooms.values().filter(|room| room.is_open()).count()
+    }
+
+    fn in_room(&mut self, id: &RoomId, step: impl FnOnce(&mut Room<C>, &mut Effects<C>)) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        step(room, &mut self.effects);
+        if room.is_forgotten() {
+            self.rooms.remove(id);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! One room: who is in it, in which order, and who has left it for good.
+
+use std::collections::VecDeque;
+
+use aldis_protocol::{
+    ClientMessage, CloseCode, ErrorCode, Json, MsgId, Outcome, PeerId, Presence, RoomId, ServerMessage, WireError,
+    limits::Limit,
+    server::{LeaveReason, ReceiptStatus},
+};
+
+use crate::{
+    Departure, Dialect, Event, Grant, Moment, Output, Parcel, Permission, Profile, Seat,
+    hub::{Deadline, Effects},
+    join::Pending,
+    output::Dropped,
+    session::{Away, Link, Notice, Parked, Parking, Session, State},
+};
+
+/// A room. It exists while somebody is in it, comes in, or is remembered as gone.
+pub(crate) struct Room<C> {
+    pub(crate) id: RoomId,
+    /// The highest place given so far: a Lamport number, never a clock.
+    pub(crate) seq: u64,
+    /// In the room's order, oldest first.
+    pub(crate) sessions: Vec<Session<C>>,
+    /// Between the two steps of a join.
+    pub(crate) joining: Vec<Pending<C>>,
+    /// Who left for good, oldest first: their ids are dead for ever.
+    tombstones: VecDeque<Tombstone>,
+}
+
+struct Tombstone {
+    id: PeerId,
+    expires: Moment,
+}
+
+impl<C: Clone + PartialEq> Room<C> {
+    pub(crate) fn new(id: RoomId) -> Self {
+        Self { id, seq: 0, sessions: Vec::new(), joining: Vec::new(), tombstones: VecDeque::new() }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.sessions.is_empty() && self.joining.is_empty() && self.tombstones.is_empty()
+    }
+
+    /// A message of a seated client.
+    pub(crate) fn message(&mut self, seat: &Seat<C>, message: ClientMessage<'_>, effects: &mut Effects<C>) {
+        let Some(index) = self.seated(seat) else {
+            // The session goes on elsewhere, or has ended; the connection is about to be closed and says so.
+            if let ClientMessage::Signal(signal) = message {
+                let error = WireError::new(ErrorCode::Superseded).about(signal.to, signal.naming.msg().cloned());
+                effects.push(Output::Send {
+                    to: seat.connection.clone(),
+                    message: error.outcome(Outcome::NotDelivered).into(),
+                });
+            }
+            return;
+        };
+        if !matches!(message, ClientMessage::Frozen) {
+            self.thaw(index, effects);
+        }
+        match message {
+            ClientMessage::Signal(signal) => self.signal(index, &signal, effects),
+            ClientMessage::Update(attributes) => self.update(index, attributes, effects),
+            ClientMessage::Check(id) => self.check(index, &id, effects),
+            ClientMessage::Frozen => self.away(index, Link::Frozen(seat.connection.clone()), effects),
+            ClientMessage::Leave => {
+                self.gone(index, LeaveReason::Left, effects);
+                effects.push(Output::Close { connection: seat.connection.clone(), code: CloseCode::Bye, error: None });
+            }
+            ClientMessage::Remove { id, reason } => self.remove(index, &id, reason, effects),
+            // Answered by the connection; here they only prove that a frozen page is awake.
+            ClientMessage::Hello(_) | ClientMessage::Auth(_) | ClientMessage::IceServers | ClientMessage::Ping(_) => {}
+        }
+    }
+
+    /// A new token: the grant counts from now on, and the others see a changed profile.
+    pub(crate) fn authorized(&mut self, seat: &Seat<C>, profile: Profile, grant: Grant, effects: &mut Effects<C>) {
+        let Some(index) = self.seated(seat) else { return };
+        let session = &mut self.sessions[index];
+        session.grant = grant;
+        if session.profile != profile {
+            session.profile = profile;
+            self.announce_update(index, effects);
+        }
+    }
+
+    /// A probed connection answered.
+    pub(crate) fn alive(&mut self, seat: &Seat<C>, effects: &mut Effects<C>) {
+        if let Some(index) = self.seated(seat) {
+            self.answer_askers(index, Presence::Here, effects);
+        }
+    }
+
+    /// A connection ended; what never left it is parked or given back.
+    pub(crate) fn disconnected(
+        &mut self,
+        seat: &Seat<C>,
+        departure: Departure,
+        unsent: Vec<Parcel>,
+        effects: &mut Effects<C>,
+    ) {
+        let Some(index) = self.seated(seat) else {
+            // Fenced: the session goes on with a newer connection, which gets what the old one could not take.
+            match self.find(&seat.peer) {
+                Some(index) => unsent.into_iter().for_each(|parcel| self.deliver(index, parcel, effects)),
+                None => self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects),
+            }
+            return;
+        };
+        match (departure, self.sessions[index].dialect) {
+            (Departure::Lost, Dialect::V1) => {
+                self.away(index, Link::Broken, effects);
+                for parcel in unsent {
+                    self.deliver(index, parcel, effects);
+                }
+            }
+            (Departure::Lost, Dialect::Raw) => {
+                self.gone(index, LeaveReason::Timeout, effects);
+                self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects);
+            }
+            (Departure::Bye, _) => {
+                self.gone(index, LeaveReason::Left, effects);
+                self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects);
+            }
+        }
+    }
+
+    /// An away session may have to be announced or ended.
+    pub(crate) fn session_due(&mut self, peer: &PeerId, effects: &mut Effects<C>) {
+        let Some(index) = self.find(peer) else { return };
+        let State::Away(away) = &mut self.sessions[index].state else { return };
+        if away.expires <= effects.now {
+            if let Link::Frozen(connection) = &away.link {
+                let error = Some(Box::new(WireError::new(ErrorCode::HeartbeatTimeout)));
+                effects.push(Output::Close { connection: connection.clone(), code: CloseCode::Timeout, error });
+            }
+            self.gone(index, LeaveReason::Timeout, effects);
+        } else if matches!(away.notice, Notice::Due(at) if at <= effects.now) {
+            away.notice = Notice::Given;
+            self.tell_others(index, &ServerMessage::PeerAway { id: peer.clone() }, effects);
+        }
+    }
+
+    /// Old tombstones are forgotten.
+    pub(crate) fn tombstones_due(&mut self, effects: &mut Effects<C>) {
+        while self.tombstones.front().is_some_and(|tombstone| tombstone.expires <= effects.now) {
+            self.tombstones.pop_front();
+        }
+        if let Some(next) = self.tombstones.front() {
+            effects.arm(next.expires, Deadline::Tombstones(self.id.clone()));
+        }
+    }
+
+    /// A receipt is due: the parcel left.
+    pub(crate) fn written(&mut self, from: &PeerId, re: &MsgId, effects: &mut Effects<C>) {
+        self.tell(from, ServerMessage::Receipt { re: re.clone(), status: ReceiptStatus::Written }, effects);
+    }
+
+    /// A receipt is overdue: the receiver reads too slowly to say.
+    pub(crate) fn late(&mut self, from: &PeerId, re: &MsgId, effects: &mut Effects<C>) {
+        effects.event(Event::Limit(Limit::receipt_ms));
+        let error =
+            WireError::with(ErrorCode::Unavailable, "The peer's connection took no bytes for limits.receipt_ms.");
+        self.tell(from, error.about(None, Some(re.clone())).outcome(Outcome::Unknown).into(), effects);
+    }
+
+    fn update(&mut self, index: usize, attributes: Json, effects: &mut Effects<C>) {
+        self.sessions[index].attributes = Some(attributes);
+        self.announce_update(index, effects);
+    }
+
+    pub(crate) fn announce_update(&self, index: usize, effects: &mut Effects<C>) {
+        self.show_others(index, effects, |peer| ServerMessage::PeerUpdated { peer });
+    }
+
+    fn check(&mut self, asker: usize, id: &PeerId, effects: &mut Effects<C>) {
+        let asker_id = self.sessions[asker].id.clone();
+        let target = self.find(id).filter(|target| *target != asker);
+        let presence = match target.map(|target| &mut self.sessions[target]) {
+            None => Presence::Gone,
+            Some(Session { state: State::Away(_), .. }) => Presence::Away,
+            Some(Session { state: State::Here { connection }, askers, .. }) => {
+                if !askers.contains(&asker_id) {
+                    askers.push(asker_id);
+                }
+                return effects.push(Output::Probe { connection: connection.clone() });
+            }
+        };
+        self.tell(&asker_id, ServerMessage::Checked { id: id.clone(), presence }, effects);
+    }
+
+    fn remove(&mut self, index: usize, id: &PeerId, reason: Option<String>, effects: &mut Effects<C>) {
+        let refused = if self.sessions[index].grant.allows(Permission::Moderate) {
+            let target = self.find(id).filter(|target| *target != index);
+            let Some(target) = target else {
+                let code = if self.is_tombstoned(id) { ErrorCode::PeerGone } else { ErrorCode::UnknownPeer };
+                let error = WireError::new(code).about(Some(id.clone()), None);
+                return self.tell_at(index, error.into(), effects);
+            };
+            if let Some(connection) = self.sessions[target].connection() {
+                let message = reason.map_or_else(
+                    || ErrorCode::Removed.meaning().to_owned(),
+                    |why| format!("Removed by a moderator: {why}"),
+                );
+                let error = Some(Box::new(WireError::with(ErrorCode::Removed, message)));
+                effects.push(Output::Close { connection: connection.clone(), code: CloseCode::Removed, error });
+            }
+            return self.gone(target, LeaveReason::Removed, effects);
+        } else {
+            WireError::with(ErrorCode::Forbidden, "`remove` needs `moderate` in the token's `can`.")
+        };
+        self.tell_at(index, refused.about(Some(id.clone()), None).into(), effects);
+    }
+
+    /// Makes a session away: parking starts at once, the others learn of it only if it lasts.
+    fn away(&mut self, index: usize, link: Link<C>, effects: &mut Effects<C>) {
+        let now = effects.now;
+        let session = &mut self.sessions[index];
+        match &mut session.state {
+            // A frozen page whose connection broke, or that says `frozen` again: the clock runs on.
+            State::Away(away) => away.link = link,
+            State::Here { .. } => {
+                let notice = now.after(effects.limits.away_notice_ms);
+                let expires = now.after(effects.limits.resume_window_ms);
+                let parking = Parking::default();
+                session.state = State::Away(Box::new(Away { link, notice: Notice::Due(notice), expires, parking }));
+                for at in [notice, expires] {
+                    effects.arm(at, Deadline::Session(self.id.clone(), session.id.clone()));
+                }
+                effects.event(Event::Away);
+            }
+        }
+        self.answer_askers(index, Presence::Away, effects);
+    }
+
+    /// A frozen page spoke: it is here again on the same connection.
+    fn thaw(&mut self, index: usize, effects: &mut Effects<C>) {
+        if let State::Away(away) = &self.sessions[index].state
+            && let Link::Frozen(connection) = &away.link
+        {
+            let connection = connection.clone();
+            let parked = self.attach(index, connection, effects);
+            self.hand_over(index, parked, effects);
+        }
+    }
+
+    /// Gives the session a connection, tells the others if they knew it away, and returns what was parked.
+    pub(crate) fn attach(&mut self, index: usize, connection: C, effects: &mut Effects<C>) -> Parking {
+        let session = &mut self.sessions[index];
+        let State::Away(away) = std::mem::replace(&mut session.state, State::Here { connection }) else {
+            return Parking::default();
+        };
+        if away.notice == Notice::Given {
+            let message = ServerMessage::PeerBack { id: session.id.clone() };
+            self.tell_others(index, &message, effects);
+        }
+        away.parking
+    }
+
+    /// Sends what was parked, in order.
+    pub(crate) fn hand_over(&mut self, index: usize, parking: Parking, effects: &mut Effects<C>) {
+        for parked in parking.into_iter() {
+            match parked {
+                Parked::Signal(parcel) => self.deliver(index, parcel, effects),
+                Parked::Notice(message) => self.tell_at(index, message, effects),
+            }
+        }
+    }
+
+    /// Ends a stay for good.
+    pub(crate) fn gone(&mut self, index: usize, reason: LeaveReason, effects: &mut Effects<C>) {
+        self.answer_askers(index, Presence::Gone, effects);
+        let session = self.sessions.remove(index);
+        self.bury(session.id.clone(), effects);
+        effects.event(Event::Left(reason));
+        let message = ServerMessage::PeerLeft { id: session.id.clone(), reason, is_final: true };
+        for other in &mut self.sessions {
+            other.askers.retain(|asker| *asker != session.id);
+            match &mut other.state {
+                State::Here { connection } => {
+                    effects.push(Output::Send { to: connection.clone(), message: message.clone() });
+                }
+                // Nothing follows a `peer-left`: the away peer will find this one in `left`.
+                State::Away(away) => {
+                    for _ in 0..away.parking.forget(&session.id) {
+                        effects.event(Event::Dropped(Dropped::Orphan));
+                    }
+                }
+            }
+        }
+        if let State::Away(away) = session.state {
+            self.settle(&session.id, away.parking.into_iter(), effects);
+        }
+        if self.sessions.is_empty() {
+            effects.event(Event::RoomClosed);
+        }
+    }
+
+    /// Tells the senders that their messages to a peer that is gone were not delivered.
+    fn settle(&mut self, to: &PeerId, parked: impl Iterator<Item = Parked>, effects: &mut Effects<C>) {
+        for parked in parked {
+            if let Parked::Signal(parcel) = parked {
+                self.refuse(&parcel, to, ErrorCode::PeerGone, effects);
+            }
+        }
+    }
+
+    fn bury(&mut self, id: PeerId, effects: &mut Effects<C>) {
+        let expires = effects.now.after(effects.limits.tombstone_ms);
+        if self.tombstones.is_empty() {
+            effects.arm(expires, Deadline::Tombstones(self.id.clone()));
+        }
+        self.tombstones.push_back(Tombstone { id, expires });
+        if self.tombstones.len() as u64 > effects.limits.tombstones_per_room {
+            self.tombstones.pop_front();
+            effects.event(Event::Limit(Limit::tombstones_per_room));
+        }
+    }
+
+    pub(crate) fn is_tombstoned(&self, id: &PeerId) -> bool {
+        self.tombstones.iter().any(|tombstone| tombstone.id == *id)
+    }
+
+    pub(crate) fn left(&self) -> Vec<PeerId> {
+        self.tombstones.iter().map(|tombstone| tombstone.id.clone()).collect()
+    }
+
+    /// Answers every `check` that waits for news of a peer.
+    pub(crate) fn answer_askers(&mut self, index: usize, presence: Presence, effects: &mut Effects<C>) {
+        let id = self.sessions[index].id.clone();
+        for asker in std::mem::take(&mut self.sessions[index].askers) {
+            self.tell(&asker, ServerMessage::Checked { id: id.clone(), presence }, effects);
+        }
+    }
+
+    pub(crate) fn find(&self, id: &PeerId) -> Option<usize> {
+        self.sessions.iter().position(|session| session.id == *id)
+    }
+
+    /// The session of a seat, unless it has a newer connection.
+    fn seated(&self, seat: &Seat<C>) -> Option<usize> {
+        self.find(&seat.peer).filter(|index| self.sessions[*index].is_on(&seat.connection))
+    }
+
+    /// Tells a peer something about its own messages, now or when it is back.
+    fn tell(&mut self, id: &PeerId, message: ServerMessage, effects: &mut Effects<C>) {
+        if let Some(index) = self.find(id) {
+            self.tell_at(index, message, effects);
+        }
+    }
+
+    pub(crate) fn tell_at(&mut self, index: usize, message: ServerMessage, effects: &mut Effects<C>) {
+        match &mut self.sessions[index].state {
+            State::Here { connection } => effects.push(Output::Send { to: connection.clone(), message }),
+            State::Away(away) => {
+                if away.parking.park(Parked::Notice(message), &effects.limits).is_err() {
+                    effects.event(Event::Dropped(Dropped::Notice));
+                }
+            }
+        }
+    }
+
+    /// Tells everybody else who is here. Who is away finds it in the next snapshot.
+    pub(crate) fn tell_others(&self, index: usize, message: &ServerMessage, effects: &mut Effects<C>) {
+        for (_, connection) in self.others(index) {
+            effects.push(Output::Send { to: connection.clone(), message: message.clone() });
+        }
+    }
+
+    /// Shows a peer to everybody else who is here, each with its own politeness.
+    pub(crate) fn show_others(
+        &self,
+        index: usize,
+        effects: &mut Effects<C>,
+        message: impl Fn(Box<aldis_protocol::PeerInfo>) -> ServerMessage,
+    ) {
+        for (other, connection) in self.others(index) {
+            let peer = Box::new(self.sessions[index].seen_from(other.place()));
+            effects.push(Output::Send { to: connection.clone(), message: message(peer) });
+        }
+    }
+
+    fn others(&self, index: usize) -> impl Iterator<Item = (&Session<C>, &C)> {
+        let others = self.sessions.iter().enumerate().filter(move |(at, _)| *at != index);
+        others.filter_map(|(_, other)| other.writable().map(|connection| (other, connection)))
+    }
+}
