@@ -124,13 +124,13 @@ impl<C: Clone + PartialEq> Room<C> {
             }
             return refuse(join.connection, error, effects);
         }
-        if join.duplicates == Duplicates::Replace {
-            self.replace(&join.profile.identity, effects);
-        }
+        let replaces = join.duplicates == Duplicates::Replace;
         let id = join.fresh.clone();
         let room_for = room_for(join.max_peers, &effects.limits);
         let session = session(join, id, place, 1, previous);
-        let roster: u64 = self.sessions.iter().map(Session::wire_size).sum();
+        let staying =
+            self.sessions.iter().filter(|other| !replaces || other.profile.identity != session.profile.identity);
+        let roster: u64 = staying.map(Session::wire_size).sum();
         if roster + session.wire_size() > effects.limits.welcome_bytes {
             effects.event(Event::Limit(Limit::welcome_bytes));
             let message = "The room's roster would be larger than limits.welcome_bytes.";
@@ -138,6 +138,10 @@ impl<C: Clone + PartialEq> Room<C> {
                 refuse(connection, WireError::with(ErrorCode::RoomFull, message), effects);
             }
             return;
+        }
+        // Only now: whoever is refused replaces nobody.
+        if replaces {
+            self.replace(&session.profile.identity, effects);
         }
         effects.event(Event::Joined);
         self.enter(session, Continuity::New, room_for, effects);

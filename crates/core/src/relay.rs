@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use aldis_protocol::{
-    ErrorCode, Outcome, PeerId, ServerMessage, Signal, SignalKind, WireError, limits::Limit, server::ReceiptStatus,
-};
+use aldis_protocol::{ErrorCode, Outcome, PeerId, ServerMessage, Signal, SignalKind, WireError, server::ReceiptStatus};
 
 use crate::{
     Event, Output, Parcel, Permission,
     hub::Effects,
     output::Dropped,
     room::Room,
-    session::{Parked, State},
+    session::{NoRoom, Parked, Parking, State},
 };
 
 impl<C: Clone + PartialEq> Room<C> {
@@ -104,12 +102,40 @@ impl<C: Clone + PartialEq> Room<C> {
                     self.tell_at(sender, ServerMessage::Receipt { re, status: ReceiptStatus::Parked }, effects);
                 }
             }
-            Err(Parked::Signal(parcel)) => {
-                effects.event(Event::Limit(Limit::parked_messages));
+            Err(no_room) => self.overflow(target, no_room, effects),
+        }
+    }
+
+    /// Hands over what an earlier connection of the peer could not take. Whose sender has left goes no further: nothing follows a
+    /// `peer-left`.
+    pub(crate) fn redeliver(&mut self, target: usize, unsent: Vec<Parcel>, effects: &mut Effects<C>) {
+        for parcel in unsent {
+            match self.find(&parcel.from) {
+                Some(_) => self.deliver(target, parcel, effects),
+                None => effects.event(Event::Dropped(Dropped::Orphan)),
+            }
+        }
+    }
+
+    /// Parks again, in order, what was parked before.
+    pub(crate) fn park_again(&mut self, target: usize, parking: Parking, effects: &mut Effects<C>) {
+        for parked in parking.into_iter() {
+            let State::Away(away) = &mut self.sessions[target].state else { return };
+            if let Err(no_room) = away.parking.park(parked, &effects.limits) {
+                self.overflow(target, no_room, effects);
+            }
+        }
+    }
+
+    /// A parking is full: a signal goes back to its sender, a notice is only counted.
+    fn overflow(&mut self, target: usize, no_room: NoRoom, effects: &mut Effects<C>) {
+        match no_room.parked {
+            Parked::Signal(parcel) => {
+                effects.event(Event::Limit(no_room.limit));
                 let to = self.sessions[target].id.clone();
                 self.refuse(&parcel, &to, ErrorCode::QueueFull, effects);
             }
-            Err(Parked::Notice(_)) => {}
+            Parked::Notice(_) => effects.event(Event::Dropped(Dropped::Notice)),
         }
     }
 

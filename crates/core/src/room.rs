@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use aldis_protocol::{
-    ClientMessage, CloseCode, ErrorCode, Json, MsgId, Outcome, PeerId, Presence, RoomId, ServerMessage, WireError,
+    ClientMessage, CloseCode, ErrorCode, Json, MsgId, Outcome, PeerId, Presence, RoomId, ServerMessage, SignalKind,
+    WireError,
     limits::Limit,
     server::{LeaveReason, ReceiptStatus},
 };
@@ -52,6 +53,9 @@ impl<C: Clone + PartialEq> Room<C> {
         let Some(index) = self.seated(seat) else {
             // The session goes on elsewhere, or has ended; the connection is about to be closed and says so.
             if let ClientMessage::Signal(signal) = message {
+                if signal.kind == SignalKind::Ack {
+                    return effects.event(Event::Dropped(Dropped::Ack));
+                }
                 let error = WireError::new(ErrorCode::Superseded).about(signal.to, signal.naming.msg().cloned());
                 effects.push(Output::Send {
                     to: seat.connection.clone(),
@@ -107,17 +111,21 @@ impl<C: Clone + PartialEq> Room<C> {
         let Some(index) = self.seated(seat) else {
             // Fenced: the session goes on with a newer connection, which gets what the old one could not take.
             match self.find(&seat.peer) {
-                Some(index) => unsent.into_iter().for_each(|parcel| self.deliver(index, parcel, effects)),
+                Some(index) => self.redeliver(index, unsent, effects),
                 None => self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects),
             }
             return;
         };
         match (departure, self.sessions[index].dialect) {
             (Departure::Lost, Dialect::V1) => {
+                // What was parked since the page froze is younger than what its connection could not take.
+                let younger = match &mut self.sessions[index].state {
+                    State::Away(away) => std::mem::take(&mut away.parking),
+                    State::Here { .. } => Parking::default(),
+                };
                 self.away(index, Link::Broken, effects);
-                for parcel in unsent {
-                    self.deliver(index, parcel, effects);
-                }
+                self.redeliver(index, unsent, effects);
+                self.park_again(index, younger, effects);
             }
             (Departure::Lost, Dialect::Raw) => {
                 self.gone(index, LeaveReason::Timeout, effects);
@@ -281,15 +289,13 @@ impl<C: Clone + PartialEq> Room<C> {
         let message = ServerMessage::PeerLeft { id: session.id.clone(), reason, is_final: true };
         for other in &mut self.sessions {
             other.askers.retain(|asker| *asker != session.id);
-            match &mut other.state {
-                State::Here { connection } => {
-                    effects.push(Output::Send { to: connection.clone(), message: message.clone() });
-                }
-                // Nothing follows a `peer-left`: the away peer will find this one in `left`.
-                State::Away(away) => {
-                    for _ in 0..away.parking.forget(&session.id) {
-                        effects.event(Event::Dropped(Dropped::Orphan));
-                    }
+            if let Some(connection) = other.connection() {
+                effects.push(Output::Send { to: connection.clone(), message: message.clone() });
+            }
+            // Nothing follows a `peer-left`, nor the `left` in which a broken peer will find this one.
+            if let State::Away(away) = &mut other.state {
+                for _ in 0..away.parking.forget(&session.id) {
+                    effects.event(Event::Dropped(Dropped::Orphan));
                 }
             }
         }
@@ -365,14 +371,14 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    /// Tells everybody else who is here. Who is away finds it in the next snapshot.
+    /// Tells everybody else who is connected. Whose connection broke finds it in the next snapshot.
     pub(crate) fn tell_others(&self, index: usize, message: &ServerMessage, effects: &mut Effects<C>) {
         for (_, connection) in self.others(index) {
             effects.push(Output::Send { to: connection.clone(), message: message.clone() });
         }
     }
 
-    /// Shows a peer to everybody else who is here, each with its own politeness.
+    /// Shows a peer to everybody else who is connected, each with its own politeness.
     pub(crate) fn show_others(
         &self,
         index: usize,
@@ -385,8 +391,9 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
+    /// A frozen page is among them: it thaws without a welcome, so its roster must be kept true meanwhile.
     fn others(&self, index: usize) -> impl Iterator<Item = (&Session<C>, &C)> {
         let others = self.sessions.iter().enumerate().filter(move |(at, _)| *at != index);
-        others.filter_map(|(_, other)| other.writable().map(|connection| (other, connection)))
+        others.filter_map(|(_, other)| other.connection().map(|connection| (other, connection)))
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use aldis_protocol::{Json, Limits, PeerId, PeerInfo, Presence, ServerMessage};
+use aldis_protocol::{Json, Limits, PeerId, PeerInfo, Presence, ServerMessage, limits::Limit};
 
 use crate::{Dialect, Grant, Moment, Profile, output::Parcel};
 
@@ -143,6 +143,12 @@ pub(crate) enum Parked {
     Notice(ServerMessage),
 }
 
+/// What a parking gives back, and the limit that it would break.
+pub(crate) struct NoRoom {
+    pub(crate) parked: Parked,
+    pub(crate) limit: Limit,
+}
+
 impl Parked {
     fn size(&self) -> u64 {
         match self {
@@ -154,10 +160,13 @@ impl Parked {
 
 impl Parking {
     /// Takes one thing, or gives it back where there is no room for it.
-    pub(crate) fn park(&mut self, parked: Parked, limits: &Limits) -> Result<(), Parked> {
+    pub(crate) fn park(&mut self, parked: Parked, limits: &Limits) -> Result<(), NoRoom> {
         let bytes = self.bytes + parked.size();
-        if self.queue.len() as u64 >= limits.parked_messages || bytes > limits.parked_bytes {
-            return Err(parked);
+        if self.queue.len() as u64 >= limits.parked_messages {
+            return Err(NoRoom { parked, limit: Limit::parked_messages });
+        }
+        if bytes > limits.parked_bytes {
+            return Err(NoRoom { parked, limit: Limit::parked_bytes });
         }
         self.bytes = bytes;
         self.queue.push_back(parked);

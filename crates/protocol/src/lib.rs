@@ -8,19 +8,23 @@
 //! | [`id`] | [`RoomId`], [`PeerId`], [`Identity`], [`MsgId`]: strings that were checked once |
 //! | [`client`] | [`ClientMessage`]: what a client sends, its payload borrowed and unread |
 //! | [`server`] | [`ServerMessage`]: what a server sends |
+//! | [`received`] | [`Received`]: what a client gets of either kind |
 //! | [`relay`] | how a signal becomes the text its receiver gets |
 //! | [`error`], [`close`] | the one table of error codes and the one of close codes |
 //! | [`limits`] | every limit, its default, its configuration key and the test that hits it |
+//! | [`docs`] | the tables of `docs/`, rendered from those of the code |
 //! | [`scan`] | one linear pass that refuses what would crash a receiver |
 //!
 //! Nothing here does IO, reads a clock or draws a random number.
 
 pub mod client;
 pub mod close;
+pub mod docs;
 pub mod error;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod received;
 pub mod relay;
 pub mod scan;
 pub mod server;
@@ -31,6 +35,7 @@ pub use error::{ErrorCode, Outcome, WireError};
 pub use id::{Identity, InvalidId, MsgId, NodeId, PeerId, RoomId};
 pub use json::Json;
 pub use limits::Limits;
+pub use received::{Received, Relayed, Unreadable};
 pub use server::{IceServer, LeaveReason, PeerInfo, Presence, ServerMessage, Welcome};
 
 /// The version of the protocol this crate speaks: `hello.protocol` and `welcome.protocol`.

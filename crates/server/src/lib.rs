@@ -1,1 +1,34 @@
 //! Aldis, the server: transports, authentication, ICE servers and operation around the pure core.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`serve`], [`server`] | the process, and a whole server inside one |
+//! | [`config`] | flags, environment and file |
+//! | [`listen`], [`http`] | sockets, endpoints |
+//! | [`ws`] | the WebSocket handshake and frames |
+//! | [`connection`] | one client's connection: in, out, time |
+//! | [`driver`] | the hubs, and what executes their outputs |
+//! | [`node`], [`admission`], [`clock`] | what all connections share |
+//! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
+//! | [`telemetry`] | metrics and logs |
+//! | [`bench`] | the load program |
+
+pub mod admission;
+pub mod auth;
+pub mod bench;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod driver;
+pub mod http;
+pub mod ice;
+pub mod listen;
+pub mod node;
+pub mod resume;
+pub mod serve;
+pub mod server;
+mod sync;
+pub mod telemetry;
+pub mod ws;

@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The program `aldis`. Everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    aldis_server::cli::run(std::env::args_os())
+}

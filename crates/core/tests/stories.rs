@@ -1,0 +1,20 @@
+//! The hub, told as stories: what goes in, and a table of everything that must come out.
+
+mod support;
+
+mod stories {
+    mod admission;
+    mod away;
+    mod checking;
+    mod departing;
+    mod duplicates;
+    mod frozen;
+    mod grants;
+    mod joining;
+    mod politeness;
+    mod receipts;
+    mod relaying;
+    mod resuming;
+    mod roster;
+    mod tombstones;
+}

@@ -1,0 +1,284 @@
+//! The documentation is tested: each JSON block of `docs/protocol.md` is a message that this crate understands, the generated
+//! tables are those of the code, and every test that the table of limits names exists.
+//!
+//! `ALDIS_BLESS=1 cargo test -p aldis-protocol --test docs` rewrites the generated tables.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use aldis_protocol::{
+    ClientMessage, Limits, PeerId, ServerMessage, SignalKind, WireError,
+    docs::{self, TABLES},
+    limits::TABLE,
+};
+use serde_json::Value;
+
+/// The pages with generated tables.
+const PAGES: [&str; 2] = ["docs/protocol.md", "docs/limits.md"];
+
+/// The `type` of every client message that is not relayed; `client_type` makes sure that none is forgotten.
+const REQUESTS: [&str; 9] = ["hello", "update", "ice-servers", "auth", "check", "frozen", "leave", "ping", "remove"];
+
+/// The `type` of every server message that is not relayed; `server_type` makes sure that none is forgotten.
+const EVENTS: [&str; 15] = [
+    "welcome",
+    "peer-joined",
+    "peer-updated",
+    "peer-away",
+    "peer-back",
+    "peer-left",
+    "ice-servers",
+    "resume",
+    "receipt",
+    "error",
+    "auth-ok",
+    "token-expiring",
+    "checked",
+    "reconnect",
+    "pong",
+];
+
+/// The claims that a token may have.
+const CLAIMS: [&str; 13] =
+    ["sub", "room", "exp", "nbf", "iat", "jti", "iss", "aud", "name", "metadata", "can", "maxPeers", "duplicates"];
+
+/// A fenced JSON block.
+struct Fixture {
+    tag: String,
+    line: usize,
+    text: String,
+}
+
+#[test]
+fn every_client_fixture_is_accepted_and_every_type_has_one() {
+    let limits = Limits::default();
+    let mut seen = BTreeSet::new();
+    for fixture in fixtures("client") {
+        let message = ClientMessage::parse(&fixture.text, &limits)
+            .unwrap_or_else(|rejection| panic!("line {}: {}", fixture.line, rejection.error));
+        seen.insert(client_type(&message));
+    }
+    let signals = SignalKind::ALL.iter().map(|kind| kind.as_str());
+    assert_eq!(seen, signals.chain(REQUESTS).collect());
+}
+
+#[test]
+fn every_server_fixture_survives_a_round_trip_and_every_type_has_one() {
+    let mut seen = BTreeSet::new();
+    for fixture in fixtures("server") {
+        let message: ServerMessage =
+            serde_json::from_str(&fixture.text).unwrap_or_else(|error| panic!("line {}: {error}", fixture.line));
+        assert_eq!(value(&message.to_json()), value(&fixture.text), "line {}", fixture.line);
+        seen.insert(server_type(&message));
+    }
+    assert_eq!(seen, BTreeSet::from(EVENTS));
+}
+
+#[test]
+fn every_relayed_fixture_is_what_the_server_writes_byte_for_byte() {
+    let limits = Limits::default();
+    let mut seen = BTreeSet::new();
+    for fixture in fixtures("relayed") {
+        let line = fixture.line;
+        let from = value(&fixture.text)["from"].as_str().map(PeerId::parse);
+        let Some(Ok(from)) = from else { panic!("line {line}: no valid `from`") };
+        // What its sender wrote: the same fields, with `to` in the place of `from`.
+        let sent = fixture.text.replacen("\"from\":", "\"to\":", 1);
+        let Ok(ClientMessage::Signal(signal)) = ClientMessage::parse(&sent, &limits) else {
+            panic!("line {line}: no client could have sent it");
+        };
+        let mut written = String::new();
+        signal.splice(&from, &mut written);
+        assert_eq!(written, fixture.text, "line {line}");
+        seen.insert(signal.kind.as_str());
+    }
+    assert_eq!(seen, SignalKind::ALL.iter().map(|kind| kind.as_str()).collect());
+}
+
+#[test]
+fn the_other_fixtures_are_claims_and_problems() {
+    let known = BTreeSet::from(CLAIMS);
+    let mut named = BTreeSet::new();
+    for fixture in fixtures("claims") {
+        let claims = value(&fixture.text);
+        let claims = claims.as_object().unwrap_or_else(|| panic!("line {}: not an object", fixture.line));
+        for claim in claims.keys() {
+            assert!(known.contains(claim.as_str()), "line {}: `{claim}` is no claim", fixture.line);
+            named.insert(claim.clone());
+        }
+        for required in ["sub", "room", "exp"] {
+            assert!(claims.contains_key(required), "line {}: `{required}` is required", fixture.line);
+        }
+    }
+    assert_eq!(named.len(), known.len(), "every claim has an example: {named:?}");
+
+    let problems = fixtures("problem");
+    assert!(!problems.is_empty());
+    for fixture in problems {
+        let error: WireError =
+            serde_json::from_str(&fixture.text).unwrap_or_else(|error| panic!("line {}: {error}", fixture.line));
+        assert_eq!(serde_json::to_value(&error).expect("serialises"), value(&fixture.text), "line {}", fixture.line);
+    }
+}
+
+#[test]
+fn the_generated_tables_are_those_of_the_code() {
+    let bless = std::env::var_os("ALDIS_BLESS").is_some();
+    let mut placed = BTreeSet::new();
+    for page in PAGES {
+        let path = root().join(page);
+        let written = read(&path);
+        let mut rendered = written.clone();
+        for &(name, render) in TABLES {
+            if let Some(filled) = fill(&rendered, name, &render()) {
+                rendered = filled;
+                placed.insert(name);
+            }
+        }
+        if bless && rendered != written {
+            fs::write(&path, &rendered).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        } else if let Some((line, expected, found)) = first_difference(&rendered, &written) {
+            panic!(
+                "{page}:{line} differs from the code; run with ALDIS_BLESS=1\n expected {expected}\n found    {found}"
+            );
+        }
+    }
+    assert_eq!(placed, TABLES.iter().map(|(name, _)| *name).collect(), "every table has its place");
+}
+
+#[test]
+fn every_test_that_the_table_of_limits_names_exists() {
+    let mut sources = Vec::new();
+    for krate in entries(&root().join("crates")) {
+        for folder in ["src", "tests"] {
+            collect_sources(&krate.join(folder), &mut sources);
+        }
+    }
+    let missing: BTreeSet<_> = TABLE
+        .iter()
+        .map(|row| row.test)
+        .filter(|test| !sources.iter().any(|source| source.contains(&format!("fn {test}("))))
+        .collect();
+    assert!(missing.is_empty(), "no test of these names: {missing:#?}");
+}
+
+#[test]
+fn a_table_without_its_marker_is_noticed() {
+    let page = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n";
+    let filled = "a\n<!-- generated: x -->\n\nnew\n\n<!-- end -->\nb\n";
+    assert_eq!(fill(page, "x", "new\n").as_deref(), Some(filled));
+    assert_eq!(fill(filled, "x", "new\n").as_deref(), Some(filled));
+    assert_eq!(fill(page, "y", "new\n"), None);
+    assert!(docs::limits().lines().count() > TABLE.len());
+}
+
+fn client_type(message: &ClientMessage<'_>) -> &'static str {
+    match message {
+        ClientMessage::Signal(signal) => signal.kind.as_str(),
+        ClientMessage::Hello(_) => "hello",
+        ClientMessage::Update(_) => "update",
+        ClientMessage::IceServers => "ice-servers",
+        ClientMessage::Auth(_) => "auth",
+        ClientMessage::Check(_) => "check",
+        ClientMessage::Frozen => "frozen",
+        ClientMessage::Leave => "leave",
+        ClientMessage::Ping(_) => "ping",
+        ClientMessage::Remove { .. } => "remove",
+    }
+}
+
+fn server_type(message: &ServerMessage) -> &'static str {
+    match message {
+        ServerMessage::Welcome(_) => "welcome",
+        ServerMessage::PeerJoined { .. } => "peer-joined",
+        ServerMessage::PeerUpdated { .. } => "peer-updated",
+        ServerMessage::PeerAway { .. } => "peer-away",
+        ServerMessage::PeerBack { .. } => "peer-back",
+        ServerMessage::PeerLeft { .. } => "peer-left",
+        ServerMessage::IceServers(_) => "ice-servers",
+        ServerMessage::Resume { .. } => "resume",
+        ServerMessage::Receipt { .. } => "receipt",
+        ServerMessage::Error(_) => "error",
+        ServerMessage::AuthOk { .. } => "auth-ok",
+        ServerMessage::TokenExpiring { .. } => "token-expiring",
+        ServerMessage::Checked { .. } => "checked",
+        ServerMessage::Reconnect { .. } => "reconnect",
+        ServerMessage::Pong { .. } => "pong",
+    }
+}
+
+/// The fixtures of one tag. Panics at a JSON block of no known tag: it would be one that nothing checks.
+fn fixtures(tag: &str) -> Vec<Fixture> {
+    let page = read(&root().join("docs/protocol.md"));
+    let mut found = Vec::new();
+    let mut open: Option<Fixture> = None;
+    for (index, line) in page.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (Some(fixture), None) => {
+                if !fixture.text.is_empty() {
+                    fixture.text.push('\n');
+                }
+                fixture.text.push_str(line);
+            }
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (None, Some(info)) => {
+                open = Some(Fixture { tag: info.to_owned(), line: index + 1, text: String::new() });
+            }
+            (None, None) => {}
+        }
+    }
+    for fixture in &found {
+        let known = ["client", "server", "relayed", "claims", "problem"].map(|tag| format!("json {tag}"));
+        let is_json = fixture.tag.starts_with("json");
+        assert!(!is_json || known.contains(&fixture.tag), "line {}: `{}`", fixture.line, fixture.tag);
+    }
+    found.retain(|fixture| fixture.tag == format!("json {tag}"));
+    found
+}
+
+/// The page with the table between its markers, or nothing where the page has no such markers.
+fn fill(page: &str, name: &str, table: &str) -> Option<String> {
+    let begin = format!("<!-- generated: {name} -->\n");
+    let (before, rest) = page.split_once(&begin)?;
+    let end = rest.find("<!-- end -->")?;
+    Some(format!("{before}{begin}\n{table}\n{}", &rest[end..]))
+}
+
+fn first_difference<'a>(expected: &'a str, found: &'a str) -> Option<(usize, &'a str, &'a str)> {
+    let (mut expected, mut found) = (expected.lines(), found.lines());
+    (1..).find_map(|line| match (expected.next(), found.next()) {
+        (None, None) => Some(None),
+        (left, right) if left == right => None,
+        (left, right) => Some(Some((line, left.unwrap_or("nothing"), right.unwrap_or("nothing")))),
+    })?
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What a folder holds; nothing where there is none.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+fn collect_sources(folder: &Path, sources: &mut Vec<String>) {
+    for path in entries(folder) {
+        if path.is_dir() {
+            collect_sources(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push(read(&path));
+        }
+    }
+}

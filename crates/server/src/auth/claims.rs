@@ -1,0 +1,196 @@
+//! A token's claims: one rule a claim, and null is never a value.
+
+use aldis_core::{Duplicates, Grant, Permission};
+use aldis_protocol::{
+    Identity, Json, Limits, RoomId,
+    scan::{Refused, scan},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    LEEWAY_MS, MAX_LIFE_MS, RoomScope, Rules, TokenError,
+    error::shorten,
+    object::{Object, ObjectError},
+};
+
+/// How much further ahead than a day `exp` may be, for a backend whose clock is ahead.
+const LIFE_SLACK_MS: u64 = 60_000;
+
+/// The longest `name`, in characters.
+const MAX_NAME: usize = 128;
+
+/// The rooms a token is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rooms {
+    One(RoomId),
+    Prefix(String),
+}
+
+/// The claims of one token.
+#[derive(Debug)]
+pub(super) struct Claims<'a>(Object<'a>);
+
+impl<'a> Claims<'a> {
+    pub(super) fn parse(json: &'a [u8]) -> Result<Self, TokenError> {
+        Object::parse(json).map(Self).map_err(|error| match error {
+            ObjectError::NotAnObject => TokenError::Malformed("its claims are not a JSON object"),
+            ObjectError::Doubled(name) => TokenError::Doubled { part: "claims", name: shorten(&name) },
+        })
+    }
+
+    /// Checks `exp`, `nbf` and `iat` against the clock and returns when the token expires, in Unix milliseconds.
+    pub(super) fn expires_at(&self, now_ms: u64) -> Result<u64, TokenError> {
+        let exp = self.time("exp")?.ok_or_else(|| wrong("exp", "is missing; a token must expire"))?;
+        // Every date is read before any is judged, so that a malformed one is never reported as an expired token.
+        let (nbf, iat) = (self.time("nbf")?, self.time("iat")?);
+        if now_ms >= exp.saturating_add(LEEWAY_MS) {
+            return Err(TokenError::Expired { ago_ms: now_ms.saturating_sub(exp) });
+        }
+        for (claim, from) in [("nbf", nbf), ("iat", iat)] {
+            if let Some(from) = from
+                && from > now_ms.saturating_add(LEEWAY_MS)
+            {
+                return Err(TokenError::NotYet { claim, in_ms: from.saturating_sub(now_ms) });
+            }
+        }
+        let ahead_ms = exp.saturating_sub(now_ms);
+        if ahead_ms > MAX_LIFE_MS + LIFE_SLACK_MS {
+            return Err(TokenError::TooLongLived { ahead_ms });
+        }
+        Ok(exp)
+    }
+
+    pub(super) fn identity(&self) -> Result<Identity, TokenError> {
+        let sub: String = self.required("sub", "a string")?;
+        Identity::parse(&sub).map_err(|error| wrong("sub", error.to_string()))
+    }
+
+    pub(super) fn rooms(&self, scope: RoomScope) -> Result<Rooms, TokenError> {
+        let room: String = self.required("room", "a string")?;
+        let Some(prefix) = room.strip_suffix('*') else {
+            return RoomId::parse(&room).map(Rooms::One).map_err(|error| wrong("room", error.to_string()));
+        };
+        if scope == RoomScope::Exact {
+            return Err(wrong("room", "is a pattern, and its key is not in `auth.allow_patterns`"));
+        }
+        RoomId::check(prefix).map_err(|error| wrong("room", format!("{error}, before its `*`")))?;
+        Ok(Rooms::Prefix(prefix.to_owned()))
+    }
+
+    pub(super) fn name(&self) -> Result<Option<String>, TokenError> {
+        let name: Option<String> = self.optional("name", "a string")?;
+        match name {
+            Some(name) if name.chars().count() > MAX_NAME => {
+                Err(wrong("name", format!("must be at most {MAX_NAME} characters")))
+            }
+            Some(name) if name.chars().any(char::is_control) => Err(wrong("name", "must not hold control characters")),
+            name => Ok(name),
+        }
+    }
+
+    /// The metadata as it was signed: other clients get this very text.
+    pub(super) fn metadata(&self, limits: &Limits) -> Result<Option<Json>, TokenError> {
+        let Some(raw) = self.0.get("metadata") else {
+            return Ok(None);
+        };
+        let bytes = raw.get().len();
+        if bytes as u64 > limits.metadata_bytes {
+            return Err(TokenError::MetadataTooLarge { bytes, limit: limits.metadata_bytes });
+        }
+        let depth = usize::try_from(limits.json_depth).unwrap_or(usize::MAX);
+        scan(raw.get(), depth).map_err(|refused| match refused {
+            Refused::TooDeep => wrong("metadata", format!("nests deeper than limits.json_depth, {depth}")),
+            Refused::LoneSurrogate => wrong("metadata", "holds a lone surrogate escape, which is no text"),
+        })?;
+        Ok(Some(Json::from_raw(raw)))
+    }
+
+    pub(super) fn grant(&self) -> Result<Grant, TokenError> {
+        let Some(names) = self.optional::<Vec<String>>("can", "an array of strings")? else {
+            return Ok(Grant::default());
+        };
+        names
+            .iter()
+            .map(|name| {
+                Permission::from_name(name).ok_or_else(|| {
+                    let known = Permission::ALL.map(Permission::as_str).join(", ");
+                    wrong("can", format!("names the unknown permission `{}`; known are {known}", shorten(name)))
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn max_peers(&self) -> Result<Option<u64>, TokenError> {
+        match self.optional("maxPeers", "a positive integer")? {
+            Some(0) => Err(wrong("maxPeers", "must be a positive integer")),
+            count => Ok(count),
+        }
+    }
+
+    pub(super) fn duplicates(&self) -> Result<Duplicates, TokenError> {
+        match self.optional::<String>("duplicates", "a string")?.as_deref() {
+            None => Ok(Duplicates::default()),
+            Some("allow") => Ok(Duplicates::Allow),
+            Some("replace") => Ok(Duplicates::Replace),
+            Some("reject") => Ok(Duplicates::Reject),
+            Some(_) => Err(wrong("duplicates", "must be allow, replace or reject")),
+        }
+    }
+
+    /// Checks `iss`, `aud` and `jti`.
+    pub(super) fn provenance(&self, rules: &Rules) -> Result<(), TokenError> {
+        let _: Option<String> = self.optional("jti", "a string")?;
+        if let Some(issuer) = &rules.issuer
+            && self.required::<String>("iss", "a string")? != *issuer
+        {
+            return Err(wrong("iss", "is not `auth.issuer`"));
+        }
+        if let Some(audience) = &rules.audience
+            && !self.required::<Audience>("aud", "a string or an array of strings")?.holds(audience)
+        {
+            return Err(wrong("aud", "does not name `auth.audience`"));
+        }
+        Ok(())
+    }
+
+    /// A date: whole Unix seconds in the token, milliseconds here.
+    fn time(&self, claim: &'static str) -> Result<Option<u64>, TokenError> {
+        let seconds: Option<u64> = self.optional(claim, "whole Unix seconds, without a fraction or quotes")?;
+        Ok(seconds.map(|seconds| seconds.saturating_mul(1_000)))
+    }
+
+    fn required<T: Deserialize<'a>>(&self, claim: &'static str, expected: &str) -> Result<T, TokenError> {
+        self.optional(claim, expected)?.ok_or_else(|| wrong(claim, "is missing"))
+    }
+
+    fn optional<T: Deserialize<'a>>(&self, claim: &'static str, expected: &str) -> Result<Option<T>, TokenError> {
+        self.0
+            .get(claim)
+            .map(|raw: &'a RawValue| {
+                serde_json::from_str(raw.get()).map_err(|_| wrong(claim, format!("must be {expected}")))
+            })
+            .transpose()
+    }
+}
+
+/// `aud`, in either of its forms.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn holds(&self, wanted: &str) -> bool {
+        match self {
+            Self::One(one) => one == wanted,
+            Self::Several(several) => several.iter().any(|one| one == wanted),
+        }
+    }
+}
+
+fn wrong(claim: &'static str, problem: impl Into<std::borrow::Cow<'static, str>>) -> TokenError {
+    TokenError::Claim { claim, problem: problem.into() }
+}

@@ -1,0 +1,211 @@
+//! A key that signs tokens.
+
+use std::fmt;
+
+use aldis_protocol::RoomId;
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use thiserror::Error;
+
+use crate::config::{MIN_SECRET_BYTES, Secret};
+
+/// The key id of the development key.
+pub const DEV_KID: &str = "dev";
+
+/// The development key. It is public, so `aldis serve` refuses it, and every other secret that begins as it does.
+pub const DEV_SECRET: &str = "aldis-dev-key-not-for-production-0123456789";
+
+const DEV_PREFIX: &str = "aldis-dev-";
+
+/// The signature algorithm of a key. A token cannot choose another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256: the backend and the server share a secret.
+    Hs256,
+}
+
+impl Algorithm {
+    /// The name in a token's `alg`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+        }
+    }
+
+    pub(super) const fn library(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which rooms a key's tokens may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RoomScope {
+    /// One room a token.
+    #[default]
+    Exact,
+    /// One room, or every room that begins with a prefix: `"room": "team-7-*"`.
+    Patterns,
+}
+
+/// What a key is made of, by algorithm.
+#[derive(Clone)]
+enum Material {
+    Shared { secret: Secret, decoding: DecodingKey },
+}
+
+/// One key.
+#[derive(Clone)]
+pub struct Key {
+    kid: String,
+    alg: Algorithm,
+    material: Material,
+    scope: RoomScope,
+}
+
+impl Key {
+    /// Reads `kid:secret`. The text behind the first colon is the key, byte for byte.
+    ///
+    /// # Errors
+    /// Says what is wrong with the entry, without the secret.
+    pub fn parse(entry: &str) -> Result<Self, KeyError> {
+        let (kid, secret) = entry.split_once(':').ok_or(KeyError::NoColon)?;
+        // A room id's alphabet; a colon cannot be in it here.
+        RoomId::check(kid).map_err(|_| KeyError::Kid)?;
+        let kid = kid.to_owned();
+        if secret.len() < MIN_SECRET_BYTES {
+            return Err(KeyError::TooShort { kid, bytes: secret.len() });
+        }
+        if secret.trim() != secret {
+            return Err(KeyError::WhiteSpace { kid });
+        }
+        Ok(Self::shared(kid, secret))
+    }
+
+    /// The public key of `aldis dev`.
+    #[must_use]
+    pub fn dev() -> Self {
+        Self { scope: RoomScope::Patterns, ..Self::shared(DEV_KID.to_owned(), DEV_SECRET) }
+    }
+
+    fn shared(kid: String, secret: &str) -> Self {
+        let decoding = DecodingKey::from_secret(secret.as_bytes());
+        let material = Material::Shared { secret: Secret::new(secret), decoding };
+        Self { kid, alg: Algorithm::Hs256, material, scope: RoomScope::Exact }
+    }
+
+    /// The key id: a token names it in its header's `kid`.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The algorithm.
+    #[must_use]
+    pub fn alg(&self) -> Algorithm {
+        self.alg
+    }
+
+    /// Which rooms its tokens may name.
+    #[must_use]
+    pub fn scope(&self) -> RoomScope {
+        self.scope
+    }
+
+    pub(super) fn set_scope(&mut self, scope: RoomScope) {
+        self.scope = scope;
+    }
+
+    /// Whether it is the published development key, or looks like one.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        match &self.material {
+            Material::Shared { secret, .. } => secret.expose().starts_with(DEV_PREFIX.as_bytes()),
+        }
+    }
+
+    /// The shared secret, to find out whether it is used for something else too.
+    pub(crate) fn secret(&self) -> &Secret {
+        match &self.material {
+            Material::Shared { secret, .. } => secret,
+        }
+    }
+
+    pub(super) fn decoding(&self) -> &DecodingKey {
+        match &self.material {
+            Material::Shared { decoding, .. } => decoding,
+        }
+    }
+
+    pub(super) fn encoding(&self) -> EncodingKey {
+        match &self.material {
+            Material::Shared { secret, .. } => EncodingKey::from_secret(secret.expose()),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Never shows the material.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).field("alg", &self.alg).finish_non_exhaustive()
+    }
+}
+
+/// Why an entry of `auth.keys` is no key.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// The separator is missing.
+    #[error("an entry must be `kid:secret`; this one has no colon")]
+    NoColon,
+    /// The key id is not one.
+    #[error("a key id must be 1 to 128 characters of [A-Za-z0-9._@-]")]
+    Kid,
+    /// The secret could be guessed.
+    #[error(
+        "the secret of key `{kid}` is {bytes} bytes; at least {MIN_SECRET_BYTES} are needed (`aldis keys generate` makes one)"
+    )]
+    TooShort {
+        /// The key id.
+        kid: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The secret has a stray newline or space, which would be part of the key.
+    #[error("the secret of key `{kid}` begins or ends with white space, which would be part of the key")]
+    WhiteSpace {
+        /// The key id.
+        kid: String,
+    },
+    /// Two keys share an id.
+    #[error("two keys have the id `{kid}`")]
+    Duplicate {
+        /// The key id.
+        kid: String,
+    },
+    /// The key is published in the source code of this program.
+    #[error("the secret of key `{kid}` is the public development key; make your own with `aldis keys generate`")]
+    Public {
+        /// The key id.
+        kid: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_development_key_is_long_enough_and_known_as_public() {
+        assert!(Key::parse(&format!("{DEV_KID}:{DEV_SECRET}")).expect("a key").is_public());
+        assert!(Key::dev().is_public());
+        assert!(!Key::parse("a:0123456789abcdef0123456789abcdef").expect("a key").is_public());
+        assert!(!format!("{:?}", Key::dev()).contains("0123456789"));
+    }
+}

@@ -1,0 +1,32 @@
+//! Pairs of peers, each pair in a room of its own.
+
+use aldis_client::Connection;
+use anyhow::ensure;
+use futures_util::{Stream, StreamExt as _, stream};
+
+use super::target::Target;
+
+/// Joins under way at once: connections that have shown no token yet are limited by address, to 200 by default.
+const JOINING: usize = 64;
+
+/// Two peers in one room; the second came later.
+pub(super) struct Pair {
+    pub(super) first: Connection,
+    pub(super) second: Connection,
+}
+
+/// Joins so many pairs, and yields each as soon as it is complete.
+pub(super) fn pairs(target: &Target, count: usize) -> impl Stream<Item = anyhow::Result<Pair>> {
+    stream::iter(0..count).map(|number| pair(target, number)).buffer_unordered(JOINING)
+}
+
+async fn pair(target: &Target, number: usize) -> anyhow::Result<Pair> {
+    let room = format!("bench-{}-{number}", std::process::id());
+    let first = target.join(&room, &format!("first-{number}")).await?;
+    let second = target.join(&room, &format!("second-{number}")).await?;
+    ensure!(
+        second.welcome().peers.iter().map(|peer| &peer.id).eq([first.id()]),
+        "in {room} the second peer does not see exactly the first"
+    );
+    Ok(Pair { first, second })
+}

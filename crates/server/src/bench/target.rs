@@ -1,0 +1,161 @@
+//! The server under test: where it is, how to get in, and how to read what it costs.
+
+use std::{
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aldis_client::{Connection, Dialect, Options, Token};
+use anyhow::Context as _;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use tokio::runtime::{Builder, Runtime};
+
+/// Longer than any run.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+/// How long one join may take while thousands of others happen.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every load needs to know.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// The server, e.g. http://127.0.0.1:7654.
+    #[arg(long)]
+    url: String,
+    /// A key of the server as KID:SECRET, to mint tokens with; without it the clients send none.
+    #[arg(long, value_name = "KID:SECRET")]
+    key: Option<Key>,
+    /// The server's process id, to read its CPU time and memory.
+    #[arg(long)]
+    pub(super) pid: Option<u32>,
+    /// Which kind of clients join.
+    #[arg(long, value_enum, default_value = "raw")]
+    dialect: Kind,
+    /// Threads of the load.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: u16,
+    /// Print the report as one line of JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which kind of clients join.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// Plain WebSocket, the token in a header.
+    Raw,
+    /// `aldis.v1`, the token as a subprotocol.
+    V1,
+}
+
+/// An HS256 key of the server.
+#[derive(Clone)]
+struct Key {
+    kid: String,
+    secret: EncodingKey,
+}
+
+impl Target {
+    /// Connects one client as `identity` to `room`.
+    pub(super) async fn join(&self, room: &str, identity: &str) -> anyhow::Result<Connection> {
+        let token = self.key.as_ref().map(|key| key.mint(room, identity)).transpose()?;
+        let (dialect, token) = match self.dialect {
+            Kind::Raw => (Dialect::Raw, token.map(Token::Header)),
+            Kind::V1 => (Dialect::default(), token.map(Token::Subprotocol)),
+        };
+        let mut options = Options::new(&self.url).room(room).dialect(dialect);
+        options.token = token;
+        options.timeout = JOIN_TIMEOUT;
+        Connection::connect(options).await.with_context(|| format!("{identity} cannot join {room}"))
+    }
+
+    /// The runtime of the load.
+    pub(super) fn runtime(&self) -> std::io::Result<Runtime> {
+        match self.threads {
+            1 => Builder::new_current_thread().enable_all().build(),
+            threads => Builder::new_multi_thread().worker_threads(threads.into()).enable_all().build(),
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    room: &'a str,
+    exp: u64,
+}
+
+impl Key {
+    fn mint(&self, room: &str, identity: &str) -> anyhow::Result<String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(self.kid.clone());
+        let claims = Claims { sub: identity, room, exp: (now + TOKEN_LIFE).as_secs() };
+        jsonwebtoken::encode(&header, &claims, &self.secret).context("cannot sign a token")
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((kid, secret)) if !kid.is_empty() && secret.len() >= 32 => {
+                Ok(Self { kid: kid.to_owned(), secret: EncodingKey::from_secret(secret.as_bytes()) })
+            }
+            _ => Err("must be KID:SECRET, the secret of at least 32 bytes".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Key {
+    /// Never prints the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// Reads `3s`, `500ms` or plain seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, scale) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let seconds = number.parse::<f64>().map(|number| number * scale);
+    seconds
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "must be like `3s` or `500ms`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let cases = [
+            ("3s", Some(3000)),
+            ("500ms", Some(500)),
+            ("2", Some(2000)),
+            ("0.5s", Some(500)),
+            ("-1s", None),
+            ("x", None),
+        ];
+        for (text, millis) in cases {
+            assert_eq!(duration(text).ok(), millis.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys() {
+        let secret = "s".repeat(32);
+        assert!(format!("bench:{secret}").parse::<Key>().is_ok());
+        for bad in [String::new(), secret.clone(), format!(":{secret}"), "bench:short".to_owned()] {
+            assert!(bad.parse::<Key>().is_err(), "{bad}");
+        }
+        let key: Key = format!("bench:{secret}").parse().expect("a key");
+        assert!(!format!("{key:?}").contains(&secret));
+        assert_eq!(key.mint("room", "ann").expect("signs").split('.').count(), 3);
+    }
+}

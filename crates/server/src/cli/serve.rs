@@ -1,0 +1,77 @@
+//! `aldis serve` and `aldis dev`.
+
+use clap::Args;
+
+use super::Exit;
+use crate::{
+    config::{Config, Flags},
+    server::Mode,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ALDIS_AUTH_KEYS=$(aldis keys generate) aldis serve
+  aldis serve --config aldis.toml --listen 127.0.0.1:7654 --admin 127.0.0.1:9654
+  aldis serve --listen 127.0.0.1:0 --ports-file ports.json
+
+Everything else comes from the environment or the file, and secrets only from there. For example:
+  ALDIS_AUTH_KEYS         the keys that sign tokens: kid:secret[,kid:secret]
+  ALDIS_CLUSTER_SECRET    at least 32 bytes; with it sessions survive a restart of the server
+  ALDIS_STUN_URLS         stun:HOST[:PORT], separated by commas
+  ALDIS_TURN_URLS         turn:HOST[:PORT][?transport=udp|tcp] or turns:..., separated by commas
+  ALDIS_TURN_SECRET       coturn's static-auth-secret
+  ALDIS_TURN_TTL          how long TURN credentials open new allocations, in seconds
+  ALDIS_ALLOWED_ORIGINS   https://app.example.org, separated by commas; else any
+  ALDIS_LOG               info, debug, or directives as aldis_server::auth=debug
+  ALDIS_LOG_FORMAT        auto, pretty or json
+  ALDIS_DRAIN_WINDOW_MS   over how long the clients of a stopping server are sent elsewhere
+`aldis config show` lists all keys, `aldis config check` says what is wrong with them.")]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  aldis dev
+  aldis dev --port 8080
+  ALDIS_STUN_URLS=stun:stun.example.org aldis dev
+
+The key is public, so only this machine can connect. The environment counts as for `aldis serve`,
+except for ALDIS_AUTH_* and the configuration file.")]
+pub(super) struct DevArgs {
+    /// The port on localhost.
+    #[arg(long, conflicts_with = "listen")]
+    port: Option<u16>,
+    /// The address, on loopback: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`; port 0 takes a free one
+    /// [default: `localhost:7654`] [env: ALDIS_LISTEN].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Write the addresses that were bound to this file, as JSON: `{"listen": "127.0.0.1:7654"}`.
+    #[arg(long, value_name = "FILE")]
+    ports_file: Option<String>,
+    /// Serve /livez, /readyz and /metrics on an address of their own, on loopback.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+}
+
+impl DevArgs {
+    fn flags(&self) -> Flags {
+        let listen = self.port.map(|port| format!("localhost:{port}")).or_else(|| self.listen.clone());
+        Flags { listen, ports_file: self.ports_file.clone(), admin: self.admin.clone(), config: None }
+    }
+}
+
+pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
+    run(Config::load(&args.flags, std::env::vars_os())?, Mode::Serve)
+}
+
+pub(super) fn dev(args: &DevArgs) -> anyhow::Result<Exit> {
+    run(Config::dev(&args.flags(), std::env::vars_os())?, Mode::Dev)
+}
+
+fn run(config: Config, mode: Mode) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(crate::serve::run(config, mode))?;
+    Ok(Exit::Ok)
+}

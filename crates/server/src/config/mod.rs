@@ -1,0 +1,167 @@
+//! The configuration: one tree from defaults, file, environment and flags, in that order, the later the stronger.
+//!
+//! ```text
+//!  flags, ALDIS_*, TOML ─► layers (who says what) ─► sections (what it means) ─► Config, or every mistake at once
+//! ```
+//!
+//! `layers` finds each key's value and where it came from without judging it; the sections then read them one by one and collect
+//! what is wrong, so that one run names every mistake with its key and its source. Secrets come from the environment or the file,
+//! never from a flag, and are never printed. An empty variable counts as unset.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
+//! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
+//! | `reader` | what the sections read with, and what `aldis config show` prints |
+//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`] | a section each |
+//! | [`secret`] | [`Secret`] |
+
+use std::{ffi::OsString, path::PathBuf};
+
+use aldis_protocol::Limits;
+
+pub mod auth;
+mod document;
+pub mod ice;
+pub mod layers;
+pub mod limits;
+pub mod listen;
+pub mod log;
+pub mod mistake;
+pub mod origins;
+mod raw;
+mod reader;
+pub mod secret;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use auth::AuthConfig;
+pub use ice::{IceConfig, TurnConfig};
+pub use layers::Flags;
+pub use listen::ListenAddr;
+pub use log::{LogConfig, LogFormat};
+pub use mistake::{ConfigError, Mistake, Source};
+pub use origins::Origins;
+pub use reader::Row;
+pub use secret::{MIN_SECRET_BYTES, Secret};
+
+use layers::Layers;
+use reader::Reader;
+
+/// Default of `drain_window_ms`: Kubernetes kills a process 30 s after it asked it to stop.
+const DRAIN_WINDOW_MS: u64 = 25_000;
+
+/// Longest drain window: a day.
+const MAX_DRAIN_WINDOW_MS: u64 = 86_400_000;
+
+/// What the configuration is for: what has to be there, and what must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `aldis serve`: keys are needed.
+    Serve,
+    /// `aldis dev`: the public development key, loopback only, no configuration file.
+    Dev,
+    /// A tool: only what is there has to be right.
+    Tool,
+}
+
+/// Everything the server can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `listen`: where clients connect.
+    pub listen: ListenAddr,
+    /// `ports_file`: where to write the addresses that were bound, as JSON.
+    pub ports_file: Option<PathBuf>,
+    /// `admin`: where `/livez`, `/readyz` and `/metrics` are, if not beside the rest.
+    pub admin: Option<ListenAddr>,
+    /// `[auth]`: who may come in.
+    pub auth: AuthConfig,
+    /// `cluster_secret`: what resume tokens and TURN pseudonyms are derived from; random at each start where there is none.
+    pub cluster_secret: Option<Secret>,
+    /// `[stun]` and `[turn]`: the ICE servers.
+    pub ice: IceConfig,
+    /// `allowed_origins`: whose pages may connect.
+    pub origins: Origins,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `drain_window_ms`: over how long the clients of a stopping server are sent elsewhere, in milliseconds.
+    pub drain_window_ms: u64,
+    /// `[log]`.
+    pub log: LogConfig,
+}
+
+/// A configuration and where each of its values came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it comes to.
+    pub config: Config,
+    /// Every key, in the order of the sections.
+    pub rows: Vec<Row>,
+}
+
+impl Config {
+    /// Reads the configuration of `aldis serve`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        Ok(Loaded::load(flags, env, Purpose::Serve)?.config)
+    }
+
+    /// Reads the configuration of `aldis dev`: on loopback, at `localhost:7654` unless told otherwise, with the public development
+    /// key. The environment still counts, except for keys and the configuration file.
+    ///
+    /// # Errors
+    /// Every mistake in it; an address that is not loopback is one.
+    pub fn dev(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        Ok(Loaded::load(flags, env, Purpose::Dev)?.config)
+    }
+}
+
+impl Loaded {
+    /// Reads a configuration for some purpose.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load(
+        flags: &Flags,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+        purpose: Purpose,
+    ) -> Result<Self, ConfigError> {
+        let Layers { tree, sources, mistakes } = Layers::gather(flags, env, purpose);
+        let mut reader = Reader::new(sources, mistakes);
+
+        let listen = listen::read(&mut reader, tree.listen, purpose);
+        let ports_file = reader.text("ports_file", tree.ports_file).map(PathBuf::from);
+        let admin = listen::read_admin(&mut reader, tree.admin, purpose);
+        let origins = origins::read(&mut reader, tree.allowed_origins);
+        let window = 0..=MAX_DRAIN_WINDOW_MS;
+        let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
+        let cluster_secret = reader.strong_secret("cluster_secret", tree.cluster_secret);
+        let auth = auth::read(&mut reader, tree.auth, purpose);
+        let ice = ice::read(&mut reader, tree.stun, tree.turn);
+        let limits = limits::read(&mut reader, tree.limits);
+        let log = log::read(&mut reader, tree.log);
+        refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &ice);
+
+        let config =
+            Config { listen, ports_file, admin, auth, cluster_secret, ice, origins, limits, drain_window_ms, log };
+        reader.finish().map(|rows| Self { config, rows })
+    }
+}
+
+/// A secret that serves two purposes is known in two places, and each could forge what the other signs.
+fn refuse_shared_secrets(reader: &mut Reader, auth: &AuthConfig, cluster: Option<&Secret>, ice: &IceConfig) {
+    let is_key = |secret: &Secret| auth.keys.keys().iter().any(|key| key.secret() == secret);
+    let turn = ice.turn.as_ref().map(|turn| &turn.secret);
+    if cluster.is_some_and(is_key) {
+        reader.refuse("cluster_secret", "is the secret of a key of auth.keys; every secret needs its own");
+    }
+    if turn.is_some_and(is_key) {
+        reader.refuse("turn.secret", "is the secret of a key of auth.keys; every secret needs its own");
+    }
+    if cluster.is_some() && cluster == turn {
+        reader.refuse("turn.secret", "is the cluster_secret; every secret needs its own");
+    }
+}

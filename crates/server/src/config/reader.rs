@@ -1,0 +1,130 @@
+//! What the sections read with: values come out typed, mistakes are kept, and every key is noted with its source.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use super::{ConfigError, MIN_SECRET_BYTES, Mistake, Secret, Source, raw::Raw};
+
+/// One key as `aldis config show` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key's path.
+    pub key: &'static str,
+    /// Its value, masked where it is a secret; empty where there is none.
+    pub value: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Reads keys one by one. A key with a mistake reads as its default or as nothing; [`finish`](Self::finish) then fails.
+pub(super) struct Reader {
+    sources: BTreeMap<String, Source>,
+    mistakes: Vec<Mistake>,
+    rows: Vec<Row>,
+}
+
+impl Reader {
+    pub(super) fn new(sources: BTreeMap<String, Source>, mistakes: Vec<Mistake>) -> Self {
+        Self { sources, mistakes, rows: Vec::new() }
+    }
+
+    /// Every key that was read, or every mistake.
+    pub(super) fn finish(self) -> Result<Vec<Row>, ConfigError> {
+        if self.mistakes.is_empty() { Ok(self.rows) } else { Err(ConfigError { mistakes: self.mistakes }) }
+    }
+
+    /// Notes a mistake in a key.
+    pub(super) fn refuse(&mut self, key: &str, problem: impl Into<String>) {
+        self.mistakes.push(Mistake { key: key.to_owned(), source: self.source(key), problem: problem.into() });
+    }
+
+    /// A string.
+    pub(super) fn text(&mut self, key: &'static str, raw: Option<Raw>) -> Option<String> {
+        self.note(key, raw.as_ref().map(ToString::to_string));
+        self.convert(key, raw, Raw::text)
+    }
+
+    /// A string with a default.
+    pub(super) fn text_or(&mut self, key: &'static str, raw: Option<Raw>, default: &str) -> String {
+        self.note(key, Some(raw.as_ref().map_or_else(|| default.to_owned(), ToString::to_string)));
+        self.convert(key, raw, Raw::text).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number(
+        &mut self,
+        key: &'static str,
+        raw: Option<Raw>,
+        default: u64,
+        range: &RangeInclusive<u64>,
+    ) -> u64 {
+        self.note(key, Some(raw.as_ref().map_or_else(|| default.to_string(), ToString::to_string)));
+        let number = self.convert(key, raw, Raw::number).unwrap_or(default);
+        if range.contains(&number) {
+            return number;
+        }
+        self.refuse(key, format!("{number} is not from {} to {}", range.start(), range.end()));
+        default
+    }
+
+    /// Several strings.
+    pub(super) fn list(&mut self, key: &'static str, raw: Option<Raw>) -> Vec<String> {
+        self.note(key, raw.as_ref().map(ToString::to_string));
+        self.convert(key, raw, Raw::list).unwrap_or_default()
+    }
+
+    /// Several strings that nobody may see.
+    pub(super) fn secret_list(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Vec<String>> {
+        self.note(key, raw.as_ref().map(|_| "[redacted]".to_owned()));
+        self.convert(key, raw, Raw::list)
+    }
+
+    /// A string that nobody may see.
+    pub(super) fn secret(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Secret> {
+        self.note(key, raw.as_ref().map(|_| "[redacted]".to_owned()));
+        let text = self.convert(key, raw, Raw::text)?;
+        if text.trim() != text || text.is_empty() {
+            self.refuse(key, "is empty, or begins or ends with white space, which would be part of the secret");
+        }
+        Some(Secret::new(text))
+    }
+
+    /// A secret that cannot be guessed.
+    pub(super) fn strong_secret(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Secret> {
+        let secret = self.secret(key, raw)?;
+        let bytes = secret.expose().len();
+        if bytes < MIN_SECRET_BYTES {
+            self.refuse(
+                key,
+                format!(
+                    "is {bytes} bytes; at least {MIN_SECRET_BYTES} are needed (`openssl rand -base64 48` makes one)"
+                ),
+            );
+        }
+        Some(secret)
+    }
+
+    /// Where a key's value came from.
+    fn source(&self, key: &str) -> Source {
+        self.sources.get(key).cloned().unwrap_or_default()
+    }
+
+    fn note(&mut self, key: &'static str, value: Option<String>) {
+        let source = self.source(key);
+        self.rows.push(Row { key, value: value.unwrap_or_default(), source });
+    }
+
+    fn convert<T>(
+        &mut self,
+        key: &'static str,
+        raw: Option<Raw>,
+        read: impl FnOnce(Raw) -> Result<T, String>,
+    ) -> Option<T> {
+        match read(raw?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.refuse(key, problem);
+                None
+            }
+        }
+    }
+}

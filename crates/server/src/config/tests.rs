@@ -1,0 +1,259 @@
+//! Layers, mistakes and secrets, each test with an environment of its own.
+
+use std::{ffi::OsString, io::Write, time::Duration};
+
+use aldis_protocol::{Limits, limits::TABLE};
+
+use super::*;
+
+const KEYS: &str = "a:0123456789abcdef0123456789abcdef";
+
+fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+fn flags(file: &tempfile::NamedTempFile) -> Flags {
+    Flags { config: Some(file.path().to_owned()), ..Flags::default() }
+}
+
+/// The mistakes, without the name of the file.
+fn mistakes(flags: &Flags, variables: &[(&str, &str)], purpose: Purpose) -> Vec<String> {
+    let error = Loaded::load(flags, env(variables), purpose).expect_err("mistakes");
+    let path = flags.config.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+    error.mistakes.iter().map(|mistake| mistake.to_string().replace(&path, "FILE")).collect()
+}
+
+fn source<'a>(loaded: &'a Loaded, key: &str) -> &'a Source {
+    &loaded.rows.iter().find(|row| row.key == key).expect("a key").source
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let config = Config::load(&Flags::default(), env(&[("ALDIS_AUTH_KEYS", KEYS)])).expect("good");
+    assert_eq!(config.listen.to_string(), "[::]:7654");
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!((config.origins, config.drain_window_ms), (Origins::Any, 25_000));
+    assert_eq!((config.ports_file, config.admin, config.cluster_secret), (None, None, None));
+    assert_eq!(config.ice, IceConfig::default());
+    assert_eq!(config.log, LogConfig { filter: "info".into(), format: LogFormat::Auto });
+}
+
+#[test]
+fn a_flag_is_stronger_than_a_variable_and_that_than_the_file() {
+    let file = file("listen = '127.0.0.1:1'\ndrain_window_ms = 1\n[limits]\nroom_peers = 7\n[turn]\nttl = 60\n");
+    let name = Source::File(file.path().display().to_string());
+    let flags = Flags { listen: Some("127.0.0.1:3".into()), ..flags(&file) };
+    let variables = [("ALDIS_AUTH_KEYS", KEYS), ("ALDIS_LISTEN", "127.0.0.1:2"), ("ALDIS_DRAIN_WINDOW_MS", "2")];
+    let loaded = Loaded::load(&flags, env(&variables), Purpose::Serve).expect("good");
+    assert_eq!(loaded.config.listen.to_string(), "127.0.0.1:3");
+    assert_eq!(loaded.config.drain_window_ms, 2);
+    assert_eq!(loaded.config.limits.room_peers, 7);
+    assert_eq!(source(&loaded, "listen"), &Source::Flag("--listen".into()));
+    assert_eq!(source(&loaded, "drain_window_ms"), &Source::Env("ALDIS_DRAIN_WINDOW_MS".into()));
+    assert_eq!(source(&loaded, "limits.room_peers"), &name);
+    assert_eq!(source(&loaded, "limits.room_peers"), source(&loaded, "turn.ttl"));
+    assert_eq!(source(&loaded, "log.filter"), &Source::Default);
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable_and_an_empty_variable_is_unset() {
+    let file =
+        file("[auth]\nkeys = ['a:0123456789abcdef0123456789abcdef', 'b:with,commas,0123456789abcdef0123456789']\n");
+    let path = file.path().display().to_string();
+    let variables = [("ALDIS_CONFIG_FILE", path.as_str()), ("ALDIS_AUTH_KEYS", ""), ("ALDIS_LISTEN", "")];
+    let config = Config::load(&Flags::default(), env(&variables)).expect("good");
+    assert_eq!(config.auth.keys.keys().len(), 2);
+    assert_eq!(config.listen.to_string(), "[::]:7654");
+}
+
+#[test]
+fn every_limit_has_a_key_and_a_variable() {
+    for row in TABLE {
+        let name = row.limit.as_str();
+        let variable = format!("ALDIS_LIMITS_{}", name.to_uppercase());
+        let variables = [(variable.as_str(), "x")];
+        let key = format!("limits.{name}");
+        assert_eq!(
+            mistakes(&Flags::default(), &variables, Purpose::Tool),
+            [format!("{key} (from {variable}): `x` is not a whole number")]
+        );
+        let value = row.default.to_string();
+        let loaded = Loaded::load(&Flags::default(), env(&[(&variable, &value)]), Purpose::Tool).expect(name);
+        assert!(loaded.rows.iter().any(|row| row.key == key && row.value == value), "{key}");
+    }
+}
+
+#[test]
+fn every_mistake_is_said_at_once_with_its_key_and_source() {
+    let file = file(
+        "lissten = '127.0.0.1:1'\nports_file = 7\nturn = 3\nnonsense = 'canary'\n[auth]\nkey = 'canary'\naudience = 1.5\n\
+         [limits]\nheader_bytes = 4096\nroom_peers = 0\nroom_peer = 1\n[log]\nformat = 'xml'\n",
+    );
+    let flags = Flags { listen: Some("nowhere".into()), ..flags(&file) };
+    let found = mistakes(
+        &flags,
+        &[
+            ("ALDIS_CLUSTER_SECRET", "canary"),
+            ("ALDIS_TURN_URLS", "turn:turn.example.org,http://x"),
+            ("ALDIS_TURN_TTL", "59"),
+            ("ALDIS_ALLOWED_ORIGINS", "https://app.example.org/"),
+            ("ALDIS_ALLOWED_ORIGIN", "https://app.example.org"),
+            ("ALDIS_LOG", "info,=,="),
+            ("ALDIS_SERVICE_HOST", "10.0.0.1"),
+        ],
+        Purpose::Serve,
+    );
+    let expected = [
+        "ALDIS_ALLOWED_ORIGIN: is no variable of ours; did you mean ALDIS_ALLOWED_ORIGINS?",
+        "auth.key (from FILE): is no key; did you mean auth.keys?",
+        "limits.room_peer (from FILE): is no key; did you mean limits.room_peers?",
+        "lissten (from FILE): is no key; did you mean listen?",
+        "nonsense (from FILE): is no key (`aldis config show` lists them all)",
+        "turn (from FILE): must be a section: [turn]",
+        "listen (from --listen): `nowhere` is not `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`",
+        "ports_file (from FILE): must be a string, not a whole number",
+        "allowed_origins (from ALDIS_ALLOWED_ORIGINS): `https://app.example.org/` is not an origin",
+        "cluster_secret (from ALDIS_CLUSTER_SECRET): is 6 bytes; at least 32 are needed",
+        "auth.keys: is missing",
+        "auth.audience (from FILE): must be a string, not a number with a fraction",
+        "turn.urls (from ALDIS_TURN_URLS): `http://x` must begin with turn: or turns:",
+        "turn.ttl (from ALDIS_TURN_TTL): 59 is not from 60 to 2592000",
+        "turn.secret: is missing although turn.urls is set",
+        "limits.header_bytes (from FILE): 4096 is not from 8192 to 1048576",
+        "limits.room_peers (from FILE): 0 is not from 1 to 1000000000",
+        "log.filter (from ALDIS_LOG): `info,=,=`",
+        "log.format (from FILE): `xml` is not auto, pretty or json",
+    ];
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\n  is not\n{expected}");
+        assert!(!found.contains("canary"), "{found}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn a_broken_file_is_named_and_never_quoted() {
+    let cases = [
+        ("listen = 'x'\ncluster_secret = canary\n", "config (from FILE): line 2 is not TOML: "),
+        ("cluster_secret = 'canary\n", "config (from FILE): line 1 is not TOML: "),
+        ("cluster_secret = 'canary'\ncluster_secret = 'canary'\n", "config (from FILE): line 2 is not TOML: "),
+    ];
+    for (text, expected) in cases {
+        let found = mistakes(&flags(&file(text)), &[], Purpose::Tool);
+        assert!(found[0].starts_with(expected) && !found[0].contains("canary"), "{found:?}");
+    }
+    let missing = Flags { config: Some("/nonexistent/aldis.toml".into()), ..Flags::default() };
+    let found = mistakes(&missing, &[], Purpose::Tool);
+    assert!(found[0].starts_with("config (from --config): cannot read FILE: "), "{found:?}");
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("ALDIS_TURN_SECRET", "north")], "turn.urls: is missing although turn.secret is set"),
+        (
+            &[("ALDIS_LIMITS_MESSAGE_BYTES", "4096")],
+            "limits.small_message_bytes: 8192 is more than limits.message_bytes, 4096",
+        ),
+        (
+            &[("ALDIS_LIMITS_TOKEN_BYTES", "20000")],
+            "limits.token_bytes (from ALDIS_LIMITS_TOKEN_BYTES): 20000 is more than limits.header_bytes",
+        ),
+        (
+            &[("ALDIS_LIMITS_OUTBOUND_BYTES", "65536")],
+            "limits.welcome_bytes: 262144 is more than limits.outbound_bytes",
+        ),
+        (&[("ALDIS_LIMITS_RESUME_WINDOW_MS", "200000")], "limits.resume_token_ms: 300000 is less than"),
+        (
+            &[("ALDIS_AUTH_ALLOW_PATTERNS", "b")],
+            "auth.allow_patterns (from ALDIS_AUTH_ALLOW_PATTERNS): `b` is no key id",
+        ),
+        (
+            &[("ALDIS_CLUSTER_SECRET", "0123456789abcdef0123456789abcdef")],
+            "cluster_secret (from ALDIS_CLUSTER_SECRET): is the secret of a key",
+        ),
+        (
+            &[("ALDIS_TURN_URLS", "turn:x"), ("ALDIS_TURN_SECRET", "0123456789abcdef0123456789abcdef")],
+            "turn.secret (from ALDIS_TURN_SECRET): is the secret of a key",
+        ),
+        (
+            &[("ALDIS_AUTH_KEYS", "dev:aldis-dev-key-not-for-production-0123456789")],
+            "auth.keys (from ALDIS_AUTH_KEYS): the secret of key `dev` is the public development key",
+        ),
+    ];
+    for (variables, expected) in cases {
+        let with_keys = [&[("ALDIS_AUTH_KEYS", KEYS)], *variables].concat();
+        let found = mistakes(&Flags::default(), &with_keys, Purpose::Serve);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}\n  is not\n{expected}");
+    }
+}
+
+#[test]
+fn ice_and_origins_and_admin_come_through() {
+    let config = Config::load(
+        &Flags { admin: Some("localhost:0".into()), ports_file: Some("ports.json".into()), ..Flags::default() },
+        env(&[
+            ("ALDIS_AUTH_KEYS", KEYS),
+            ("ALDIS_TURN_URLS", "turn:a:3478?transport=udp, turns:b:5349"),
+            ("ALDIS_TURN_SECRET", "north"),
+            ("ALDIS_TURN_TTL", "3600"),
+            ("ALDIS_STUN_URLS", "stun:a:3478"),
+            ("ALDIS_ALLOWED_ORIGINS", "https://a.example,https://b.example"),
+            ("ALDIS_LOG_FORMAT", "json"),
+        ]),
+    )
+    .expect("good");
+    assert_eq!(config.ice.stun_urls, ["stun:a:3478"]);
+    let turn = config.ice.turn.expect("TURN");
+    assert_eq!((turn.urls.len(), turn.secret.expose(), turn.ttl), (2, &b"north"[..], Duration::from_secs(3_600)));
+    assert_eq!(config.origins, Origins::Only(vec!["https://a.example".into(), "https://b.example".into()]));
+    assert_eq!(config.log.format, LogFormat::Json);
+    let admin = config.admin.expect("an address");
+    assert_eq!(admin.addrs().len(), 2);
+    assert!(admin.is_loopback() && !config.listen.is_loopback());
+    assert_eq!(config.ports_file, Some("ports.json".into()));
+}
+
+#[test]
+fn dev_is_loopback_with_the_public_key_whatever_the_environment_says_of_keys() {
+    let file = file("listen = 'nowhere'");
+    let path = file.path().display().to_string();
+    let variables = [
+        ("ALDIS_AUTH_KEYS", KEYS),
+        ("ALDIS_AUTH_ISSUER", "x"),
+        ("ALDIS_CONFIG_FILE", path.as_str()),
+        ("ALDIS_STUN_URLS", "stun:a"),
+    ];
+    let config = Config::dev(&Flags::default(), env(&variables)).expect("good");
+    assert_eq!(config.listen.to_string(), "localhost:7654");
+    assert_eq!(config.auth.keys.first().map(crate::auth::Key::kid), Some("dev"));
+    assert_eq!((config.auth.rules.issuer, config.ice.stun_urls), (None, vec!["stun:a".to_owned()]));
+    for (variables, key) in [([("ALDIS_LISTEN", "[::]:7654")], "listen"), ([("ALDIS_ADMIN", "0.0.0.0:1")], "admin")] {
+        let found = mistakes(&Flags::default(), &variables, Purpose::Dev);
+        assert!(found[0].starts_with(key) && found[0].contains("is not loopback"), "{found:?}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let canary = "canary-0123456789-0123456789-0123456789";
+    let keys = format!("a:{canary}");
+    let turn = format!("{canary}-turn");
+    let cluster = format!("{canary}-cluster");
+    let variables = [
+        ("ALDIS_AUTH_KEYS", keys.as_str()),
+        ("ALDIS_CLUSTER_SECRET", &cluster),
+        ("ALDIS_TURN_SECRET", &turn),
+        ("ALDIS_TURN_URLS", "turn:a"),
+    ];
+    let loaded = Loaded::load(&Flags::default(), env(&variables), Purpose::Serve).expect("good");
+    assert!(!format!("{loaded:?}").contains("canary"), "{loaded:?}");
+    let masked: Vec<_> = loaded.rows.iter().filter(|row| row.value == "[redacted]").map(|row| row.key).collect();
+    assert_eq!(masked, ["cluster_secret", "auth.keys", "turn.secret"]);
+}

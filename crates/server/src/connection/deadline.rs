@@ -1,0 +1,206 @@
+//! Everything that comes to a connection with time, behind its one timer.
+
+use aldis_core::{Departure, Dialect, Moment};
+use aldis_protocol::{CloseCode, ErrorCode, ServerMessage, WireError, limits::Limit, server::ReconnectReason};
+use tokio::io::AsyncRead;
+
+use super::{
+    Connection, Stage,
+    liveness::Due,
+    outlet::{Frame, Health},
+};
+use crate::{
+    auth::{LEEWAY_MS, Verified},
+    node::Node,
+};
+
+/// How long before its end a token is announced to expire, at least, in milliseconds.
+const EXPIRY_NOTICE_MS: u64 = 60_000;
+
+/// The deadlines of a seated connection.
+pub(super) struct Deadlines {
+    token: TokenLife,
+    /// When fresh ICE servers are due.
+    ice: Option<Moment>,
+    /// When a fresh resume token is due.
+    resume: Option<Moment>,
+    /// When a drained connection is closed.
+    drain: Option<Moment>,
+}
+
+/// What the token still has to live.
+enum TokenLife {
+    /// Nothing to say yet.
+    Good { notice: Moment, end: Moment },
+    /// The client knows.
+    Announced { end: Moment },
+}
+
+impl TokenLife {
+    fn new(node: &Node, token: &Verified) -> Self {
+        let (now, wall) = (node.clock.now(), node.clock.unix_ms());
+        // One that was accepted within the leeway of two clocks lives until the leeway ends.
+        let left = match token.expires_at.saturating_sub(wall) {
+            0 => (token.expires_at + LEEWAY_MS).saturating_sub(wall),
+            left => left,
+        };
+        let notice = left.saturating_sub(EXPIRY_NOTICE_MS.max(left / 10));
+        Self::Good { notice: now.after(notice), end: now.after(left) }
+    }
+
+    fn next(&self) -> Moment {
+        match self {
+            Self::Good { notice, .. } => *notice,
+            Self::Announced { end } => *end,
+        }
+    }
+}
+
+impl Deadlines {
+    pub(super) fn new(node: &Node, token: &Verified, dialect: Dialect) -> Self {
+        let now = node.clock.now();
+        let resume = (dialect == Dialect::V1).then(|| now.after(node.limits.resume_renew_ms));
+        let mut deadlines = Self { token: TokenLife::new(node, token), ice: None, resume, drain: None };
+        deadlines.renew_ice(node);
+        deadlines
+    }
+
+    pub(super) fn renew_token(&mut self, node: &Node, token: &Verified) {
+        self.token = TokenLife::new(node, token);
+    }
+
+    pub(super) fn renew_ice(&mut self, node: &Node) {
+        let after = node.ice.renew_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self.ice = after.map(|after| node.clock.now().after(after));
+    }
+
+    fn next(&self) -> Moment {
+        let optional = [self.ice, self.resume, self.drain];
+        optional.into_iter().flatten().fold(self.token.next(), Moment::min)
+    }
+}
+
+fn take_due(deadline: &mut Option<Moment>, now: Moment) -> bool {
+    deadline.take_if(|at| *at <= now).is_some()
+}
+
+impl<R: AsyncRead + Unpin> Connection<R> {
+    /// When [`tick`](Self::tick) has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        let life = self.liveness.deadline(self.handle.0.heard(), self.interval_ms);
+        let outlet = match self.handle.0.health() {
+            Health::Blocked { since, receipt_since } => {
+                let stall = since.after(self.node.limits.outbound_stall_ms);
+                Some(receipt_since.map_or(stall, |at| at.after(self.node.limits.receipt_ms).min(stall)))
+            }
+            Health::Idle | Health::Finished | Health::Dead => None,
+        };
+        let stage = match &self.stage {
+            Stage::Greeting { deadline } | Stage::Closing { deadline } => return Some(*deadline),
+            Stage::Seated(seated) => Some(seated.deadlines.next()),
+            Stage::Ended => None,
+        };
+        [life, outlet, stage].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        let now = self.node.clock.now();
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        match &self.stage {
+            Stage::Greeting { .. } => {
+                self.node.metrics.limit(Limit::hello_ms);
+                let error = WireError::new(ErrorCode::HelloTimeout);
+                self.close(CloseCode::Timeout, Some(error), Departure::Lost);
+            }
+            // The client takes neither its last frame nor its leave.
+            Stage::Closing { .. } => drop(self.handle.0.kill()),
+            Stage::Seated(_) => {
+                self.tick_liveness(now);
+                self.tick_outlet(now);
+                self.tick_seat(now);
+            }
+            Stage::Ended => {}
+        }
+    }
+
+    fn tick_liveness(&mut self, now: Moment) {
+        match self.liveness.tick(now, self.handle.0.heard(), self.interval_ms, &self.node.limits) {
+            Due::Nothing => {}
+            Due::Ping => self.write(Frame::Ping),
+            Due::Dead => {
+                self.node.metrics.limit(Limit::heartbeat_timeout_ms);
+                let error = WireError::new(ErrorCode::HeartbeatTimeout);
+                self.close(CloseCode::Timeout, Some(error), Departure::Lost);
+            }
+        }
+    }
+
+    fn tick_outlet(&mut self, now: Moment) {
+        let Health::Blocked { since, receipt_since } = self.handle.0.health() else { return };
+        let Stage::Seated(seated) = &self.stage else { return };
+        let patience = self.node.limits.receipt_ms;
+        if receipt_since.is_some_and(|at| at.after(patience) <= now) {
+            let before = Moment(now.0.saturating_sub(patience));
+            self.node.driver.late(&seated.seat.room, &self.handle.0.overdue(before));
+        }
+        if since.after(self.node.limits.outbound_stall_ms) <= now {
+            self.node.metrics.limit(Limit::outbound_stall_ms);
+            self.close(CloseCode::SlowReader, None, Departure::Lost);
+        }
+    }
+
+    fn tick_seat(&mut self, now: Moment) {
+        let Stage::Seated(seated) = &mut self.stage else { return };
+        let deadlines = &mut seated.deadlines;
+        let (ice, resume, drain) = (
+            take_due(&mut deadlines.ice, now),
+            take_due(&mut deadlines.resume, now),
+            take_due(&mut deadlines.drain, now),
+        );
+        let expires_at = self.token.expires_at;
+        match deadlines.token {
+            TokenLife::Announced { end } | TokenLife::Good { end, .. } if end <= now => {
+                let error = WireError::new(ErrorCode::TokenExpired);
+                return self.close(CloseCode::Unauthorized, Some(error), Departure::Lost);
+            }
+            TokenLife::Good { notice, end } if notice <= now => {
+                deadlines.token = TokenLife::Announced { end };
+                self.say(ServerMessage::TokenExpiring { token_expires_at: expires_at });
+            }
+            TokenLife::Good { .. } | TokenLife::Announced { .. } => {}
+        }
+        if ice {
+            self.push_ice();
+        }
+        if resume {
+            self.push_resume(now);
+        }
+        if drain {
+            self.close(CloseCode::Restart, None, Departure::Lost);
+        }
+    }
+
+    fn push_resume(&mut self, now: Moment) {
+        let (Stage::Seated(seated), Some(seating)) = (&mut self.stage, self.handle.0.seating()) else { return };
+        seated.deadlines.resume = Some(now.after(self.node.limits.resume_renew_ms));
+        let token = self.node.driver.resume_token(seating, &self.token.identity);
+        self.say(ServerMessage::Resume { token });
+    }
+
+    /// The node is shutting down: this client's turn is somewhere within the window, so that a crowd does not move at once.
+    pub(super) fn begin_drain(&mut self) {
+        let now = self.node.clock.now();
+        match &mut self.stage {
+            Stage::Seated(seated) => {
+                let within_ms = 1 + self.node.random_below(self.node.drain_spread_ms());
+                seated.deadlines.drain = Some(now.after(within_ms));
+                self.say(ServerMessage::Reconnect { reason: ReconnectReason::Drain, within_ms });
+            }
+            Stage::Greeting { .. } => self.close(CloseCode::Restart, None, Departure::Lost),
+            Stage::Closing { .. } | Stage::Ended => {}
+        }
+    }
+}

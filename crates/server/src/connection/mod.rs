@@ -1,0 +1,337 @@
+//! One connection: one task, no channel, no buffer while idle.
+//!
+//! The task reads, parses and hands on; whoever has something for the client writes to its [`outlet`] directly. So the task wakes
+//! for inbound bytes, for its one timer, for a socket that would not take everything, and for the drain; nothing else.
+//!
+//! ```text
+//!  Greeting ──hello──► Seated ──goodbye, violation, fence, drain──► Closing ──last frame out, or 5 s──► end
+//!     └──────────── 4408, refusal ────────────────────────────────────▲
+//! ```
+//! A raw client is seated at once.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `read` | bytes to frames to messages |
+//! | `request` | what is answered here: hello, auth, ice-servers, ping |
+//! | `deadline` | everything that comes with time |
+//! | [`outlet`] | the way out |
+//! | [`rate`], [`liveness`] | the pure parts |
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use aldis_core::{Departure, Dialect, Join, Moment, Profile, Seat, Ticket};
+use aldis_protocol::{CloseCode, Identity, PeerId, ServerMessage, WireError};
+use tokio::{
+    io::AsyncRead,
+    time::{Sleep, sleep_until},
+};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{
+    admission::{Counted, Slot},
+    auth::Verified,
+    driver::{Dirty, Prelude},
+    node::Node,
+    ws::codec::Decoder,
+};
+
+mod deadline;
+pub mod liveness;
+pub mod outlet;
+pub mod rate;
+mod read;
+mod request;
+
+use deadline::Deadlines;
+use liveness::{Due, Liveness, Reason};
+use outlet::{Frame, Handle, Health, Outlet, Push, Wire};
+use rate::{Rates, Strikes};
+
+/// How long a closing connection may take for its last frames, in milliseconds.
+const CLOSING_MS: u64 = 5_000;
+
+/// What a connection holds of the node's counts while it lives.
+#[derive(Debug)]
+pub struct Places {
+    /// Its place among all connections.
+    pub slot: Slot,
+    /// Its place among those of its identity.
+    pub identity: Option<Counted<Identity>>,
+}
+
+enum Stage {
+    /// An `aldis.v1` client has until the deadline to say `hello`.
+    Greeting { deadline: Moment },
+    /// In a room.
+    Seated(Box<Seated>),
+    /// The last frames are on their way.
+    Closing { deadline: Moment },
+    /// Nothing is left to do.
+    Ended,
+}
+
+/// What a seated connection knows.
+struct Seated {
+    seat: Seat<Handle>,
+    dialect: Dialect,
+    deadlines: Deadlines,
+}
+
+/// One connection; see the module.
+pub struct Connection<R> {
+    reader: R,
+    /// Bytes of a frame whose end has not come.
+    carry: Vec<u8>,
+    decoder: Decoder,
+    handle: Handle,
+    node: Arc<Node>,
+    token: Box<Verified>,
+    stage: Stage,
+    liveness: Liveness,
+    /// This connection's heartbeat interval: jittered, so that a crowd that joined together is not pinged together.
+    interval_ms: u64,
+    rates: Box<Rates>,
+    strikes: Strikes,
+    timer: Pin<Box<Sleep>>,
+    drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    _places: Places,
+}
+
+impl<R: AsyncRead + Unpin> Connection<R> {
+    /// A connection whose token was checked, with bytes that came with the handshake.
+    pub fn new(
+        node: Arc<Node>,
+        reader: R,
+        wire: Box<dyn Wire>,
+        early: Vec<u8>,
+        token: Verified,
+        places: Places,
+    ) -> Self {
+        let now = node.clock.now();
+        let max_message = usize::try_from(node.limits.message_bytes).unwrap_or(usize::MAX);
+        let outlet = Outlet::new(wire, usize::try_from(node.limits.outbound_bytes).unwrap_or(usize::MAX), now);
+        let interval = node.limits.heartbeat_interval_ms;
+        Self {
+            reader,
+            carry: early,
+            decoder: Decoder::new(max_message),
+            handle: Handle(Arc::new(outlet)),
+            token: Box::new(token),
+            stage: Stage::Greeting { deadline: now.after(node.limits.hello_ms) },
+            liveness: Liveness::Listening,
+            interval_ms: interval - node.random_below(interval / 8 + 1),
+            rates: Box::default(),
+            strikes: Strikes::default(),
+            timer: Box::pin(sleep_until(node.clock.instant(now))),
+            drain: Some(Box::pin(node.draining.clone().cancelled_owned())),
+            node,
+            _places: places,
+        }
+    }
+
+    /// Cancelled when the connection is to end at once.
+    #[must_use]
+    pub fn abort(&self) -> CancellationToken {
+        self.node.abort.clone()
+    }
+
+    /// Serves the client until the connection ends.
+    pub async fn run(mut self, dialect: Dialect) {
+        self.node.metrics.connections.inc();
+        if dialect == Dialect::Raw {
+            self.join(Dialect::Raw, Vec::new(), None);
+        }
+        if !self.carry.is_empty() {
+            self.read_early();
+        }
+        poll_fn(|cx| self.poll(cx)).await;
+        // Whatever the reason, the hub learns of it, once.
+        self.leave(Departure::Lost, None);
+        self.node.metrics.connections.dec();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.handle.0.register(cx);
+        if let Some(drain) = &mut self.drain
+            && drain.as_mut().poll(cx).is_ready()
+        {
+            self.drain = None;
+            self.begin_drain();
+        }
+        // A few rounds and no more: a client that never stops must not keep its thread.
+        for _ in 0..8 {
+            if self.handle.0.take_probe() {
+                self.probe();
+            }
+            match self.poll_outlet(cx) {
+                Poll::Ready(()) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+            self.tick();
+            match self.poll_read(cx) {
+                Poll::Ready(()) => {}
+                Poll::Pending => return self.poll_timer(cx),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Looks after what the socket would not take; ready when the connection is over.
+    fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.handle.0.health() {
+                Health::Idle => return Poll::Pending,
+                Health::Dead | Health::Finished => return Poll::Ready(()),
+                Health::Blocked { .. } => match self.handle.0.poll_writable(cx) {
+                    Poll::Ready(Ok(())) => {
+                        let mut dirty = Dirty::default();
+                        dirty.add(self.handle.clone());
+                        self.node.driver.flush(dirty);
+                        // The hub may have closed the outlet; then this connection only has to finish.
+                        self.notice_close();
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => {
+                        self.notice_close();
+                        return Poll::Pending;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Sets the timer for the next deadline and waits for it.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(next) = self.next_deadline() else { return Poll::Pending };
+        let at = self.node.clock.instant(next);
+        if self.timer.deadline() != at {
+            self.timer.as_mut().reset(at);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            // Come back at once; `tick` does what is due.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Asks the hub for a seat.
+    fn join(&mut self, dialect: Dialect, features: Vec<String>, ticket: Option<Ticket>) {
+        let token = &self.token;
+        let ice = self.node.ice.mint(&token.identity, token.grant, self.node.clock.unix_ms() / 1_000);
+        let prelude = Prelude { ice, token_expires_at: token.expires_at, dialect };
+        self.node.driver.join(
+            Join {
+                connection: self.handle.clone(),
+                room: token.room.clone(),
+                profile: self.profile(),
+                grant: token.grant,
+                max_peers: token.max_peers,
+                duplicates: token.duplicates,
+                dialect,
+                features,
+                fresh: PeerId::from_random(self.node.random_bits()),
+                ticket,
+            },
+            prelude,
+        );
+        let now = self.node.clock.now();
+        self.stage = match self.handle.0.seating() {
+            Some(seating) => {
+                let seat =
+                    Seat { room: seating.room.clone(), peer: seating.peer.clone(), connection: self.handle.clone() };
+                Stage::Seated(Box::new(Seated {
+                    seat,
+                    dialect,
+                    deadlines: Deadlines::new(&self.node, &self.token, dialect),
+                }))
+            }
+            // Refused: the reason and the close are in the outlet.
+            None => Stage::Closing { deadline: now.after(CLOSING_MS) },
+        };
+    }
+
+    fn profile(&self) -> Profile {
+        let Verified { identity, name, metadata, .. } = &*self.token;
+        Profile { identity: identity.clone(), name: name.clone(), metadata: metadata.clone() }
+    }
+
+    /// Writes a message to this client.
+    fn say(&mut self, message: ServerMessage) {
+        if let ServerMessage::Error(error) = &message {
+            self.node.metrics.refused(error.code);
+        }
+        self.write(Frame::Text(message.to_json().into()));
+    }
+
+    /// Writes a frame to this client; one that does not fit closes it as a slow reader.
+    fn write(&mut self, frame: Frame) {
+        match self.handle.0.push(frame, self.node.clock.now()) {
+            Push::First => {
+                let mut dirty = Dirty::default();
+                dirty.add(self.handle.clone());
+                self.node.driver.flush(dirty);
+            }
+            Push::Behind | Push::Closed(_) => {}
+            Push::Full(_) => {
+                self.node.metrics.limit(aldis_protocol::limits::Limit::outbound_bytes);
+                self.close(CloseCode::SlowReader, None, Departure::Lost);
+            }
+        }
+    }
+
+    /// Says why, if there is something to say, gives up the seat and sends the last frame.
+    fn close(&mut self, code: CloseCode, error: Option<WireError>, departure: Departure) {
+        if matches!(self.stage, Stage::Closing { .. } | Stage::Ended) {
+            return;
+        }
+        if let Some(error) = error {
+            self.say(error.into());
+        }
+        if code != CloseCode::Bye && code != CloseCode::GoingAway {
+            self.node.metrics.closed(code);
+        }
+        let deadline = self.node.clock.now().after(CLOSING_MS);
+        match std::mem::replace(&mut self.stage, Stage::Closing { deadline }) {
+            Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, Some(code)),
+            Stage::Greeting { .. } => self.write(Frame::Close(code)),
+            Stage::Closing { .. } | Stage::Ended => {}
+        }
+    }
+
+    /// Gives up the seat of a connection that is over.
+    fn leave(&mut self, departure: Departure, last: Option<CloseCode>) {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, last),
+            Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => drop(self.handle.0.kill()),
+        }
+    }
+
+    /// The hub may close the outlet by itself: a fence, a removal, a queue that is full. Then the seat is gone already.
+    fn notice_close(&mut self) {
+        if self.handle.0.is_closing() && !matches!(self.stage, Stage::Closing { .. } | Stage::Ended) {
+            self.stage = Stage::Closing { deadline: self.node.clock.now().after(CLOSING_MS) };
+        }
+    }
+
+    fn probe(&mut self) {
+        if self.liveness.probe(self.node.clock.now(), &self.node.limits) == Due::Ping {
+            self.write(Frame::Ping);
+        }
+    }
+
+    /// A byte came in.
+    fn heard(&mut self) {
+        self.handle.0.hear(self.node.clock.now());
+        if self.liveness.heard() == Some(Reason::Probe)
+            && let Stage::Seated(seated) = &self.stage
+        {
+            self.node.driver.alive(&seated.seat);
+        }
+    }
+}

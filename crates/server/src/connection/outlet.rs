@@ -1,0 +1,474 @@
+//! The outbound side of a connection: a bounded queue in front of a socket.
+//!
+//! Whoever has something for the peer pushes it under the room's lock and flushes after it; the socket is written directly, under
+//! the outlet's own lock. What the socket does not take stays queued as it was, so that it can be brought back to the hub when the
+//! connection dies: nothing that did not leave is lost. An empty outlet holds no buffer.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use aldis_core::{Moment, Parcel};
+use aldis_protocol::{CloseCode, MsgId, PeerId, RoomId};
+use futures_util::task::AtomicWaker;
+
+use crate::{
+    driver::Prelude,
+    sync::Mutex,
+    ws::codec::{self, Opcode},
+};
+
+/// How much is encoded for one write.
+const WRITE_CHUNK: usize = 64 * 1024;
+
+thread_local! {
+    /// Where frames are encoded: one buffer a thread, none a connection.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The writing half of a transport.
+pub trait Wire: Send + Sync {
+    /// Writes what the transport takes at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` where it takes nothing now; any other means that it is dead.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Waits until the transport may take bytes. Only the connection's owner calls it.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Wire for tokio::net::tcp::OwnedWriteHalf {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.as_ref().try_write(bytes)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.as_ref().poll_write_ready(cx)
+    }
+}
+
+/// One frame to write.
+#[derive(Debug)]
+pub enum Frame {
+    /// A message of the server.
+    Text(Box<str>),
+    /// A relayed signal.
+    Parcel(Parcel),
+    /// A ping.
+    Ping,
+    /// The answer to a ping.
+    Pong(Box<[u8]>),
+    /// The last frame.
+    Close(CloseCode),
+}
+
+impl Frame {
+    fn payload_len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Parcel(parcel) => parcel.text.len(),
+            Self::Ping => 0,
+            Self::Pong(payload) => payload.len(),
+            Self::Close(code) => 2 + code.meaning().len(),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => codec::encode(Opcode::Text, text.as_bytes(), out),
+            Self::Parcel(parcel) => codec::encode(Opcode::Text, parcel.text.as_bytes(), out),
+            Self::Ping => codec::encode(Opcode::Ping, &[], out),
+            Self::Pong(payload) => codec::encode(Opcode::Pong, payload, out),
+            Self::Close(code) => codec::encode(Opcode::Close, &codec::close_payload(code.code(), code.meaning()), out),
+        }
+    }
+}
+
+/// A queued frame, and since when.
+struct Queued {
+    frame: Frame,
+    since: Moment,
+    /// Whether the sender's receipt has been settled already.
+    overdue: bool,
+}
+
+/// What became of a push.
+#[derive(Debug)]
+pub enum Push {
+    /// It is the only frame: whoever pushed must flush.
+    First,
+    /// Others wait before it, and somebody else will flush.
+    Behind,
+    /// The queue is full; the peer does not read. The frame comes back.
+    Full(Frame),
+    /// The connection is closing or dead. The frame comes back.
+    Closed(Frame),
+}
+
+/// What a flush did.
+#[derive(Debug, Default)]
+pub struct Flushed {
+    /// Senders whose receipts are due: the parcel has left.
+    pub written: Vec<(PeerId, MsgId)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// A close frame is queued or was written; nothing follows it.
+    Closing,
+    Dead,
+}
+
+struct Queue {
+    frames: VecDeque<Queued>,
+    /// How many encoded bytes of the first frame have been written.
+    written: usize,
+    bytes: usize,
+    stage: Stage,
+    /// Since when the socket takes nothing.
+    blocked: Option<Moment>,
+    /// What the connection prepared for its `welcome`.
+    prelude: Option<Box<Prelude>>,
+}
+
+/// Where a connection sits, once it does.
+#[derive(Debug)]
+pub struct Seating {
+    /// The room.
+    pub room: RoomId,
+    /// The stay.
+    pub peer: PeerId,
+    /// The place in the room's order.
+    pub seq: u64,
+    /// The generation.
+    pub generation: u64,
+}
+
+/// The outbound side of one connection; see the module.
+pub struct Outlet {
+    queue: Mutex<Queue>,
+    wire: Box<dyn Wire>,
+    max_bytes: usize,
+    owner: AtomicWaker,
+    /// When the last byte came in.
+    heard: AtomicU64,
+    /// When somebody last asked for a probe; zero is never.
+    probe: AtomicU64,
+    /// How many others are in the room, for the rates that grow with it.
+    others: AtomicU32,
+    seating: OnceLock<Box<Seating>>,
+}
+
+/// What its owner has to know to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing waits.
+    Idle,
+    /// Bytes wait for the socket.
+    Blocked {
+        /// Since when.
+        since: Moment,
+        /// When the oldest parcel whose receipt is not settled was queued.
+        receipt_since: Option<Moment>,
+    },
+    /// The last frame was written.
+    Finished,
+    /// The socket is dead.
+    Dead,
+}
+
+impl Outlet {
+    /// An outlet in front of `wire` that queues at most `max_bytes`.
+    #[must_use]
+    pub fn new(wire: Box<dyn Wire>, max_bytes: usize, now: Moment) -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                frames: VecDeque::new(),
+                written: 0,
+                bytes: 0,
+                stage: Stage::Open,
+                blocked: None,
+                prelude: None,
+            }),
+            wire,
+            max_bytes,
+            owner: AtomicWaker::new(),
+            heard: AtomicU64::new(now.0),
+            probe: AtomicU64::new(0),
+            others: AtomicU32::new(0),
+            seating: OnceLock::new(),
+        }
+    }
+
+    /// Queues a frame. Called under the room's lock wherever its order matters.
+    pub fn push(&self, frame: Frame, now: Moment) -> Push {
+        let mut queue = self.queue.lock();
+        if queue.stage != Stage::Open {
+            return Push::Closed(frame);
+        }
+        let size = codec::encoded_len(frame.payload_len());
+        if matches!(frame, Frame::Close(_)) {
+            queue.stage = Stage::Closing;
+        } else if queue.bytes + size > self.max_bytes && !queue.frames.is_empty() {
+            return Push::Full(frame);
+        }
+        queue.bytes += size;
+        let first = queue.frames.is_empty();
+        queue.frames.push_back(Queued { frame, since: now, overdue: false });
+        if first { Push::First } else { Push::Behind }
+    }
+
+    /// Writes what the socket takes. What it does not take wakes the owner, which waits for the socket.
+    pub fn flush(&self, now: Moment) -> Flushed {
+        let mut flushed = Flushed::default();
+        let mut queue = self.queue.lock();
+        if queue.stage == Stage::Dead {
+            return flushed;
+        }
+        while !queue.frames.is_empty() {
+            let wrote = SCRATCH.with_borrow_mut(|scratch| {
+                queue.encode(scratch);
+                self.wire.try_write(scratch)
+            });
+            match wrote {
+                Ok(0) => queue.stage = Stage::Dead,
+                Ok(bytes) => {
+                    queue.advance(bytes, &mut flushed.written);
+                    queue.blocked = None;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    queue.blocked.get_or_insert(now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => queue.stage = Stage::Dead,
+            }
+            break;
+        }
+        if queue.stage != Stage::Open || queue.blocked.is_some() {
+            self.owner.wake();
+        }
+        flushed
+    }
+
+    /// Marks the connection as dead and takes back the parcels that never left, oldest first.
+    pub fn kill(&self) -> Vec<Parcel> {
+        let mut queue = self.queue.lock();
+        queue.stage = Stage::Dead;
+        queue.prelude = None;
+        let unsent = queue.take_unsent();
+        self.owner.wake();
+        unsent
+    }
+
+    /// Takes back the parcels that never left and queues a last frame instead of them, where the socket may still take it.
+    pub fn overflow(&self, code: CloseCode, now: Moment) -> Vec<Parcel> {
+        let mut queue = self.queue.lock();
+        let unsent = queue.take_unsent();
+        if queue.stage == Stage::Open {
+            queue.stage = Stage::Closing;
+            // A frame that has begun must end before another may begin; `take_unsent` left it there.
+            queue.frames.push_back(Queued { frame: Frame::Close(code), since: now, overdue: false });
+        }
+        self.owner.wake();
+        unsent
+    }
+
+    /// What the owner has to wait for.
+    pub fn health(&self) -> Health {
+        let queue = self.queue.lock();
+        match (queue.stage, queue.frames.is_empty()) {
+            (Stage::Dead, _) => Health::Dead,
+            (Stage::Closing, true) => Health::Finished,
+            (Stage::Open, true) => Health::Idle,
+            (Stage::Open | Stage::Closing, false) => match queue.blocked {
+                Some(since) => Health::Blocked { since, receipt_since: queue.oldest_receipt() },
+                // Somebody has pushed and is about to flush.
+                None => Health::Idle,
+            },
+        }
+    }
+
+    /// Whether the last frame is queued or was written.
+    pub fn is_closing(&self) -> bool {
+        self.queue.lock().stage == Stage::Closing
+    }
+
+    /// Settles the receipts of parcels queued before `before`: their senders have waited long enough.
+    pub fn overdue(&self, before: Moment) -> Vec<(PeerId, MsgId)> {
+        let mut queue = self.queue.lock();
+        let late = queue.frames.iter_mut().filter(|queued| !queued.overdue && queued.since <= before);
+        late.filter_map(|queued| {
+            let Frame::Parcel(parcel) = &queued.frame else { return None };
+            let receipt = parcel.receipt().map(|re| (parcel.from.clone(), re.clone()));
+            queued.overdue = receipt.is_some();
+            receipt
+        })
+        .collect()
+    }
+
+    /// Waits until the socket may take bytes.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.poll_writable(cx)
+    }
+
+    /// Registers the owner to be woken.
+    pub fn register(&self, cx: &Context<'_>) {
+        self.owner.register(cx.waker());
+    }
+
+    /// Notes a sign of life.
+    pub fn hear(&self, now: Moment) {
+        self.heard.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When the last byte came in.
+    pub fn heard(&self) -> Moment {
+        Moment(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// Asks the owner to ping the client now.
+    pub fn request_probe(&self, now: Moment) {
+        self.probe.store(now.0.max(1), Ordering::Release);
+        self.owner.wake();
+    }
+
+    /// Takes a request for a probe.
+    pub fn take_probe(&self) -> bool {
+        // The common case is a plain load.
+        self.probe.load(Ordering::Relaxed) != 0 && self.probe.swap(0, Ordering::AcqRel) != 0
+    }
+
+    /// How many others are in the room.
+    pub fn others(&self) -> u32 {
+        self.others.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many others are in the room.
+    pub fn set_others(&self, others: usize) {
+        self.others.store(u32::try_from(others).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Counts one more in the room.
+    pub fn one_more(&self) {
+        self.others.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one less in the room.
+    pub fn one_less(&self) {
+        self.others.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Where the connection sits, once it does.
+    pub fn seating(&self) -> Option<&Seating> {
+        self.seating.get().map(Box::as_ref)
+    }
+
+    /// Seats the connection; only the first time counts.
+    pub fn seat(&self, seating: Seating) {
+        let _ = self.seating.set(Box::new(seating));
+    }
+
+    /// Keeps what the connection prepared for its `welcome`.
+    pub fn set_prelude(&self, prelude: Prelude) {
+        self.queue.lock().prelude = Some(Box::new(prelude));
+    }
+
+    /// Takes what the connection prepared for its `welcome`.
+    pub fn take_prelude(&self) -> Option<Box<Prelude>> {
+        self.queue.lock().prelude.take()
+    }
+}
+
+impl Queue {
+    /// Encodes from the first unwritten byte, up to a chunk.
+    fn encode(&self, scratch: &mut Vec<u8>) {
+        scratch.clear();
+        for queued in &self.frames {
+            queued.frame.encode(scratch);
+            if scratch.len() >= WRITE_CHUNK + self.written {
+                break;
+            }
+        }
+        scratch.drain(..self.written);
+    }
+
+    /// Accounts for written bytes: whole frames are gone, a begun one is remembered by its offset.
+    fn advance(&mut self, mut bytes: usize, receipts: &mut Vec<(PeerId, MsgId)>) {
+        while let Some(queued) = self.frames.front() {
+            let size = codec::encoded_len(queued.frame.payload_len());
+            if self.written + bytes < size {
+                self.written += bytes;
+                return;
+            }
+            bytes -= size - self.written;
+            self.written = 0;
+            self.bytes = self.bytes.saturating_sub(size);
+            if let Some(Queued { frame: Frame::Parcel(parcel), overdue: false, .. }) = self.frames.pop_front()
+                && let Some(re) = parcel.receipt()
+            {
+                receipts.push((parcel.from.clone(), re.clone()));
+            }
+        }
+        // Idle connections hold nothing.
+        self.frames = VecDeque::new();
+    }
+
+    /// Empties the queue but for a frame that has begun, and returns the parcels.
+    fn take_unsent(&mut self) -> Vec<Parcel> {
+        let frames = std::mem::take(&mut self.frames);
+        let dead = self.stage == Stage::Dead;
+        let mut unsent = Vec::new();
+        for (index, queued) in frames.into_iter().enumerate() {
+            match queued {
+                // On a living socket a begun frame still arrives; on a dead one it never does.
+                begun if index == 0 && self.written > 0 && !dead => self.frames.push_back(begun),
+                Queued { frame: Frame::Parcel(mut parcel), overdue, .. } => {
+                    if overdue {
+                        // Its sender has had its answer.
+                        parcel.naming = aldis_protocol::Naming::Anonymous;
+                    }
+                    unsent.push(parcel);
+                }
+                Queued { .. } => {}
+            }
+        }
+        self.bytes = self.frames.iter().map(|queued| codec::encoded_len(queued.frame.payload_len())).sum();
+        unsent
+    }
+
+    fn oldest_receipt(&self) -> Option<Moment> {
+        let waiting = self.frames.iter().filter(|queued| !queued.overdue);
+        waiting
+            .filter(|queued| matches!(&queued.frame, Frame::Parcel(parcel) if parcel.receipt().is_some()))
+            .map(|queued| queued.since)
+            .min()
+    }
+}
+
+/// The hub's handle of a connection.
+#[derive(Clone)]
+pub struct Handle(pub Arc<Outlet>);
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Handle {}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Handle").field(&Arc::as_ptr(&self.0)).finish()
+    }
+}

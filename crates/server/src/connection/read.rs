@@ -1,0 +1,222 @@
+//! Bytes to frames to messages.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use aldis_core::{Departure, Dialect};
+use aldis_protocol::{
+    ClientMessage, CloseCode, ErrorCode, SignalKind, WireError, client::Rejection, error::Effect, limits::Limit,
+};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::{
+    Connection, Stage,
+    outlet::Frame,
+    rate::{Kind, Patience, Refusal},
+};
+use crate::{
+    driver::Dirty,
+    ws::codec::{Decoded, Event, MAX_HEADER, Violation},
+};
+
+/// How much is read at once beyond what is carried.
+const READ_CHUNK: usize = 32 * 1024;
+
+thread_local! {
+    /// Where sockets are read to: one buffer a thread, none a connection.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<R: AsyncRead + Unpin> Connection<R> {
+    /// Reads once and handles every whole frame; pending when there is nothing to read.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = BUFFER.take();
+        let carried = self.carry.len();
+        buffer.resize((carried + READ_CHUNK).max(buffer.len()), 0);
+        let mut window = ReadBuf::new(&mut buffer[carried..]);
+        let read = Pin::new(&mut self.reader).poll_read(cx, &mut window);
+        let length = window.filled().len();
+        let done = match read {
+            Poll::Ready(Ok(())) if length > 0 => {
+                buffer[..carried].copy_from_slice(&self.carry);
+                self.heard();
+                self.handle_bytes(&mut buffer[..carried + length]);
+                Poll::Ready(())
+            }
+            // The end of the stream, or an error: the connection is over.
+            Poll::Ready(_) => {
+                self.leave(Departure::Lost, None);
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        };
+        BUFFER.set(buffer);
+        ready!(done);
+        Poll::Ready(())
+    }
+
+    /// Handles what came with the handshake.
+    pub(super) fn read_early(&mut self) {
+        let mut early = std::mem::take(&mut self.carry);
+        self.handle_bytes(&mut early);
+    }
+
+    /// Handles every whole frame of `bytes`, keeps the rest, and flushes once for each target.
+    fn handle_bytes(&mut self, bytes: &mut [u8]) {
+        let mut dirty = Dirty::default();
+        let mut rest = bytes;
+        while !rest.is_empty() && !matches!(self.stage, Stage::Ended) {
+            match self.decoder.decode(rest) {
+                Ok(Decoded::Incomplete) => break,
+                Ok(Decoded::Frame(used, event)) => {
+                    self.handle_event(event, &mut dirty);
+                    rest = &mut rest[used..];
+                }
+                Err(violation) => {
+                    self.violation(violation);
+                    rest = &mut [];
+                }
+            }
+        }
+        if matches!(self.stage, Stage::Closing { .. } | Stage::Ended) && rest.len() > MAX_HEADER {
+            // What a closing connection sends is only looked at for its close frame.
+            rest = &mut [];
+        }
+        self.carry.clear();
+        self.carry.shrink_to(rest.len());
+        self.carry.extend_from_slice(rest);
+        self.node.driver.flush(dirty);
+        self.notice_close();
+    }
+
+    fn handle_event(&mut self, event: Event<'_>, dirty: &mut Dirty) {
+        match event {
+            Event::Close(code) => return self.client_closes(code),
+            _ if matches!(self.stage, Stage::Closing { .. }) => return,
+            Event::Text(text) => return self.handle_text(&text, dirty),
+            Event::Binary(_) => self.close(CloseCode::Binary, None, Departure::Lost),
+            Event::Ping(payload) => {
+                let payload = payload.into();
+                self.write(Frame::Pong(payload));
+            }
+            Event::Pong | Event::Fragment => {}
+        }
+        // A flood of control frames or fragments costs like one of messages; only, there is nobody to tell.
+        let taken = self.rates.take(self.node.clock.now(), Kind::Message, 0, self.others(), &self.node.limits);
+        if taken == Err(Refusal::Close) {
+            self.too_much();
+        }
+    }
+
+    fn handle_text(&mut self, text: &str, dirty: &mut Dirty) {
+        let now = self.node.clock.now();
+        match ClientMessage::parse(text, &self.node.limits) {
+            Ok(message) => {
+                self.liveness.thaw();
+                let bytes = text.len() as u64;
+                match self.rates.take(now, kind(&message), bytes, self.others(), &self.node.limits) {
+                    Ok(()) => self.handle_message(message, dirty),
+                    Err(Refusal::Close) => self.too_much(),
+                    Err(Refusal::Wait(limit, wait_ms)) => self.refuse_rate(&message, limit, wait_ms),
+                }
+            }
+            Err(rejection) => {
+                // Nonsense costs what sense does.
+                let taken = self.rates.take(now, Kind::Message, text.len() as u64, self.others(), &self.node.limits);
+                if taken == Err(Refusal::Close) {
+                    return self.too_much();
+                }
+                self.reject(*rejection);
+            }
+        }
+    }
+
+    /// Tells the client what was wrong, and counts the strike if it is one.
+    pub(super) fn reject(&mut self, rejection: Rejection) {
+        let Rejection { error, limit } = rejection;
+        if let Some(limit) = limit {
+            self.node.metrics.limit(limit);
+        }
+        if limit == Some(Limit::message_bytes) {
+            return self.close(CloseCode::TooBig, Some(error), Departure::Lost);
+        }
+        let code = error.code;
+        tracing::debug!(%code, "refused a message");
+        self.say(error.into());
+        if code.effect() == Effect::Strike {
+            let patience = self.strikes.strike(self.node.clock.now(), &self.node.limits);
+            if patience == Patience::Exhausted {
+                self.node.metrics.limit(Limit::strikes);
+                self.close(CloseCode::BadMessages, None, Departure::Lost);
+            }
+        }
+    }
+
+    fn refuse_rate(&mut self, message: &ClientMessage<'_>, limit: Limit, wait_ms: u64) {
+        self.node.metrics.limit(limit);
+        let (to, re) = match message {
+            // Nobody waits for an answer to an ack.
+            ClientMessage::Signal(signal) if signal.kind == SignalKind::Ack => return,
+            ClientMessage::Signal(signal) => (signal.to.clone(), signal.naming.msg().cloned()),
+            _ => (None, None),
+        };
+        let error = WireError::with(ErrorCode::RateLimited, format!("More than limits.{} allows.", limit.as_str()));
+        let error = error.about(to, re).retry_after(wait_ms).outcome(aldis_protocol::Outcome::NotDelivered);
+        self.say(error.into());
+    }
+
+    fn too_much(&mut self) {
+        self.node.metrics.limit(Limit::excess_ms);
+        let error = WireError::with(ErrorCode::RateLimited, "Rate limits were exceeded for limits.excess_ms.");
+        self.close(CloseCode::RateLimited, Some(error), Departure::Lost);
+    }
+
+    fn violation(&mut self, violation: Violation) {
+        let error = match violation {
+            Violation::TooBig => {
+                self.node.metrics.limit(Limit::message_bytes);
+                let message = format!(
+                    "The message has more than the {} bytes of limits.messageBytes.",
+                    self.node.limits.message_bytes
+                );
+                Some(WireError::with(ErrorCode::TooLarge, message))
+            }
+            Violation::Protocol | Violation::BadUtf8 => None,
+        };
+        self.close(violation.close_code(), error, Departure::Lost);
+    }
+
+    /// A client's close frame. 1000 is a goodbye from anybody. 1001 is one from a raw client; an `aldis.v1` page that goes away
+    /// may be in the back/forward cache, and says `leave` if it is not.
+    fn client_closes(&mut self, code: Option<u16>) {
+        let code = code.and_then(CloseCode::from_code);
+        let dialect = match &self.stage {
+            Stage::Seated(seated) => seated.dialect,
+            Stage::Greeting { .. } => Dialect::V1,
+            Stage::Closing { .. } | Stage::Ended => return,
+        };
+        let departure = match (code, dialect) {
+            (Some(CloseCode::Bye), _) | (Some(CloseCode::GoingAway), Dialect::Raw) => Departure::Bye,
+            _ => Departure::Lost,
+        };
+        // The answer to a close frame is one of the same code, RFC 6455 section 5.5.1.
+        let answer = code.unwrap_or(CloseCode::Bye);
+        self.close(answer, None, departure);
+    }
+
+    pub(super) fn others(&self) -> u64 {
+        u64::from(self.handle.0.others())
+    }
+}
+
+fn kind(message: &ClientMessage<'_>) -> Kind {
+    match message {
+        ClientMessage::Signal(signal) if signal.kind == SignalKind::Ack => Kind::Ack,
+        ClientMessage::Signal(signal) if signal.to.is_none() => Kind::Broadcast,
+        ClientMessage::Update(_) => Kind::Update,
+        _ => Kind::Message,
+    }
+}

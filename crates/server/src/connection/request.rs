@@ -1,0 +1,96 @@
+//! What a client asks of the server itself: hello, auth, ice-servers, ping. Everything else is the room's.
+
+use aldis_core::{Departure, Dialect};
+use aldis_protocol::{
+    ClientMessage, CloseCode, ErrorCode, Hello, PROTOCOL, ServerMessage, WireError, client::Rejection, error::Effect,
+};
+use tokio::io::AsyncRead;
+
+use super::{Connection, Stage};
+use crate::driver::Dirty;
+
+impl<R: AsyncRead + Unpin> Connection<R> {
+    pub(super) fn handle_message(&mut self, message: ClientMessage<'_>, dirty: &mut Dirty) {
+        match (&self.stage, message) {
+            (Stage::Greeting { .. }, ClientMessage::Hello(hello)) => self.hello(hello),
+            (Stage::Greeting { .. }, _) => {
+                self.out_of_turn("The first message of an `aldis.v1` client must be `hello`.")
+            }
+            (Stage::Seated(_), ClientMessage::Hello(_)) => {
+                self.out_of_turn("`hello` comes once, as the first message of a client that offered `aldis.v1`.");
+            }
+            (Stage::Seated(seated), ClientMessage::Ping(t)) => {
+                self.node.driver.message(&seated.seat, ClientMessage::Ping(None), dirty);
+                self.say(ServerMessage::Pong { t });
+            }
+            (Stage::Seated(seated), ClientMessage::IceServers) => {
+                self.node.driver.message(&seated.seat, ClientMessage::IceServers, dirty);
+                self.push_ice();
+            }
+            (Stage::Seated(seated), ClientMessage::Auth(token)) => {
+                self.node.driver.message(&seated.seat, ClientMessage::Auth(String::new()), dirty);
+                self.auth(&token);
+            }
+            (Stage::Seated(seated), message) => {
+                if let ClientMessage::Frozen = message {
+                    self.liveness.freeze();
+                }
+                self.node.driver.message(&seated.seat, message, dirty);
+            }
+            (Stage::Closing { .. } | Stage::Ended, _) => {}
+        }
+    }
+
+    fn out_of_turn(&mut self, message: &str) {
+        self.reject(Rejection { error: WireError::with(ErrorCode::BadEnvelope, message), limit: None });
+    }
+
+    fn hello(&mut self, hello: Hello) {
+        if hello.protocol != PROTOCOL {
+            let message =
+                format!("`hello`: `protocol` {} is not supported; this server speaks {PROTOCOL}.", hello.protocol);
+            let error = WireError::with(ErrorCode::ProtocolUnsupported, message);
+            return self.close(CloseCode::Version, Some(error), Departure::Lost);
+        }
+        let token = &self.token;
+        let ticket = hello.resume.and_then(|resume| self.node.driver.ticket(&resume, &token.identity, &token.room));
+        self.join(Dialect::V1, hello.features, ticket);
+    }
+
+    /// A new token in band: of the same identity and room, or it is refused and the old one stays.
+    fn auth(&mut self, token: &str) {
+        let now = self.node.clock.unix_ms();
+        let verified = match self.node.verifier.verify(token, Some(&self.token.room), now) {
+            Ok(verified) if verified.identity == self.token.identity => verified,
+            Ok(_) => {
+                let message = "`auth`: `token` is of another identity; connect anew to change it.";
+                return self.say(WireError::with(ErrorCode::Forbidden, message).into());
+            }
+            Err(error) => {
+                let mut error = WireError::from(&error);
+                if let Effect::Closes(_) = error.code.effect() {
+                    // The old token still counts until it expires: the connection lives.
+                    error.message = format!("`auth`: {}", error.message);
+                }
+                return self.say(error.into());
+            }
+        };
+        *self.token = verified;
+        let expires_at = self.token.expires_at;
+        let profile = self.profile();
+        if let Stage::Seated(seated) = &mut self.stage {
+            seated.deadlines.renew_token(&self.node, &self.token);
+            self.node.driver.authorized(&seated.seat, profile, self.token.grant);
+        }
+        self.say(ServerMessage::AuthOk { token_expires_at: expires_at });
+    }
+
+    /// Sends fresh ICE servers, and plans the next ones.
+    pub(super) fn push_ice(&mut self) {
+        let ice = self.node.ice.mint(&self.token.identity, self.token.grant, self.node.clock.unix_ms() / 1_000);
+        if let Stage::Seated(seated) = &mut self.stage {
+            seated.deadlines.renew_ice(&self.node);
+        }
+        self.say(ServerMessage::IceServers(ice));
+    }
+}

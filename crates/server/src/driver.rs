@@ -1,0 +1,362 @@
+//! The driver: feeds the hubs and executes what comes out, the only place that does.
+//!
+//! # Order
+//! A shard's lock is held from the input to the last of its outputs, and an output becomes a queued frame under it. So the frames of
+//! a room are queued in the order in which the hub decided them: `welcome` is the first of an outlet, nothing of a peer follows its
+//! `peer-left`, and nothing for a session goes to a connection that was fenced. Only the socket is written after the lock.
+//!
+//! # The road of one offer
+//! socket → [`connection`](crate::connection) reads and parses → [`Driver::message`] → `Hub` names the target and splices →
+//! [`Outlet::push`] → [`Driver::flush`] → the target's socket.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use aldis_core::{
+    Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Seat, Ticket,
+    output::Continuity,
+};
+use aldis_protocol::{
+    ClientMessage, CloseCode, FEATURES, Identity, Limits, MsgId, NodeId, PROTOCOL, PeerId, RoomId, ServerMessage,
+    Welcome, WireError,
+    limits::{Limit, WireLimits},
+    server::{Heartbeat, IceServers, Resume, RoomInfo},
+};
+use tokio::sync::Notify;
+
+use crate::{
+    clock::Clock,
+    connection::outlet::{Frame, Handle, Outlet, Push, Seating},
+    resume::{ResumeClaims, ResumeTokens},
+    sync::Mutex,
+    telemetry::metrics::Metrics,
+};
+
+/// How many hubs there are. Rooms of different shards never wait for each other.
+const SHARDS: usize = 64;
+
+/// What a connection prepared for its `welcome`.
+#[derive(Debug)]
+pub struct Prelude {
+    /// Fresh ICE servers.
+    pub ice: IceServers,
+    /// When its token expires, Unix milliseconds.
+    pub token_expires_at: u64,
+    /// How it speaks.
+    pub dialect: Dialect,
+}
+
+/// Outlets that have something to write, once their room's lock is released.
+#[derive(Debug, Default)]
+pub struct Dirty(Vec<Handle>);
+
+impl Dirty {
+    /// Adds an outlet.
+    pub fn add(&mut self, handle: Handle) {
+        self.0.push(handle);
+    }
+}
+
+/// The hubs and what they need of the world.
+pub struct Driver {
+    shards: Box<[Mutex<Hub<Handle>>]>,
+    hasher: RandomState,
+    node: NodeId,
+    limits: Arc<Limits>,
+    resume: ResumeTokens,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    /// The earliest deadline that [`run_timers`](Self::run_timers) waits for.
+    armed: AtomicU64,
+    alarm: Notify,
+}
+
+impl Driver {
+    /// A driver of empty hubs.
+    #[must_use]
+    pub fn new(node: NodeId, limits: Arc<Limits>, resume: ResumeTokens, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::new(Hub::new(Limits::clone(&limits)))).collect(),
+            hasher: RandomState::new(),
+            node,
+            limits,
+            resume,
+            metrics,
+            clock,
+            armed: AtomicU64::new(u64::MAX),
+            alarm: Notify::new(),
+        }
+    }
+
+    /// Asks for a seat. Its `welcome`, or the refusal and the close, is in the outlet when this returns.
+    pub fn join(&self, join: Join<Handle>, prelude: Prelude) {
+        join.connection.0.set_prelude(prelude);
+        let room = join.room.clone();
+        self.step(&room, Input::Join(Box::new(join)));
+    }
+
+    /// Says what would become of a join.
+    ///
+    /// # Errors
+    /// Why it would be refused.
+    pub fn preview(
+        &self,
+        room: &RoomId,
+        identity: &Identity,
+        max_peers: Option<u64>,
+        duplicates: Duplicates,
+    ) -> Result<(), WireError> {
+        self.shard(room).lock().preview(room, identity, max_peers, duplicates)
+    }
+
+    /// Hands a message to its room. The caller flushes `dirty` when it has read what there is.
+    pub fn message(&self, seat: &Seat<Handle>, message: ClientMessage<'_>, dirty: &mut Dirty) {
+        self.apply(&seat.room, Input::Message { seat, message }, dirty);
+    }
+
+    /// A session has a new token.
+    pub fn authorized(&self, seat: &Seat<Handle>, profile: Profile, grant: Grant) {
+        self.step(&seat.room, Input::Authorized { seat, profile, grant });
+    }
+
+    /// A probed connection answered.
+    pub fn alive(&self, seat: &Seat<Handle>) {
+        self.step(&seat.room, Input::Alive { seat });
+    }
+
+    /// The receipts of these senders are overdue.
+    pub fn late(&self, room: &RoomId, receipts: &[(PeerId, MsgId)]) {
+        for (from, re) in receipts {
+            self.step(room, Input::Late { room, from, re });
+        }
+    }
+
+    /// A connection ends: with a close frame, or dead. The hub learns of it before the outlet closes, so that nothing is pushed
+    /// into the gap; what had not left goes back to the hub.
+    pub fn disconnected(&self, seat: &Seat<Handle>, departure: Departure, last: Option<CloseCode>) {
+        let mut dirty = Dirty::default();
+        {
+            let mut hub = self.shard(&seat.room).lock();
+            let now = self.clock.now();
+            let outlet = &seat.connection.0;
+            let unsent = match last {
+                Some(code) => outlet.overflow(code, now),
+                None => outlet.kill(),
+            };
+            hub.handle_input(now, Input::Disconnected { seat, departure, unsent });
+            self.settle(&mut hub, now, &mut dirty);
+        }
+        dirty.0.push(seat.connection.clone());
+        self.flush(dirty);
+    }
+
+    /// Writes to the sockets what was queued. Receipts that fall due are sent the same way.
+    pub fn flush(&self, mut dirty: Dirty) {
+        while let Some(Handle(outlet)) = dirty.0.pop() {
+            let flushed = outlet.flush(self.clock.now());
+            let Some(seating) = outlet.seating() else { continue };
+            for (from, re) in &flushed.written {
+                self.apply(&seating.room, Input::Written { room: &seating.room, from, re }, &mut dirty);
+            }
+        }
+    }
+
+    /// Signs a resume token for a seated connection.
+    #[must_use]
+    pub fn resume_token(&self, seating: &Seating, identity: &Identity) -> String {
+        let Seating { room, peer, seq, generation } = seating;
+        self.resume.sign(&ResumeClaims {
+            peer,
+            identity,
+            room,
+            seq: *seq,
+            generation: *generation,
+            issued_at: self.clock.unix_ms(),
+        })
+    }
+
+    /// Reads a resume token shown together with a valid JWT. One that proves nothing counts for nothing.
+    #[must_use]
+    pub fn ticket(&self, token: &str, identity: &Identity, room: &RoomId) -> Option<Ticket> {
+        self.resume.verify(token, identity, room, self.clock.unix_ms()).ok()
+    }
+
+    /// Calls the hubs when their time has come, for ever.
+    pub async fn run_timers(&self) {
+        loop {
+            // From here on every new deadline rings the alarm, whichever shard the scan has reached.
+            self.armed.store(u64::MAX, Ordering::SeqCst);
+            let mut next = u64::MAX;
+            for shard in &self.shards {
+                let mut dirty = Dirty::default();
+                {
+                    let mut hub = shard.lock();
+                    let now = self.clock.now();
+                    hub.handle_timeout(now);
+                    self.settle(&mut hub, now, &mut dirty);
+                    next = next.min(hub.poll_timeout().map_or(u64::MAX, |at| at.0));
+                }
+                self.flush(dirty);
+            }
+            self.armed.fetch_min(next, Ordering::SeqCst);
+            if next == u64::MAX {
+                self.alarm.notified().await;
+            } else {
+                tokio::select! {
+                    () = tokio::time::sleep_until(self.clock.instant(Moment(next))) => {}
+                    () = self.alarm.notified() => {}
+                }
+            }
+        }
+    }
+
+    fn step(&self, room: &RoomId, input: Input<'_, Handle>) {
+        let mut dirty = Dirty::default();
+        self.apply(room, input, &mut dirty);
+        self.flush(dirty);
+    }
+
+    fn apply(&self, room: &RoomId, input: Input<'_, Handle>, dirty: &mut Dirty) {
+        let mut hub = self.shard(room).lock();
+        let now = self.clock.now();
+        hub.handle_input(now, input);
+        self.settle(&mut hub, now, dirty);
+        let due = hub.poll_timeout().map_or(u64::MAX, |at| at.0);
+        drop(hub);
+        if due < self.armed.load(Ordering::SeqCst) {
+            self.armed.fetch_min(due, Ordering::SeqCst);
+            self.alarm.notify_one();
+        }
+    }
+
+    fn shard(&self, room: &RoomId) -> &Mutex<Hub<Handle>> {
+        let hash = self.hasher.hash_one(room.as_str());
+        // In range by the remainder.
+        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
+    }
+
+    /// Executes every output, and what follows from it, before the lock is released.
+    fn settle(&self, hub: &mut Hub<Handle>, now: Moment, dirty: &mut Dirty) {
+        while let Some(output) = hub.poll_output() {
+            match output {
+                // Nobody else knows the room.
+                Output::Confirm { room, connection } => {
+                    hub.handle_input(now, Input::Confirmed { room: &room, connection: &connection })
+                }
+                Output::Welcome(admission) => self.welcome(*admission, now, dirty),
+                Output::Send { to, message } => {
+                    self.note(&to.0, &message);
+                    self.push(hub, &to, Frame::Text(message.to_json().into()), now, dirty);
+                }
+                Output::Relay { to, parcel } => {
+                    self.metrics.relayed(parcel.kind);
+                    if now.since(to.0.heard()) > self.limits.silent_ms {
+                        to.0.request_probe(now);
+                    }
+                    self.push(hub, &to, Frame::Parcel(parcel), now, dirty);
+                }
+                Output::Close { connection, code, error } => {
+                    if let Some(error) = error {
+                        self.metrics.refused(error.code);
+                        self.push(
+                            hub,
+                            &connection,
+                            Frame::Text(ServerMessage::Error(error).to_json().into()),
+                            now,
+                            dirty,
+                        );
+                    }
+                    self.metrics.closed(code);
+                    self.push(hub, &connection, Frame::Close(code), now, dirty);
+                }
+                Output::Probe { connection } => connection.0.request_probe(now),
+                Output::Event(event) => self.metrics.event(event),
+            }
+        }
+    }
+
+    fn push(&self, hub: &mut Hub<Handle>, to: &Handle, frame: Frame, now: Moment, dirty: &mut Dirty) {
+        let back = match to.0.push(frame, now) {
+            Push::First => return dirty.0.push(to.clone()),
+            Push::Behind => return,
+            Push::Full(frame) => {
+                self.metrics.limit(Limit::outbound_bytes);
+                self.metrics.closed(CloseCode::SlowReader);
+                let mut unsent = to.0.overflow(CloseCode::SlowReader, now);
+                unsent.extend(parcel(frame));
+                unsent
+            }
+            // The connection died and its owner has not said so yet.
+            Push::Closed(frame) => parcel(frame).into_iter().collect(),
+        };
+        if let Some(Seating { room, peer, .. }) = to.0.seating() {
+            let seat = Seat { room: room.clone(), peer: peer.clone(), connection: to.clone() };
+            hub.handle_input(now, Input::Disconnected { seat: &seat, departure: Departure::Lost, unsent: back });
+        }
+        dirty.0.push(to.clone());
+    }
+
+    fn welcome(&self, admission: Admission<Handle>, now: Moment, dirty: &mut Dirty) {
+        let Admission { seat, peer, peers, left, continuity, max_peers, seq, generation } = admission;
+        let Handle(outlet) = &seat.connection;
+        let Some(prelude) = outlet.take_prelude() else { return };
+        outlet.set_others(peers.len());
+        let identity = peer.identity.clone();
+        let seating = Seating { room: seat.room.clone(), peer: seat.peer.clone(), seq, generation };
+        let resume = match prelude.dialect {
+            Dialect::V1 => {
+                let token = self.resume_token(&seating, &identity);
+                Some(Resume { token, window_ms: self.limits.resume_window_ms })
+            }
+            Dialect::Raw => None,
+        };
+        tracing::info!(room = %seating.room, peer = %seating.peer, resumed = continuity == Continuity::Resumed, "joined");
+        outlet.seat(seating);
+        let welcome = Welcome {
+            protocol: PROTOCOL,
+            features: FEATURES.iter().map(|&feature| feature.to_owned()).collect(),
+            node: self.node.clone(),
+            peer,
+            room: RoomInfo { id: seat.room.clone(), max_peers },
+            peers,
+            left,
+            resumed: continuity == Continuity::Resumed,
+            resume,
+            ice: prelude.ice,
+            heartbeat: Heartbeat {
+                interval_ms: self.limits.heartbeat_interval_ms,
+                timeout_ms: self.limits.heartbeat_timeout_ms,
+            },
+            limits: WireLimits::from(&*self.limits),
+            token_expires_at: prelude.token_expires_at,
+        };
+        let text = ServerMessage::Welcome(Box::new(welcome)).to_json();
+        // A fresh outlet has room for one frame of any size; a dead one is reported by its owner.
+        if let Push::First = outlet.push(Frame::Text(text.into()), now) {
+            dirty.0.push(seat.connection.clone());
+        }
+    }
+
+    /// Keeps the connection's count of the others, and the metrics, in step with what it is told.
+    fn note(&self, outlet: &Outlet, message: &ServerMessage) {
+        match message {
+            ServerMessage::PeerJoined { .. } => outlet.one_more(),
+            ServerMessage::PeerLeft { .. } => outlet.one_less(),
+            ServerMessage::Error(error) => self.metrics.refused(error.code),
+            _ => {}
+        }
+    }
+}
+
+fn parcel(frame: Frame) -> Option<Parcel> {
+    match frame {
+        Frame::Parcel(parcel) => Some(parcel),
+        Frame::Text(_) | Frame::Ping | Frame::Pong(_) | Frame::Close(_) => None,
+    }
+}

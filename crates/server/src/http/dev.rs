@@ -1,0 +1,149 @@
+//! For development: the page at `/`, and tokens for whoever asks from this machine.
+//!
+//! Handing out tokens is safe only to pages that this server gave out itself. So `/dev/token` looks at `Host`, against a page of
+//! another site that made its name point to this machine, and at `Origin`, against a page of another site that simply asks.
+
+use std::{sync::Arc, time::Duration};
+
+use aldis_core::Permission;
+use aldis_protocol::{ErrorCode, Identity, RoomId, WireError};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::problem::Problem;
+use crate::{auth::NewToken, node::Node};
+
+/// The page: the example that the documentation shows.
+const PAGE: &str = include_str!("../../../../examples/raw/index.html");
+
+/// How long a development token lives.
+const TOKEN_TTL: Duration = Duration::from_secs(3_600);
+
+/// What development needs.
+pub struct Dev {
+    /// The node.
+    pub node: Arc<Node>,
+    /// The port that was bound.
+    pub port: u16,
+}
+
+/// The page and the tokens.
+pub fn router(dev: Arc<Dev>) -> Router {
+    // A page on another port of this machine, as of a bundler, is the developer's own.
+    let local = AllowOrigin::predicate(|origin, _| origin.to_str().is_ok_and(is_local_origin));
+    Router::new()
+        .route("/", get(|| async { Html(PAGE) }))
+        .route("/dev/token", get(token))
+        .layer(CorsLayer::new().allow_origin(local))
+        .with_state(dev)
+}
+
+/// `GET /dev/token?room=&identity=`: a token that allows everything in a room.
+async fn token(State(dev): State<Arc<Dev>>, request: Request) -> Response {
+    match mint(&dev, &request) {
+        Ok(body) => {
+            ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
+        }
+        Err(error) => Problem::new(error).into_response(),
+    }
+}
+
+fn mint(dev: &Dev, request: &Request) -> Result<String, WireError> {
+    let host = check_host(dev, request.headers())?;
+    check_origin(dev, request.headers())?;
+    let mut asked = [None, None];
+    for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+        match &*name {
+            "room" => asked[0] = Some(value),
+            "identity" => asked[1] = Some(value),
+            _ => {}
+        }
+    }
+    let missing = |name: &str| {
+        WireError::with(
+            ErrorCode::BadRequest,
+            format!("The query has no `{name}`: /dev/token?room=demo&identity=alice."),
+        )
+    };
+    let invalid = |name: &str, why: &dyn std::fmt::Display| {
+        WireError::with(ErrorCode::BadRequest, format!("The query's `{name}` {why}."))
+    };
+    let [room, identity] = asked;
+    let room = RoomId::parse(&room.ok_or_else(|| missing("room"))?).map_err(|why| invalid("room", &why))?;
+    let identity =
+        Identity::parse(&identity.ok_or_else(|| missing("identity"))?).map_err(|why| invalid("identity", &why))?;
+
+    let now = dev.node.clock.unix_ms();
+    let mut token = NewToken::new(identity, room, TOKEN_TTL);
+    token.can = Some(Permission::ALL.to_vec());
+    let minted = dev.node.verifier.mint(&token, now).map_err(|_| WireError::new(ErrorCode::Internal))?;
+    let url = format!("ws://{host}/v1/signal");
+    Ok(json!({ "token": minted.token, "url": url, "expiresAt": minted.expires_at }).to_string())
+}
+
+/// The `Host` that a page of this server sends.
+fn check_host(dev: &Dev, headers: &HeaderMap) -> Result<String, WireError> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_own_host(host, dev.port) {
+        return Ok(host.to_owned());
+    }
+    let message = "`/dev/token` answers only to localhost, 127.0.0.1 and [::1].";
+    Err(WireError::with(ErrorCode::OriginForbidden, message))
+}
+
+/// The `Origin` of a page of this machine, or none at all: a program.
+fn check_origin(dev: &Dev, headers: &HeaderMap) -> Result<(), WireError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    if origin.to_str().is_ok_and(is_local_origin) {
+        return Ok(());
+    }
+    let message =
+        format!("`/dev/token` gives tokens only to pages of this machine, such as http://localhost:{}.", dev.port);
+    Err(WireError::with(ErrorCode::OriginForbidden, message))
+}
+
+fn is_local_origin(origin: &str) -> bool {
+    let host = origin.strip_prefix("http://");
+    // `[::1]` without a port holds colons too.
+    host.is_some_and(|host| is_local(host) || host.rsplit_once(':').is_some_and(|(name, _)| is_local(name)))
+}
+
+fn is_own_host(host: &str, port: u16) -> bool {
+    let (name, given) = host.rsplit_once(':').unwrap_or((host, "80"));
+    is_local(name) && given.parse() == Ok(port)
+}
+
+fn is_local(name: &str) -> bool {
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_ours() {
+        for host in ["localhost:7654", "127.0.0.1:7654", "[::1]:7654"] {
+            assert!(is_own_host(host, 7654), "{host}");
+        }
+        for host in [
+            "",
+            "localhost",
+            "localhost:80",
+            "evil.example:7654",
+            "localhost.evil.example:7654",
+            "127.0.0.1.evil:7654",
+            "10.0.0.1:7654",
+        ] {
+            assert!(!is_own_host(host, 7654), "{host}");
+        }
+        assert!(is_own_host("localhost", 80));
+    }
+}

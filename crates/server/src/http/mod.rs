@@ -1,0 +1,95 @@
+//! The HTTP endpoints.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]) |
+//! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
+//! | `/`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
+
+use std::sync::Arc;
+
+use aldis_protocol::{ErrorCode, WireError};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, Method, Request, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{any, get},
+};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{config::Origins, node::Node};
+
+pub mod dev;
+pub mod ops;
+pub mod problem;
+pub mod signal;
+
+use problem::Problem;
+
+/// The endpoints of clients, with those of the operator where they have no listener of their own.
+pub fn public(node: Arc<Node>, ops: Ops) -> Router {
+    let mut router = Router::new().route("/v1/signal", any(signal::endpoint));
+    if ops == Ops::Beside {
+        router = router.merge(operator());
+    }
+    finish(router, node)
+}
+
+/// The same with the page and the tokens of development.
+pub fn development(node: Arc<Node>, ops: Ops, dev: Arc<dev::Dev>) -> Router {
+    public(node, ops).merge(dev::router(dev))
+}
+
+/// The operator's endpoints alone.
+pub fn admin(node: Arc<Node>) -> Router {
+    finish(operator(), node)
+}
+
+/// Where the operator's endpoints are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ops {
+    /// Beside the clients'.
+    Beside,
+    /// On a listener of their own.
+    Elsewhere,
+}
+
+fn operator() -> Router<Arc<Node>> {
+    Router::new()
+        .route("/livez", get(ops::livez))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(ops::metrics))
+}
+
+fn finish(router: Router<Arc<Node>>, node: Arc<Node>) -> Router {
+    router
+        .fallback(|| async { Problem::new(WireError::new(ErrorCode::NotFound)) })
+        .method_not_allowed_fallback(|| async { Problem::new(WireError::new(ErrorCode::MethodNotAllowed)) })
+        .layer(from_fn_with_state(Arc::clone(&node), count_refusals))
+        .layer(cors(&node.origins))
+        .with_state(node)
+}
+
+/// Counts what is refused before there is a connection.
+async fn count_refusals(State(node): State<Arc<Node>>, request: Request<axum::body::Body>, next: Next) -> Response {
+    let response = next.run(request).await;
+    if let Some(code) = response.extensions().get::<ErrorCode>() {
+        node.metrics.refused(*code);
+    }
+    response
+}
+
+/// Answers for pages of other origins. Nothing rides on cookies, so any origin may ask by default.
+fn cors(origins: &Origins) -> CorsLayer {
+    let origins = match origins {
+        Origins::Any => AllowOrigin::any(),
+        Origins::Only(list) => AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER])
+}

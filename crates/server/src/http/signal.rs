@@ -1,0 +1,306 @@
+//! `GET /v1/signal`: a WebSocket, or a probe that says what would become of one.
+//!
+//! A browser cannot see why an upgrade failed. So a client that offered `aldis.v1` and is refused for its token or its room is
+//! upgraded, told, and closed; everybody else gets the HTTP status. Overload and malformed requests are always HTTP.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use aldis_core::Dialect;
+use aldis_protocol::{
+    CloseCode, ErrorCode, RoomId, SUBPROTOCOL, ServerMessage, WireError, error::Effect, limits::Limit,
+};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use super::problem::Problem;
+use crate::{
+    auth::{TokenError, Verified},
+    connection::{
+        Connection, Places,
+        outlet::{Frame, Outlet},
+    },
+    node::Node,
+    ws::handshake::{self, Opening},
+};
+
+/// Who is at the other end of the socket.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote(pub SocketAddr);
+
+/// How long a client is told to wait before it tries again, in milliseconds.
+const RETRY_AFTER_MS: u64 = 5_000;
+
+/// What the query says. Our logs never hold it.
+#[derive(Default)]
+struct Query {
+    room: Option<String>,
+    token: Option<String>,
+}
+
+/// The endpoint.
+pub async fn endpoint(State(node): State<Arc<Node>>, mut request: Request) -> Response {
+    if request.method() != Method::GET {
+        let sse = wants_event_stream(request.headers());
+        return Problem::new(WireError::new(if sse { ErrorCode::NotAcceptable } else { ErrorCode::MethodNotAllowed }))
+            .into_response();
+    }
+    let upgrade = if handshake::is_requested(request.headers()) {
+        match handshake::open(request.method(), request.version(), request.headers()) {
+            Ok(opening) => Some((opening, hyper::upgrade::on(&mut request))),
+            Err(error) => return Problem::new(error).into_response(),
+        }
+    } else if wants_event_stream(request.headers()) {
+        return Problem::new(WireError::new(ErrorCode::NotAcceptable)).into_response();
+    } else {
+        None
+    };
+    let v1 = handshake::offered(request.headers()).v1;
+    let verdict = judge(&node, &request);
+    match (verdict, upgrade) {
+        (Ok((token, places)), Some((opening, upgrade))) => {
+            let dialect = if v1 { Dialect::V1 } else { Dialect::Raw };
+            serve(node, upgrade, token, places, dialect);
+            switch(&opening, dialect)
+        }
+        (Ok((token, _)), None) => would_do(&token),
+        (Err(Refusal::Client(error)), Some((opening, upgrade))) if v1 => {
+            node.metrics.refused(error.code);
+            refuse_in_band(&node, upgrade, error);
+            switch(&opening, Dialect::V1)
+        }
+        (Err(Refusal::Client(error) | Refusal::Request(error)), _) => Problem::new(error).into_response(),
+    }
+}
+
+/// Why a request is refused.
+enum Refusal {
+    /// For its token or its room: a browser has to be told in band.
+    Client(WireError),
+    /// For anything else.
+    Request(WireError),
+}
+
+/// Decides about a request, in the order of what is cheapest.
+fn judge(node: &Arc<Node>, request: &Request) -> Result<(Verified, Places), Refusal> {
+    if node.closing.is_cancelled() {
+        return Err(Refusal::Request(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS)));
+    }
+    let Some(slot) = node.admission.connection(node.limits.connections) else {
+        node.metrics.limit(Limit::connections);
+        return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
+    };
+    check_origin(node, request.headers()).map_err(Refusal::Request)?;
+    // Counted as a stranger until its token is found good.
+    let _stranger = match request.extensions().get::<Remote>() {
+        Some(Remote(address)) => {
+            let counted = node.admission.address(address.ip(), node.limits.unauthenticated_per_address);
+            if counted.is_none() {
+                node.metrics.limit(Limit::unauthenticated_per_address);
+                let error = WireError::new(ErrorCode::AddressLimit).retry_after(RETRY_AFTER_MS);
+                return Err(Refusal::Request(error));
+            }
+            counted
+        }
+        None => None,
+    };
+    let query = read_query(request.uri()).map_err(Refusal::Request)?;
+    let token = token(request.headers(), &query).map_err(Refusal::Request)?;
+    let verified = authenticate(node, token.as_deref(), query.room.as_deref()).map_err(Refusal::Client)?;
+    let Verified { room, identity, max_peers, duplicates, .. } = &verified;
+    let Some(counted) = node.admission.identity(identity.clone(), node.limits.connections_per_identity) else {
+        node.metrics.limit(Limit::connections_per_identity);
+        return Err(Refusal::Client(WireError::new(ErrorCode::ConnectionLimit)));
+    };
+    // An `aldis.v1` client may resume, which always enters: its `hello` decides. Anybody else is told now.
+    let may_resume = handshake::is_requested(request.headers()) && handshake::offered(request.headers()).v1;
+    if !may_resume {
+        node.driver.preview(room, identity, *max_peers, *duplicates).map_err(Refusal::Client)?;
+    }
+    Ok((verified, Places { slot, identity: Some(counted) }))
+}
+
+fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    if origin.to_str().is_ok_and(|origin| node.origins.allow(origin)) {
+        return Ok(());
+    }
+    Err(WireError::new(ErrorCode::OriginForbidden))
+}
+
+fn read_query(uri: &Uri) -> Result<Query, WireError> {
+    let mut query = Query::default();
+    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        let field = match &*name {
+            "room" => &mut query.room,
+            "token" => &mut query.token,
+            // What else a page keeps in its URL is its own business.
+            _ => continue,
+        };
+        if field.replace(value.into_owned()).is_some() {
+            return Err(WireError::with(ErrorCode::BadRequest, format!("The query has `{name}` twice.")));
+        }
+    }
+    Ok(query)
+}
+
+/// Finds the token in the header, the subprotocol or the query. Two different ones are refused: it must be clear who asks.
+fn token(headers: &HeaderMap, query: &Query) -> Result<Option<String>, WireError> {
+    let refuse = |message: &str| Err(WireError::with(ErrorCode::BadRequest, message));
+    let mut found = query.token.clone();
+    let mut candidates = Vec::new();
+    for value in headers.get_all(header::AUTHORIZATION) {
+        let Some(bearer) = value.to_str().ok().and_then(bearer) else {
+            return refuse("The `Authorization` header must be `Bearer` and a token.");
+        };
+        candidates.push(bearer);
+    }
+    candidates.extend(handshake::offered(headers).bearers);
+    for candidate in candidates {
+        match &found {
+            Some(token) if token != candidate => return refuse("The request carries two different tokens."),
+            Some(_) => {}
+            None => found = Some(candidate.to_owned()),
+        }
+    }
+    Ok(found)
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn authenticate(node: &Node, token: Option<&str>, room: Option<&str>) -> Result<Verified, WireError> {
+    let room = room.map(RoomId::parse).transpose();
+    let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")))?;
+    let token = token.filter(|token| !token.is_empty()).ok_or(TokenError::Missing);
+    let verified = token.and_then(|token| node.verifier.verify(token, room.as_ref(), node.clock.unix_ms()));
+    verified.map_err(|error| {
+        tracing::debug!(code = %error.code(), "refused a token");
+        WireError::from(&error)
+    })
+}
+
+fn wants_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
+}
+
+/// The answer to a probe that would be let in.
+fn would_do(token: &Verified) -> Response {
+    let body = json!({
+        "room": token.room,
+        "identity": token.identity,
+        "tokenExpiresAt": token.expires_at,
+        "protocol": aldis_protocol::PROTOCOL,
+    });
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (headers, body.to_string()).into_response()
+}
+
+fn switch(opening: &Opening, dialect: Dialect) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&opening.accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if dialect == Dialect::V1 {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    response
+}
+
+/// Serves a client on the socket that hyper gives back after the 101.
+fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, dialect: Dialect) {
+    let tasks = node.connections.clone();
+    tasks.spawn(async move {
+        let Some((stream, early)) = take_socket(upgrade).await else { return };
+        let (reader, writer) = stream.into_split();
+        let connection = Connection::new(node, reader, Box::new(writer), early, token, places);
+        // Boxed, so that the task's memory is the connection's alone and not the upgrade's too.
+        let abort = connection.abort();
+        abort.run_until_cancelled_owned(Box::pin(connection.run(dialect))).await;
+    });
+}
+
+/// Upgrades a client only to tell it why it is refused.
+fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError) {
+    let code = match error.code.effect() {
+        Effect::Closes(code) => code,
+        Effect::Lives | Effect::Strike | Effect::Http => CloseCode::Forbidden,
+    };
+    node.metrics.closed(code);
+    let node = Arc::clone(node);
+    let tasks = node.connections.clone();
+    tasks.spawn(async move {
+        let Some((stream, _)) = take_socket(upgrade).await else { return };
+        let (mut reader, writer) = stream.into_split();
+        let now = node.clock.now();
+        let outlet = Outlet::new(Box::new(writer), usize::MAX, now);
+        drop(outlet.push(Frame::Text(ServerMessage::from(error).to_json().into()), now));
+        drop(outlet.push(Frame::Close(code), now));
+        // Two small frames into a fresh socket: they fit.
+        outlet.flush(now);
+        // The client's close frame, or a moment: closing a socket with unread bytes would reset it under our last words.
+        let mut sink = tokio::io::sink();
+        let drain = tokio::io::copy(&mut reader, &mut sink);
+        let _ended = tokio::time::timeout(std::time::Duration::from_secs(1), drain).await;
+    });
+}
+
+async fn take_socket(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
+    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_token_may_come_three_ways_but_only_one_may_come() {
+        let query = |token: Option<&str>| Query { room: None, token: token.map(str::to_owned) };
+        let found = |pairs: &[(&'static str, &'static str)], in_query| {
+            token(&headers(pairs), &query(in_query)).map_err(|error| error.code)
+        };
+        let protocol = ("sec-websocket-protocol", "aldis.v1, aldis.bearer.a.b.c");
+        assert_eq!(found(&[], None), Ok(None));
+        assert_eq!(found(&[], Some("a.b.c")), Ok(Some("a.b.c".to_owned())));
+        assert_eq!(found(&[protocol], None), Ok(Some("a.b.c".to_owned())));
+        assert_eq!(found(&[("authorization", "bearer a.b.c")], None), Ok(Some("a.b.c".to_owned())));
+        assert_eq!(found(&[("authorization", "Bearer a.b.c"), protocol], Some("a.b.c")), Ok(Some("a.b.c".to_owned())));
+        assert_eq!(found(&[("authorization", "Bearer x.y.z"), protocol], None), Err(ErrorCode::BadRequest));
+        assert_eq!(found(&[protocol], Some("x.y.z")), Err(ErrorCode::BadRequest));
+        assert_eq!(found(&[("authorization", "Basic YTpi")], None), Err(ErrorCode::BadRequest));
+    }
+
+    #[test]
+    fn a_doubled_parameter_is_refused_and_an_unknown_one_is_not() {
+        let read =
+            |uri: &str| read_query(&uri.parse().expect("a URI")).map(|query| query.room).map_err(|error| error.message);
+        assert_eq!(read("/v1/signal?room=a%3Ab&x=1"), Ok(Some("a:b".to_owned())));
+        assert_eq!(read("/v1/signal?room=a&room=b"), Err("The query has `room` twice.".to_owned()));
+        assert_eq!(read("/v1/signal?token=a&token=a"), Err("The query has `token` twice.".to_owned()));
+    }
+}

@@ -1,0 +1,130 @@
+//! Listening sockets and the HTTP connections on them.
+//!
+//! hyper is driven directly: `axum::serve` gives it no timer, so that its header deadline would never fire and half a handshake
+//! would stay open for ever.
+
+use std::{
+    io,
+    net::{Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower_http::add_extension::AddExtension;
+
+use crate::{config::ListenAddr, http::signal::Remote};
+
+/// How many connections may wait to be accepted; the system caps it. With the usual 128, a thousand clients that come at once wait
+/// a second for their SYN to be sent again.
+const BACKLOG: u32 = 4_096;
+
+/// A pause after a failed accept, as when the process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What bounds a request before anything of it is understood.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Time for its head.
+    pub head: Duration,
+    /// Size of its head, in bytes.
+    pub head_bytes: usize,
+}
+
+/// Opens every address. With port 0, the port that the first gets is for the others too.
+///
+/// # Errors
+/// An address could not be bound. A second one that this machine does not have, as IPv6 on some, is left out.
+pub fn bind(listen: &ListenAddr) -> io::Result<Vec<TcpListener>> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for addr in listen.addrs() {
+        let mut addr = *addr;
+        if let (0, Some(first)) = (addr.port(), listeners.first()) {
+            addr.set_port(first.local_addr()?.port());
+        }
+        match open(addr) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
+            // `[::]` where there is no IPv6 means every IPv4 address.
+            Err(error) if is_unsupported(&error) && addr.ip() == Ipv6Addr::UNSPECIFIED => {
+                listeners.push(open(SocketAddr::from(([0, 0, 0, 0], addr.port())))?);
+            }
+            Err(error) => return Err(io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))),
+        }
+    }
+    Ok(listeners)
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
+        || error.raw_os_error() == Some(97)
+}
+
+fn open(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves `router` on a listener until `stop`; then requests that are under way are finished.
+pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken, tasks: TaskTracker) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(bounds.head_bytes);
+    let http = Arc::new(http);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if is_ours(&error) {
+                    tracing::warn!(%error, "cannot accept connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            }
+        };
+        // Signals are small and must not wait for each other.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        tasks.spawn(request(Arc::clone(&http), stream, remote, router.clone(), stop.clone()));
+    }
+}
+
+/// Whether a failed accept is this machine's trouble and not a client that went away.
+fn is_ours(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+async fn request(
+    http: Arc<http1::Builder>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let service = TowerToHyperService::new(AddExtension::new(router, Remote(remote)));
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    // A client's broken request is its own affair: hyper has answered what could be answered.
+    let _ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+}

@@ -1,0 +1,85 @@
+//! One server process as its parts see it.
+
+use std::sync::Arc;
+
+use aldis_protocol::Limits;
+use aws_lc_rs::rand;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admission::Admission, auth::Verifier, clock::Clock, config::Origins, driver::Driver, ice::IceSource,
+    telemetry::metrics::Metrics,
+};
+
+/// How long a draining node waits between turning unready and sending its clients elsewhere, in milliseconds: load balancers need
+/// a moment to look elsewhere first.
+pub const DRAIN_GRACE_MS: u64 = 3_000;
+
+/// What every connection and every request of a node shares.
+pub struct Node {
+    /// The limits.
+    pub limits: Arc<Limits>,
+    /// The clocks.
+    pub clock: Clock,
+    /// The hubs.
+    pub driver: Driver,
+    /// Who may come in.
+    pub verifier: Verifier,
+    /// What clients get for ICE.
+    pub ice: IceSource,
+    /// Whose pages may connect.
+    pub origins: Origins,
+    /// The counts.
+    pub admission: Arc<Admission>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The tasks of all connections.
+    pub connections: TaskTracker,
+    /// Cancelled when no new client is taken any more.
+    pub closing: CancellationToken,
+    /// Cancelled when the clients are sent elsewhere.
+    pub draining: CancellationToken,
+    /// Cancelled when the server is dropped: connections end at once.
+    pub abort: CancellationToken,
+    /// How long a drain may take, in milliseconds.
+    pub drain_window_ms: u64,
+}
+
+impl Node {
+    /// 128 random bits of the system's generator.
+    #[must_use]
+    pub fn random_bits(&self) -> u128 {
+        random_bits()
+    }
+
+    /// A random number below `bound`, or zero where that is zero. The bias of the remainder is far below what jitter needs.
+    #[must_use]
+    pub fn random_below(&self, bound: u64) -> u64 {
+        let bits = u64::try_from(random_bits() >> 64).unwrap_or(0);
+        bits.checked_rem(bound).unwrap_or(0)
+    }
+
+    /// Over how long a drain spreads its clients: what is left of the window after the grace.
+    #[must_use]
+    pub fn drain_spread_ms(&self) -> u64 {
+        self.drain_window_ms.saturating_sub(self.drain_grace_ms()).max(1)
+    }
+
+    /// How long a drain waits before it sends anybody away.
+    #[must_use]
+    pub fn drain_grace_ms(&self) -> u64 {
+        DRAIN_GRACE_MS.min(self.drain_window_ms / 4)
+    }
+}
+
+/// 128 random bits of the system's generator.
+#[must_use]
+pub fn random_bits() -> u128 {
+    let mut bytes = [0; 16];
+    // It fails only where the system has no randomness at all; a peer id that is not random would be found out by the first join.
+    if rand::fill(&mut bytes).is_err() {
+        tracing::error!("the system has no random numbers");
+        std::process::abort();
+    }
+    u128::from_ne_bytes(bytes)
+}

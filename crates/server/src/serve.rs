@@ -1,0 +1,96 @@
+//! The process around a [`Server`]: logs, ports file, banner, signals.
+
+use std::{fs, io::IsTerminal, net::SocketAddr, path::Path};
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    config::Config,
+    server::{Mode, Server},
+    telemetry::log,
+};
+
+/// Runs a server until it is told to stop: the first SIGTERM or SIGINT drains, a second one forces.
+///
+/// # Errors
+/// It could not start.
+pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+    log::start(&config.log);
+    let mut signals = Signals::listen()?;
+    let server = Server::start(&config, mode)?;
+    if let Some(path) = &config.ports_file {
+        write_ports(path, &server).with_context(|| format!("cannot write ports_file {}", path.display()))?;
+    }
+    let listen = server.listen().first().copied().context("no address to listen on")?;
+    tracing::info!(%listen, admin = server.admin().map(tracing::field::display), "ready");
+    if config.cluster_secret.is_none() && mode == Mode::Serve {
+        tracing::warn!("no cluster_secret (ALDIS_CLUSTER_SECRET): sessions do not survive a restart of this server");
+    }
+    if mode == Mode::Dev {
+        banner(listen);
+    }
+
+    let reason = signals.next().await;
+    tracing::info!(reason, "draining; a second signal stops at once");
+    tokio::select! {
+        () = server.drain() => tracing::info!("stopped"),
+        reason = signals.next() => tracing::warn!(reason, "stopped at once"),
+    }
+    Ok(())
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Writes beside the file and renames, so that whoever waits for it never reads half of it.
+fn write_ports(path: &Path, server: &Server) -> anyhow::Result<()> {
+    let mut ports = json!({ "listen": server.listen().first().map(SocketAddr::to_string) });
+    if let Some(admin) = server.admin() {
+        ports["admin"] = admin.to_string().into();
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, format!("{ports}\n"))?;
+    fs::rename(&beside, path)?;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the banner is what a developer starts the command for")]
+fn banner(listen: SocketAddr) {
+    let base = format!("localhost:{}", listen.port());
+    let (bold, plain) = if std::io::stdout().is_terminal() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+    println!(
+        "
+  {bold}aldis {version}{plain}  development: this machine only, in memory, with a public key
+
+  Page        {bold}http://{base}/{plain}      open it in two tabs
+  WebSocket   ws://{base}/v1/signal?room=demo&token=…
+  Token       http://{base}/dev/token?room=demo&identity=alice
+  Metrics     http://{base}/metrics
+
+  const {{ url, token }} = await (await fetch('http://{base}/dev/token?room=demo&identity=me')).json()
+  const ws = new WebSocket(`${{url}}?token=${{token}}`)
+  ws.onmessage = ({{ data }}) => console.log(JSON.parse(data))     // welcome, peer-joined, offer, …
+
+  Ctrl+C stops it.
+",
+        version = env!("CARGO_PKG_VERSION"),
+    );
+}

@@ -1,0 +1,170 @@
+//! A whole server in this process: bind, serve, drain, stop.
+//!
+//! Every task belongs to the [`Server`]: dropping it stops them all.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use aldis_protocol::NodeId;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use crate::{
+    admission::Admission,
+    auth::Verifier,
+    clock::Clock,
+    config::Config,
+    driver::Driver,
+    http::{self, Ops, dev::Dev},
+    ice::IceSource,
+    listen::{self, Bounds},
+    node::{Node, random_bits},
+    resume::{ClusterKeys, ResumeTokens},
+    telemetry::metrics::Metrics,
+};
+
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Production: only the endpoints of clients and operator.
+    Serve,
+    /// Development on this machine: a page, and tokens for it.
+    Dev,
+}
+
+/// A running server.
+pub struct Server {
+    node: Arc<Node>,
+    listen: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+    requests: TaskTracker,
+    /// Stops listening.
+    stop: CancellationToken,
+    /// The listeners and the timers; aborted on drop.
+    _tasks: JoinSet<()>,
+    /// Ends every connection on drop.
+    _connections: DropGuard,
+}
+
+impl Server {
+    /// Binds and serves.
+    ///
+    /// # Errors
+    /// An address could not be bound, or the cluster's keys could not be derived.
+    pub fn start(config: &Config, mode: Mode) -> anyhow::Result<Self> {
+        let public = listen::bind(&config.listen)?;
+        let admin = config.admin.as_ref().map(listen::bind).transpose()?.unwrap_or_default();
+        let (node, guard) = node(config)?;
+
+        let addrs =
+            |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
+        let (listen, admin_addrs) = (addrs(&public)?, addrs(&admin)?);
+        let ops = if admin.is_empty() { Ops::Beside } else { Ops::Elsewhere };
+        let router = match mode {
+            Mode::Serve => http::public(Arc::clone(&node), ops),
+            Mode::Dev => {
+                let port = listen.first().map_or(0, SocketAddr::port);
+                http::development(Arc::clone(&node), ops, Arc::new(Dev { node: Arc::clone(&node), port }))
+            }
+        };
+        let bounds = Bounds {
+            head: Duration::from_millis(config.limits.handshake_ms),
+            head_bytes: usize::try_from(config.limits.header_bytes)?,
+        };
+        let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        for listener in public {
+            tasks.spawn(listen::serve(listener, router.clone(), bounds, stop.clone(), requests.clone()));
+        }
+        // The operator watches to the end: this listener stops only with the server.
+        for listener in admin {
+            tasks.spawn(listen::serve(
+                listener,
+                http::admin(Arc::clone(&node)),
+                bounds,
+                admin_stop.clone(),
+                TaskTracker::new(),
+            ));
+        }
+        let timers = Arc::clone(&node);
+        tasks.spawn(async move { timers.driver.run_timers().await });
+        Ok(Self {
+            node,
+            listen,
+            admin: admin_addrs.first().copied(),
+            requests,
+            stop,
+            _tasks: tasks,
+            _connections: guard,
+        })
+    }
+
+    /// Where clients connect: every address that was bound.
+    #[must_use]
+    pub fn listen(&self) -> &[SocketAddr] {
+        &self.listen
+    }
+
+    /// Where the operator's endpoints are, if not beside the clients'.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The node, for what looks inside.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Shuts down well: unready at once, then every client is sent elsewhere within the window. Returns when nobody is left.
+    pub async fn drain(&self) {
+        let node = &self.node;
+        node.metrics.draining.set(1);
+        node.closing.cancel();
+        node.connections.close();
+        if !node.connections.is_empty() {
+            // Nobody to wait for ends the grace early too.
+            let grace = Duration::from_millis(node.drain_grace_ms());
+            let _grace_over = tokio::time::timeout(grace, node.connections.wait()).await;
+        }
+        node.draining.cancel();
+        // Half a second beyond the window for the last close frames.
+        let window = Duration::from_millis(node.drain_spread_ms() + 500);
+        let _everybody_left = tokio::time::timeout(window, node.connections.wait()).await;
+        self.stop.cancel();
+        self.requests.close();
+        let _answers_sent = tokio::time::timeout(Duration::from_millis(250), self.requests.wait()).await;
+    }
+}
+
+fn node(config: &Config) -> anyhow::Result<(Arc<Node>, DropGuard)> {
+    let keys = ClusterKeys::new(config.cluster_secret.as_ref())?;
+    let (limits, metrics, clock) = (Arc::new(config.limits.clone()), Arc::new(Metrics::new()), Clock::start());
+    let resume = ResumeTokens::new(&keys, &limits);
+    let abort = CancellationToken::new();
+    let node = Node {
+        clock,
+        driver: Driver::new(
+            NodeId::from_random(random_bits()),
+            Arc::clone(&limits),
+            resume,
+            Arc::clone(&metrics),
+            clock,
+        ),
+        verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
+        ice: IceSource::new(&config.ice, &keys),
+        origins: config.origins.clone(),
+        admission: Arc::new(Admission::default()),
+        limits,
+        metrics,
+        connections: TaskTracker::new(),
+        closing: CancellationToken::new(),
+        draining: CancellationToken::new(),
+        abort: abort.clone(),
+        drain_window_ms: config.drain_window_ms,
+    };
+    Ok((Arc::new(node), abort.drop_guard()))
+}

@@ -1,0 +1,197 @@
+//! The metrics of one server, as Prometheus text.
+//!
+//! Labels are closed sets: no room, identity or address ever becomes one.
+
+use std::sync::atomic::AtomicI64;
+
+use aldis_core::{
+    Event,
+    output::{Dropped, Resumption},
+};
+use aldis_protocol::{CloseCode, ErrorCode, SignalKind, limits::Limit, server::LeaveReason};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// One label with a fixed set of values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Type {
+    r#type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseLabel {
+    code: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Name {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
+}
+
+/// The metrics of one server; each has a registry of its own, so that several servers live in one process.
+pub struct Metrics {
+    registry: Registry,
+    /// Open WebSocket connections.
+    pub connections: Gauge<i64, AtomicI64>,
+    rooms: Gauge<i64, AtomicI64>,
+    sessions: Gauge<i64, AtomicI64>,
+    joined: Family<Reason, Counter>,
+    left: Family<Reason, Counter>,
+    away: Counter,
+    relayed: Box<[Counter]>,
+    parked: Counter,
+    dropped: Family<Reason, Counter>,
+    refused: Family<Code, Counter>,
+    limits: Family<Name, Counter>,
+    closed: Family<CloseLabel, Counter>,
+    /// Whether the node is shutting down.
+    pub draining: Gauge<i64, AtomicI64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("aldis");
+        let build = Family::<Version, Gauge>::default();
+        build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "The version that runs", build);
+        let relayed_family = Family::<Type, Counter>::default();
+        // The hot path counts without a look-up.
+        let relayed = SignalKind::ALL
+            .iter()
+            .map(|kind| relayed_family.get_or_create(&Type { r#type: kind.as_str() }).clone())
+            .collect();
+        let metrics = Self {
+            connections: Gauge::default(),
+            rooms: Gauge::default(),
+            sessions: Gauge::default(),
+            joined: Family::default(),
+            left: Family::default(),
+            away: Counter::default(),
+            relayed,
+            parked: Counter::default(),
+            dropped: Family::default(),
+            refused: Family::default(),
+            limits: Family::default(),
+            closed: Family::default(),
+            draining: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("connections", "Open WebSocket connections", metrics.connections.clone());
+        registry.register("rooms", "Rooms with somebody in them", metrics.rooms.clone());
+        registry.register("sessions", "Peers that are here or away", metrics.sessions.clone());
+        registry.register(
+            "joins",
+            "Welcomes: new stays, resumed ones that were kept, and ones recalled from their token",
+            metrics.joined.clone(),
+        );
+        registry.register("leaves", "Stays that ended, by reason", metrics.left.clone());
+        registry.register("aways", "Sessions that lost their connection", metrics.away.clone());
+        registry.register("relayed", "Signals handed to a connection, by type", relayed_family);
+        registry.register("parked", "Signals kept for a peer that is away", metrics.parked.clone());
+        registry.register("dropped", "What was dropped without a word, by reason", metrics.dropped.clone());
+        registry.register("refused", "Errors sent to clients, by code", metrics.refused.clone());
+        registry.register("limit_hits", "Times a limit refused something, by limit", metrics.limits.clone());
+        registry.register("closed", "Connections the server closed, by close code", metrics.closed.clone());
+        registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// The text that Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string has no way to fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Counts a relayed signal.
+    pub fn relayed(&self, kind: SignalKind) {
+        if let Some(counter) = self.relayed.get(kind as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts an error that a client was told.
+    pub fn refused(&self, code: ErrorCode) {
+        self.refused.get_or_create(&Code { code: code.as_str() }).inc();
+    }
+
+    /// Counts a limit that refused something.
+    pub fn limit(&self, limit: Limit) {
+        self.limits.get_or_create(&Name { limit: limit.as_str() }).inc();
+    }
+
+    /// Counts a connection that the server closed.
+    pub fn closed(&self, code: CloseCode) {
+        self.closed.get_or_create(&CloseLabel { code: u32::from(code.code()) }).inc();
+    }
+
+    /// Counts what the hub reports.
+    pub fn event(&self, event: Event) {
+        let joined = |reason| {
+            self.joined.get_or_create(&Reason { reason }).inc();
+        };
+        match event {
+            Event::RoomOpened => drop(self.rooms.inc()),
+            Event::RoomClosed => drop(self.rooms.dec()),
+            Event::Joined => {
+                self.sessions.inc();
+                joined("new");
+            }
+            Event::Resumed(Resumption::Kept) => joined("resumed"),
+            Event::Resumed(Resumption::Recalled) => {
+                self.sessions.inc();
+                joined("recalled");
+            }
+            Event::Away => drop(self.away.inc()),
+            Event::Left(reason) => {
+                self.sessions.dec();
+                let reason = match reason {
+                    LeaveReason::Left => "left",
+                    LeaveReason::Timeout => "timeout",
+                    LeaveReason::Removed => "removed",
+                    LeaveReason::Replaced => "replaced",
+                    LeaveReason::Unreachable => "unreachable",
+                };
+                self.left.get_or_create(&Reason { reason }).inc();
+            }
+            Event::Parked => drop(self.parked.inc()),
+            Event::Dropped(what) => {
+                let reason = match what {
+                    Dropped::Ack => "ack",
+                    Dropped::Orphan => "orphan",
+                    Dropped::Notice => "notice",
+                };
+                self.dropped.get_or_create(&Reason { reason }).inc();
+            }
+            Event::Limit(limit) => self.limit(limit),
+        }
+    }
+}

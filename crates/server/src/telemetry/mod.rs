@@ -1,0 +1,4 @@
+//! What the operator sees: metrics and logs.
+
+pub mod log;
+pub mod metrics;
