@@ -247,7 +247,7 @@ impl Driver {
             match output {
                 // Nobody else knows the room.
                 Output::Confirm { room, connection } => {
-                    hub.handle_input(now, Input::Confirmed { room: &room, connection: &connection })
+                    hub.handle_input(now, Input::Confirmed { room: &room, connection: &connection });
                 }
                 Output::Welcome(admission) => self.welcome(*admission, now, dirty),
                 Output::Send { to, message } => {

@@ -168,7 +168,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             }
             TokenLife::Good { notice, end } if notice <= now => {
                 deadlines.token = TokenLife::Announced { end };
-                self.say(ServerMessage::TokenExpiring { token_expires_at: expires_at });
+                self.say(&ServerMessage::TokenExpiring { token_expires_at: expires_at });
             }
             TokenLife::Good { .. } | TokenLife::Announced { .. } => {}
         }
@@ -187,7 +187,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         let (Stage::Seated(seated), Some(seating)) = (&mut self.stage, self.handle.0.seating()) else { return };
         seated.deadlines.resume = Some(now.after(self.node.limits.resume_renew_ms));
         let token = self.node.driver.resume_token(seating, &self.token.identity);
-        self.say(ServerMessage::Resume { token });
+        self.say(&ServerMessage::Resume { token });
     }
 
     /// The node is shutting down: this client's turn is somewhere within the window, so that a crowd does not move at once.
@@ -197,7 +197,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             Stage::Seated(seated) => {
                 let within_ms = 1 + self.node.random_below(self.node.drain_spread_ms());
                 seated.deadlines.drain = Some(now.after(within_ms));
-                self.say(ServerMessage::Reconnect { reason: ReconnectReason::Drain, within_ms });
+                self.say(&ServerMessage::Reconnect { reason: ReconnectReason::Drain, within_ms });
             }
             Stage::Greeting { .. } => self.close(CloseCode::Restart, None, Departure::Lost),
             Stage::Closing { .. } | Stage::Ended => {}

@@ -262,8 +262,8 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     }
 
     /// Writes a message to this client.
-    fn say(&mut self, message: ServerMessage) {
-        if let ServerMessage::Error(error) = &message {
+    fn say(&mut self, message: &ServerMessage) {
+        if let ServerMessage::Error(error) = message {
             self.node.metrics.refused(error.code);
         }
         self.write(Frame::Text(message.to_json().into()));
@@ -291,7 +291,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             return;
         }
         if let Some(error) = error {
-            self.say(error.into());
+            self.say(&error.into());
         }
         if code != CloseCode::Bye && code != CloseCode::GoingAway {
             self.node.metrics.closed(code);

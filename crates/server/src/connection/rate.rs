@@ -213,10 +213,9 @@ mod tests {
     fn only_sustained_excess_closes() {
         let limits = Limits::default();
         let flood = |rates: &mut Rates, from: u64, to: u64| {
-            (from..to).step_by(10).find_map(|at| match rates.take(Moment(at), Kind::Message, 100, 0, &limits) {
-                Err(Refusal::Close) => Some(at),
-                Err(Refusal::Wait(..)) | Ok(()) => None,
-            })
+            let closes =
+                |rates: &mut Rates, at| rates.take(Moment(at), Kind::Message, 100, 0, &limits) == Err(Refusal::Close);
+            (from..to).step_by(10).find(|at| closes(rates, *at))
         };
         let mut rates = Rates::default();
         // 100 a second: the burst lasts 6 s, the excess starts then and closes 30 s later.

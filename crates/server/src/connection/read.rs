@@ -145,7 +145,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
         let code = error.code;
         tracing::debug!(%code, "refused a message");
-        self.say(error.into());
+        self.say(&error.into());
         if code.effect() == Effect::Strike {
             let patience = self.strikes.strike(self.node.clock.now(), &self.node.limits);
             if patience == Patience::Exhausted {
@@ -165,7 +165,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         };
         let error = WireError::with(ErrorCode::RateLimited, format!("More than limits.{} allows.", limit.as_str()));
         let error = error.about(to, re).retry_after(wait_ms).outcome(aldis_protocol::Outcome::NotDelivered);
-        self.say(error.into());
+        self.say(&error.into());
     }
 
     fn too_much(&mut self) {

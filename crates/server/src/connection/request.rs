@@ -14,14 +14,14 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         match (&self.stage, message) {
             (Stage::Greeting { .. }, ClientMessage::Hello(hello)) => self.hello(hello),
             (Stage::Greeting { .. }, _) => {
-                self.out_of_turn("The first message of an `aldis.v1` client must be `hello`.")
+                self.out_of_turn("The first message of an `aldis.v1` client must be `hello`.");
             }
             (Stage::Seated(_), ClientMessage::Hello(_)) => {
                 self.out_of_turn("`hello` comes once, as the first message of a client that offered `aldis.v1`.");
             }
             (Stage::Seated(seated), ClientMessage::Ping(t)) => {
                 self.node.driver.message(&seated.seat, ClientMessage::Ping(None), dirty);
-                self.say(ServerMessage::Pong { t });
+                self.say(&ServerMessage::Pong { t });
             }
             (Stage::Seated(seated), ClientMessage::IceServers) => {
                 self.node.driver.message(&seated.seat, ClientMessage::IceServers, dirty);
@@ -64,7 +64,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             Ok(verified) if verified.identity == self.token.identity => verified,
             Ok(_) => {
                 let message = "`auth`: `token` is of another identity; connect anew to change it.";
-                return self.say(WireError::with(ErrorCode::Forbidden, message).into());
+                return self.say(&WireError::with(ErrorCode::Forbidden, message).into());
             }
             Err(error) => {
                 let mut error = WireError::from(&error);
@@ -72,7 +72,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                     // The old token still counts until it expires: the connection lives.
                     error.message = format!("`auth`: {}", error.message);
                 }
-                return self.say(error.into());
+                return self.say(&error.into());
             }
         };
         *self.token = verified;
@@ -82,7 +82,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             seated.deadlines.renew_token(&self.node, &self.token);
             self.node.driver.authorized(&seated.seat, profile, self.token.grant);
         }
-        self.say(ServerMessage::AuthOk { token_expires_at: expires_at });
+        self.say(&ServerMessage::AuthOk { token_expires_at: expires_at });
     }
 
     /// Sends fresh ICE servers, and plans the next ones.
@@ -91,6 +91,6 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         if let Stage::Seated(seated) = &mut self.stage {
             seated.deadlines.renew_ice(&self.node);
         }
-        self.say(ServerMessage::IceServers(ice));
+        self.say(&ServerMessage::IceServers(ice));
     }
 }
