@@ -38,6 +38,8 @@ enum Load {
     /// ALDIS_LIMITS_BYTE_BURST raised to 1000000000, or it throttles the load.
     Relay(relay::RelayArgs),
     /// Join many peers, hold them, and report the server's memory per connection.
+    ///
+    /// Start a fresh server for it: one that has held connections before has memory left to reuse, and looks better than it is.
     Idle(idle::IdleArgs),
 }
 

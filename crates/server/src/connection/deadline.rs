@@ -96,7 +96,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             Health::Idle | Health::Finished | Health::Dead => None,
         };
         let stage = match &self.stage {
-            Stage::Greeting { deadline } | Stage::Closing { deadline } => return Some(*deadline),
+            Stage::Greeting { deadline } | Stage::Closing { deadline, .. } => return Some(*deadline),
             Stage::Seated(seated) => Some(seated.deadlines.next()),
             Stage::Ended => None,
         };

@@ -69,10 +69,18 @@ enum Stage {
     Greeting { deadline: Moment },
     /// In a room.
     Seated(Box<Seated>),
-    /// The last frames are on their way.
-    Closing { deadline: Moment },
+    /// The last frames are on their way, or the client's answer to them is. A socket that is closed with unread bytes in it is
+    /// reset, and our close code is lost with it; so the client's close frame is awaited, within the deadline.
+    Closing { deadline: Moment, answer: Answer },
     /// Nothing is left to do.
     Ended,
+}
+
+/// Whether the client has sent its close frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Awaited,
+    Heard,
 }
 
 /// What a seated connection knows.
@@ -102,6 +110,24 @@ pub struct Connection<R> {
     _places: Places,
 }
 
+/// However a connection ends, by itself, by a panic or with the server, the hub learns of it once.
+impl<R> Drop for Connection<R> {
+    fn drop(&mut self) {
+        self.leave();
+        self.node.metrics.connections.dec();
+    }
+}
+
+impl<R> Connection<R> {
+    /// Gives up the seat of a connection that is over.
+    fn leave(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, Departure::Lost, None),
+            Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => drop(self.handle.0.kill()),
+        }
+    }
+}
+
 impl<R: AsyncRead + Unpin> Connection<R> {
     /// A connection whose token was checked, with bytes that came with the handshake.
     pub fn new(
@@ -116,6 +142,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         let max_message = usize::try_from(node.limits.message_bytes).unwrap_or(usize::MAX);
         let outlet = Outlet::new(wire, usize::try_from(node.limits.outbound_bytes).unwrap_or(usize::MAX), now);
         let interval = node.limits.heartbeat_interval_ms;
+        node.metrics.connections.inc();
         Self {
             reader,
             carry: early,
@@ -142,7 +169,6 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     /// Serves the client until the connection ends.
     pub async fn run(mut self, dialect: Dialect) {
-        self.node.metrics.connections.inc();
         if dialect == Dialect::Raw {
             self.join(Dialect::Raw, Vec::new(), None);
         }
@@ -150,9 +176,6 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             self.read_early();
         }
         poll_fn(|cx| self.poll(cx)).await;
-        // Whatever the reason, the hub learns of it, once.
-        self.leave(Departure::Lost, None);
-        self.node.metrics.connections.dec();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -187,7 +210,12 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         loop {
             match self.handle.0.health() {
                 Health::Idle => return Poll::Pending,
-                Health::Dead | Health::Finished => return Poll::Ready(()),
+                Health::Dead => return Poll::Ready(()),
+                Health::Finished => {
+                    self.notice_close();
+                    let answered = !matches!(self.stage, Stage::Closing { answer: Answer::Awaited, .. });
+                    return if answered { Poll::Ready(()) } else { Poll::Pending };
+                }
                 Health::Blocked { .. } => match self.handle.0.poll_writable(cx) {
                     Poll::Ready(Ok(())) => {
                         let mut dirty = Dirty::default();
@@ -252,7 +280,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 }))
             }
             // Refused: the reason and the close are in the outlet.
-            None => Stage::Closing { deadline: now.after(CLOSING_MS) },
+            None => Stage::Closing { deadline: now.after(CLOSING_MS), answer: Answer::Awaited },
         };
     }
 
@@ -297,25 +325,17 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             self.node.metrics.closed(code);
         }
         let deadline = self.node.clock.now().after(CLOSING_MS);
-        match std::mem::replace(&mut self.stage, Stage::Closing { deadline }) {
+        match std::mem::replace(&mut self.stage, Stage::Closing { deadline, answer: Answer::Awaited }) {
             Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, Some(code)),
             Stage::Greeting { .. } => self.write(Frame::Close(code)),
             Stage::Closing { .. } | Stage::Ended => {}
         }
     }
 
-    /// Gives up the seat of a connection that is over.
-    fn leave(&mut self, departure: Departure, last: Option<CloseCode>) {
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, last),
-            Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => drop(self.handle.0.kill()),
-        }
-    }
-
     /// The hub may close the outlet by itself: a fence, a removal, a queue that is full. Then the seat is gone already.
     fn notice_close(&mut self) {
         if self.handle.0.is_closing() && !matches!(self.stage, Stage::Closing { .. } | Stage::Ended) {
-            self.stage = Stage::Closing { deadline: self.node.clock.now().after(CLOSING_MS) };
+            self.stage = Stage::Closing { deadline: self.node.clock.now().after(CLOSING_MS), answer: Answer::Awaited };
         }
     }
 

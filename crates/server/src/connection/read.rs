@@ -13,7 +13,7 @@ use aldis_protocol::{
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    Connection, Stage,
+    Answer, Connection, Stage,
     outlet::Frame,
     rate::{Kind, Patience, Refusal},
 };
@@ -48,7 +48,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             }
             // The end of the stream, or an error: the connection is over.
             Poll::Ready(_) => {
-                self.leave(Departure::Lost, None);
+                self.leave();
                 Poll::Ready(())
             }
             Poll::Pending => Poll::Pending,
@@ -196,7 +196,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         let dialect = match &self.stage {
             Stage::Seated(seated) => seated.dialect,
             Stage::Greeting { .. } => Dialect::V1,
-            Stage::Closing { .. } | Stage::Ended => return,
+            Stage::Closing { .. } | Stage::Ended => return self.answered(),
         };
         let departure = match (code, dialect) {
             (Some(CloseCode::Bye), _) | (Some(CloseCode::GoingAway), Dialect::Raw) => Departure::Bye,
@@ -205,6 +205,14 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         // The answer to a close frame is one of the same code, RFC 6455 section 5.5.1.
         let answer = code.unwrap_or(CloseCode::Bye);
         self.close(answer, None, departure);
+        self.answered();
+    }
+
+    /// The client's close frame came: nothing more is expected of it.
+    fn answered(&mut self) {
+        if let Stage::Closing { answer, .. } = &mut self.stage {
+            *answer = Answer::Heard;
+        }
     }
 
     pub(super) fn others(&self) -> u64 {
