@@ -31,7 +31,7 @@ pub enum Error {
         problem: Option<Box<WireError>>,
     },
     /// The connection is closed. Code 1005 stands for a close without a code, 1006 for an end without a close.
-    #[error("closed with {code} {reason}{}", detail(.error.as_deref()))]
+    #[error("closed with {code}{}{}", spaced(.reason), detail(.error.as_deref()))]
     Closed {
         /// The close code.
         code: u16,
@@ -50,6 +50,10 @@ pub enum Error {
     /// before.
     #[error("the socket failed: {0}")]
     Socket(#[from] tungstenite::Error),
+}
+
+fn spaced(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" {reason}") }
 }
 
 fn detail(error: Option<&WireError>) -> String {
