@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use aldis_protocol::{Identity, Limits, PeerId, RoomId, WireError};
 
-use crate::{Duplicates, Event, Input, Moment, Output, room::Room};
+use crate::{
+    Duplicates, Event, Input, Moment, Output,
+    room::{self, Room},
+};
 
 /// All rooms of one shard.
 ///
@@ -14,7 +19,7 @@ use crate::{Duplicates, Event, Input, Moment, Output, room::Room};
 /// Drain [`poll_output`](Self::poll_output) after every call that takes `&mut self`, in order and before anybody else may call.
 /// Call [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come; late is harmless.
 pub struct Hub<C> {
-    rooms: HashMap<RoomId, Room<C>>,
+    rooms: HashMap<RoomId, Room<C>, RandomState>,
     effects: Effects<C>,
 }
 
@@ -57,7 +62,7 @@ impl<C: Clone + PartialEq> Hub<C> {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            rooms: HashMap::new(),
+            rooms: HashMap::default(),
             effects: Effects {
                 now: Moment::default(),
                 limits,
@@ -82,9 +87,10 @@ impl<C: Clone + PartialEq> Hub<C> {
                 self.in_room(room, |room, effects| room.confirmed(connection, effects));
             }
             Input::Abandoned { room, connection } => self.in_room(room, |room, _| room.abandoned(connection)),
-            Input::Message { seat, message } => {
+            Input::Message { seat, message } if self.rooms.contains_key(&seat.room) => {
                 self.in_room(&seat.room, |room, effects| room.message(seat, message, effects));
             }
+            Input::Message { seat, message } => room::unseated(seat, message, effects),
             Input::Authorized { seat, profile, grant } => {
                 self.in_room(&seat.room, |room, effects| room.authorized(seat, profile, grant, effects));
             }

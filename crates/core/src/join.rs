@@ -105,9 +105,9 @@ impl<C: Clone + PartialEq> Room<C> {
 
     fn turn(&self, join: &Join<C>) -> Turn {
         let Some(ticket) = join.ticket.clone() else { return Turn::New(None) };
-        match (ticket.age, self.find(&ticket.peer)) {
+        match (ticket.age, self.find(ticket.peer.as_str())) {
             (Age::Fresh, Some(index)) => Turn::Kept(index, ticket),
-            (Age::Fresh, None) if !self.is_tombstoned(&ticket.peer) => Turn::Recalled(ticket),
+            (Age::Fresh, None) if !self.is_tombstoned(ticket.peer.as_str()) => Turn::Recalled(ticket),
             (Age::Fresh, None) | (Age::Expired, _) => Turn::New(Some(ticket.peer)),
         }
     }

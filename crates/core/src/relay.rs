@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use aldis_protocol::{ErrorCode, Outcome, PeerId, ServerMessage, Signal, SignalKind, WireError, server::ReceiptStatus};
+use aldis_protocol::{
+    ErrorCode, Outcome, PeerId, PeerRef, ServerMessage, Signal, SignalKind, WireError, server::ReceiptStatus,
+};
 
 use crate::{
     Event, Output, Parcel, Permission,
@@ -26,10 +28,10 @@ impl<C: Clone + PartialEq> Room<C> {
         signal.splice(&from, &mut effects.splice);
         let parcel =
             Parcel { from, kind: signal.kind, naming: signal.naming.clone(), text: Arc::from(effects.splice.as_str()) };
-        match self.find(to) {
+        match self.find(to.as_str()) {
             Some(target) => self.deliver(target, parcel, effects),
             // Checked by `refusal`; a parcel is never dropped without a word all the same.
-            None => self.refuse(&parcel, to, ErrorCode::UnknownPeer, effects),
+            None => self.refuse(&parcel, &to.to_id(), ErrorCode::UnknownPeer, effects),
         }
     }
 
@@ -48,8 +50,8 @@ impl<C: Clone + PartialEq> Room<C> {
                 ErrorCode::Forbidden,
                 format!("`{kind}` without `to` needs `broadcast` in the token's `can`."),
             )),
-            Some(to) if *to != session.id && self.find(to).is_some() => None,
-            Some(to) if self.is_tombstoned(to) => Some(WireError::new(ErrorCode::PeerGone)),
+            Some(to) if to.as_str() != session.id.as_str() && self.find(to.as_str()).is_some() => None,
+            Some(to) if self.is_tombstoned(to.as_str()) => Some(WireError::new(ErrorCode::PeerGone)),
             Some(_) => Some(WireError::new(ErrorCode::UnknownPeer)),
         }
     }
@@ -58,7 +60,9 @@ impl<C: Clone + PartialEq> Room<C> {
         if signal.kind == SignalKind::Ack {
             return effects.event(Event::Dropped(Dropped::Ack));
         }
-        let error = error.about(signal.to.clone(), signal.naming.msg().cloned()).outcome(Outcome::NotDelivered);
+        let error = error
+            .about(signal.to.as_ref().map(PeerRef::to_id), signal.naming.msg().cloned())
+            .outcome(Outcome::NotDelivered);
         self.tell_at(sender, error.into(), effects);
     }
 
@@ -97,7 +101,7 @@ impl<C: Clone + PartialEq> Room<C> {
             Ok(()) => {
                 effects.event(Event::Parked);
                 if let Some((from, re)) = receipt
-                    && let Some(sender) = self.find(&from)
+                    && let Some(sender) = self.find(from.as_str())
                 {
                     self.tell_at(sender, ServerMessage::Receipt { re, status: ReceiptStatus::Parked }, effects);
                 }
@@ -110,7 +114,7 @@ impl<C: Clone + PartialEq> Room<C> {
     /// `peer-left`.
     pub(crate) fn redeliver(&mut self, target: usize, unsent: Vec<Parcel>, effects: &mut Effects<C>) {
         for parcel in unsent {
-            match self.find(&parcel.from) {
+            match self.find(parcel.from.as_str()) {
                 Some(_) => self.deliver(target, parcel, effects),
                 None => effects.event(Event::Dropped(Dropped::Orphan)),
             }
@@ -144,7 +148,7 @@ impl<C: Clone + PartialEq> Room<C> {
         if parcel.kind == SignalKind::Ack {
             return effects.event(Event::Dropped(Dropped::Ack));
         }
-        match self.find(&parcel.from) {
+        match self.find(parcel.from.as_str()) {
             Some(sender) => {
                 let error = WireError::new(code).about(Some(to.clone()), parcel.naming.msg().cloned());
                 self.tell_at(sender, error.outcome(Outcome::NotDelivered).into(), effects);

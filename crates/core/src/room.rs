@@ -51,18 +51,7 @@ impl<C: Clone + PartialEq> Room<C> {
     /// A message of a seated client.
     pub(crate) fn message(&mut self, seat: &Seat<C>, message: ClientMessage<'_>, effects: &mut Effects<C>) {
         let Some(index) = self.seated(seat) else {
-            // The session goes on elsewhere, or has ended; the connection is about to be closed and says so.
-            if let ClientMessage::Signal(signal) = message {
-                if signal.kind == SignalKind::Ack {
-                    return effects.event(Event::Dropped(Dropped::Ack));
-                }
-                let error = WireError::new(ErrorCode::Superseded).about(signal.to, signal.naming.msg().cloned());
-                effects.push(Output::Send {
-                    to: seat.connection.clone(),
-                    message: error.outcome(Outcome::NotDelivered).into(),
-                });
-            }
-            return;
+            return unseated(seat, message, effects);
         };
         if !matches!(message, ClientMessage::Frozen) {
             self.thaw(index, effects);
@@ -110,7 +99,7 @@ impl<C: Clone + PartialEq> Room<C> {
     ) {
         let Some(index) = self.seated(seat) else {
             // Fenced: the session goes on with a newer connection, which gets what the old one could not take.
-            match self.find(&seat.peer) {
+            match self.find(seat.peer.as_str()) {
                 Some(index) => self.redeliver(index, unsent, effects),
                 None => self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects),
             }
@@ -140,7 +129,7 @@ impl<C: Clone + PartialEq> Room<C> {
 
     /// An away session may have to be announced or ended.
     pub(crate) fn session_due(&mut self, peer: &PeerId, effects: &mut Effects<C>) {
-        let Some(index) = self.find(peer) else { return };
+        let Some(index) = self.find(peer.as_str()) else { return };
         let State::Away(away) = &mut self.sessions[index].state else { return };
         if away.expires <= effects.now {
             if let Link::Frozen(connection) = &away.link {
@@ -188,7 +177,7 @@ impl<C: Clone + PartialEq> Room<C> {
 
     fn check(&mut self, asker: usize, id: &PeerId, effects: &mut Effects<C>) {
         let asker_id = self.sessions[asker].id.clone();
-        let target = self.find(id).filter(|target| *target != asker);
+        let target = self.find(id.as_str()).filter(|target| *target != asker);
         let presence = match target.map(|target| &mut self.sessions[target]) {
             None => Presence::Gone,
             Some(Session { state: State::Away(_), .. }) => Presence::Away,
@@ -204,9 +193,9 @@ impl<C: Clone + PartialEq> Room<C> {
 
     fn remove(&mut self, index: usize, id: &PeerId, reason: Option<String>, effects: &mut Effects<C>) {
         let refused = if self.sessions[index].grant.allows(Permission::Moderate) {
-            let target = self.find(id).filter(|target| *target != index);
+            let target = self.find(id.as_str()).filter(|target| *target != index);
             let Some(target) = target else {
-                let code = if self.is_tombstoned(id) { ErrorCode::PeerGone } else { ErrorCode::UnknownPeer };
+                let code = if self.is_tombstoned(id.as_str()) { ErrorCode::PeerGone } else { ErrorCode::UnknownPeer };
                 let error = WireError::new(code).about(Some(id.clone()), None);
                 return self.tell_at(index, error.into(), effects);
             };
@@ -328,8 +317,8 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    pub(crate) fn is_tombstoned(&self, id: &PeerId) -> bool {
-        self.tombstones.iter().any(|tombstone| tombstone.id == *id)
+    pub(crate) fn is_tombstoned(&self, id: &str) -> bool {
+        self.tombstones.iter().any(|tombstone| tombstone.id.as_str() == id)
     }
 
     pub(crate) fn left(&self) -> Vec<PeerId> {
@@ -344,18 +333,18 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    pub(crate) fn find(&self, id: &PeerId) -> Option<usize> {
-        self.sessions.iter().position(|session| session.id == *id)
+    pub(crate) fn find(&self, id: &str) -> Option<usize> {
+        self.sessions.iter().position(|session| session.id.as_str() == id)
     }
 
     /// The session of a seat, unless it has a newer connection.
     fn seated(&self, seat: &Seat<C>) -> Option<usize> {
-        self.find(&seat.peer).filter(|index| self.sessions[*index].is_on(&seat.connection))
+        self.find(seat.peer.as_str()).filter(|index| self.sessions[*index].is_on(&seat.connection))
     }
 
     /// Tells a peer something about its own messages, now or when it is back.
     fn tell(&mut self, id: &PeerId, message: ServerMessage, effects: &mut Effects<C>) {
-        if let Some(index) = self.find(id) {
+        if let Some(index) = self.find(id.as_str()) {
             self.tell_at(index, message, effects);
         }
     }
@@ -395,5 +384,22 @@ impl<C: Clone + PartialEq> Room<C> {
     fn others(&self, index: usize) -> impl Iterator<Item = (&Session<C>, &C)> {
         let others = self.sessions.iter().enumerate().filter(move |(at, _)| *at != index);
         others.filter_map(|(_, other)| other.connection().map(|connection| (other, connection)))
+    }
+}
+
+/// Refuses a message whose session goes on elsewhere, or has ended: the connection is about to be closed.
+pub(crate) fn unseated<C: Clone>(seat: &Seat<C>, message: ClientMessage<'_>, effects: &mut Effects<C>) {
+    match message {
+        ClientMessage::Signal(signal) if signal.kind == SignalKind::Ack => {
+            effects.event(Event::Dropped(Dropped::Ack));
+        }
+        ClientMessage::Signal(signal) => {
+            let error = WireError::new(ErrorCode::Superseded)
+                .about(signal.to.map(|to| to.to_id()), signal.naming.msg().cloned());
+            let message = error.outcome(Outcome::NotDelivered).into();
+            effects.push(Output::Send { to: seat.connection.clone(), message });
+        }
+        // What is no signal asks for no answer.
+        _ => {}
     }
 }

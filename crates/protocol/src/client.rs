@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Number, error::Category, value::RawValue};
 
 use crate::{
-    ErrorCode, Json, Limits, MsgId, PeerId, WireError,
+    ErrorCode, Json, Limits, MsgId, PeerId, PeerRef, WireError,
     limits::Limit,
     scan::{self, Refused},
 };
@@ -69,7 +69,7 @@ pub struct Signal<'a> {
     /// Which one.
     pub kind: SignalKind,
     /// For whom; to all where it is absent.
-    pub to: Option<PeerId>,
+    pub to: Option<PeerRef<'a>>,
     /// The raw value of [`SignalKind::payload_field`].
     pub payload: Option<&'a RawValue>,
     /// Whether errors and receipts can name it.
@@ -281,11 +281,7 @@ impl<'a> Envelope<'a> {
         let kind = std::mem::take(&mut self.kind);
         let signal = SignalKind::from_type(&kind);
         let may_be_large = matches!(&*kind, "hello" | "auth" | "offer" | "answer" | "message");
-        // An error about a signal says which one.
-        let (to, re) = match signal {
-            Some(_) => (self.to.and_then(|raw| id(raw).ok()), self.msg.and_then(|raw| msg(raw).ok())),
-            None => (None, None),
-        };
+        let (to, msg_of) = (self.to, self.msg);
         let parsed = if !may_be_large && length as u64 > limits.small_message_bytes && is_known(&kind) {
             let message = over(&format!("`{kind}`"), length, "smallMessageBytes", limits.small_message_bytes);
             Err(Rejection::limit(Limit::small_message_bytes, ErrorCode::TooLarge, message))
@@ -295,7 +291,11 @@ impl<'a> Envelope<'a> {
             self.request(&kind, limits)
         };
         parsed.map_err(|mut rejection| {
-            rejection.error = rejection.error.about(to, re);
+            // An error about a signal says which one.
+            if signal.is_some() {
+                let (to, re) = (to.and_then(|raw| id(raw).ok()), msg_of.and_then(|raw| msg(raw).ok()));
+                rejection.error = rejection.error.about(to, re);
+            }
             rejection
         })
     }
@@ -303,7 +303,7 @@ impl<'a> Envelope<'a> {
     fn signal(mut self, kind: SignalKind, limits: &Limits) -> Parsed<Signal<'a>> {
         let name = kind.as_str();
         let to = match (self.to.take(), kind.addressing()) {
-            (Some(raw), _) => Some(id(raw).map_err(|why| field(name, "to", &why))?),
+            (Some(raw), _) => Some(peer_ref(raw).map_err(|why| field(name, "to", &why))?),
             (None, Addressing::OneOrAll) => None,
             (None, Addressing::One) => return Err(field(name, "to", "is missing; it is the id of a peer")),
         };
@@ -410,6 +410,28 @@ impl<'a> Envelope<'a> {
 
     /// Refuses what the type does not have: each reader above took what is its own.
     fn nothing_left(&self, kind: &str) -> Parsed<()> {
+        // Almost always there is nothing, and that is seen at once.
+        if let Self {
+            kind: _,
+            to: None,
+            sdp: None,
+            candidate: None,
+            reason: None,
+            data: None,
+            msg: None,
+            receipt: None,
+            x: None,
+            protocol: None,
+            resume: None,
+            features: None,
+            attributes: None,
+            token: None,
+            id: None,
+            t: None,
+        } = self
+        {
+            return Ok(());
+        }
         let left = [
             ("to", self.to),
             ("sdp", self.sdp),
@@ -471,8 +493,12 @@ fn string(raw: &RawValue) -> Result<Cow<'_, str>, String> {
     }
 }
 
+fn peer_ref(raw: &RawValue) -> Result<PeerRef<'_>, String> {
+    PeerRef::parse(string(raw)?).map_err(|why| why.to_string())
+}
+
 fn id(raw: &RawValue) -> Result<PeerId, String> {
-    PeerId::parse(&string(raw)?).map_err(|why| why.to_string())
+    Ok(peer_ref(raw)?.to_id())
 }
 
 fn msg(raw: &RawValue) -> Result<MsgId, String> {

@@ -1,6 +1,10 @@
 //! Ids: strings that were checked once, so that nothing behind the parser holds a maybe-valid one.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -123,6 +127,33 @@ id!(
     /// The sender's own name for a message, up to 64 printable ASCII characters: errors and receipts about it name it in `re`.
     MsgId, MAX_MSG, is_printable, "1 to 64 printable ASCII characters"
 );
+
+/// The id of a peer, checked and still borrowed from the message it came in: a look-up needs no copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRef<'a>(Cow<'a, str>);
+
+impl<'a> PeerRef<'a> {
+    /// Checks `text` and takes it.
+    ///
+    /// # Errors
+    /// Says what a valid one looks like.
+    pub fn parse(text: Cow<'a, str>) -> Result<Self, InvalidId> {
+        PeerId::check(&text)?;
+        Ok(Self(text))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id on its own.
+    #[must_use]
+    pub fn to_id(&self) -> PeerId {
+        PeerId(Arc::from(&*self.0))
+    }
+}
 
 /// How many characters [`PeerId::from_random`] makes of 128 bits: five bits each.
 const RANDOM_CHARS: usize = 26;

@@ -10,7 +10,6 @@
 //! [`Outlet::push`] → [`Driver::flush`] → the target's socket.
 
 use std::{
-    collections::hash_map::RandomState,
     hash::BuildHasher,
     sync::{
         Arc,
@@ -23,16 +22,17 @@ use aldis_core::{
     output::Continuity,
 };
 use aldis_protocol::{
-    ClientMessage, CloseCode, FEATURES, Identity, Limits, MsgId, NodeId, PROTOCOL, PeerId, RoomId, ServerMessage,
-    Welcome, WireError,
+    ClientMessage, CloseCode, ErrorCode, FEATURES, Identity, Limits, MsgId, NodeId, PROTOCOL, PeerId, RoomId,
+    ServerMessage, Welcome, WireError,
     limits::{Limit, WireLimits},
     server::{Heartbeat, IceServers, Resume, RoomInfo},
 };
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
-    connection::outlet::{Frame, Handle, Outlet, Push, Seating},
+    connection::outlet::{Farewell, Frame, Handle, Outlet, Push, Seating},
     resume::{ResumeClaims, ResumeTokens},
     sync::Mutex,
     telemetry::metrics::Metrics,
@@ -83,7 +83,7 @@ impl Driver {
     pub fn new(node: NodeId, limits: Arc<Limits>, resume: ResumeTokens, metrics: Arc<Metrics>, clock: Clock) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(Hub::new(Limits::clone(&limits)))).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             node,
             limits,
             resume,
@@ -116,8 +116,8 @@ impl Driver {
     }
 
     /// Hands a message to its room. The caller flushes `dirty` when it has read what there is.
-    pub fn message(&self, seat: &Seat<Handle>, message: ClientMessage<'_>, dirty: &mut Dirty) {
-        self.apply(&seat.room, Input::Message { seat, message }, dirty);
+    pub fn message(&self, seat: &Seat<Handle>, message: ClientMessage<'_>, now: Moment, dirty: &mut Dirty) {
+        self.apply(&seat.room, Input::Message { seat, message }, now, dirty);
     }
 
     /// A session has a new token.
@@ -137,16 +137,16 @@ impl Driver {
         }
     }
 
-    /// A connection ends: with a close frame, or dead. The hub learns of it before the outlet closes, so that nothing is pushed
+    /// A connection ends: with last words, or dead. The hub learns of it before the outlet closes, so that nothing is pushed
     /// into the gap; what had not left goes back to the hub.
-    pub fn disconnected(&self, seat: &Seat<Handle>, departure: Departure, last: Option<CloseCode>) {
+    pub fn disconnected(&self, seat: &Seat<Handle>, departure: Departure, last: Option<Farewell>) {
         let mut dirty = Dirty::default();
         {
             let mut hub = self.shard(&seat.room).lock();
             let now = self.clock.now();
             let outlet = &seat.connection.0;
             let unsent = match last {
-                Some(code) => outlet.overflow(code, now),
+                Some(farewell) => outlet.close(farewell, now),
                 None => outlet.kill(),
             };
             hub.handle_input(now, Input::Disconnected { seat, departure, unsent });
@@ -156,13 +156,29 @@ impl Driver {
         self.flush(dirty);
     }
 
+    /// A connection that was closing is dead. A signal that it had begun to write and never ended goes back to the hub.
+    pub fn abandoned(&self, connection: &Handle) {
+        let mut dirty = Dirty::default();
+        match connection.0.seating() {
+            None => drop(connection.0.kill()),
+            Some(seating) => {
+                let mut hub = self.shard(&seating.room).lock();
+                let now = self.clock.now();
+                self.give_back(&mut hub, connection, connection.0.kill(), now);
+                self.settle(&mut hub, now, &mut dirty);
+            }
+        }
+        self.flush(dirty);
+    }
+
     /// Writes to the sockets what was queued. Receipts that fall due are sent the same way.
     pub fn flush(&self, mut dirty: Dirty) {
         while let Some(Handle(outlet)) = dirty.0.pop() {
-            let flushed = outlet.flush(self.clock.now());
+            let now = self.clock.now();
+            let flushed = outlet.flush(now);
             let Some(seating) = outlet.seating() else { continue };
             for (from, re) in &flushed.written {
-                self.apply(&seating.room, Input::Written { room: &seating.room, from, re }, &mut dirty);
+                self.apply(&seating.room, Input::Written { room: &seating.room, from, re }, now, &mut dirty);
             }
         }
     }
@@ -218,13 +234,12 @@ impl Driver {
 
     fn step(&self, room: &RoomId, input: Input<'_, Handle>) {
         let mut dirty = Dirty::default();
-        self.apply(room, input, &mut dirty);
+        self.apply(room, input, self.clock.now(), &mut dirty);
         self.flush(dirty);
     }
 
-    fn apply(&self, room: &RoomId, input: Input<'_, Handle>, dirty: &mut Dirty) {
+    fn apply(&self, room: &RoomId, input: Input<'_, Handle>, now: Moment, dirty: &mut Dirty) {
         let mut hub = self.shard(room).lock();
-        let now = self.clock.now();
         hub.handle_input(now, input);
         self.settle(&mut hub, now, dirty);
         let due = hub.poll_timeout().map_or(u64::MAX, |at| at.0);
@@ -262,18 +277,14 @@ impl Driver {
                     self.push(hub, &to, Frame::Parcel(parcel), now, dirty);
                 }
                 Output::Close { connection, code, error } => {
-                    if let Some(error) = error {
+                    if let Some(error) = &error {
                         self.metrics.refused(error.code);
-                        self.push(
-                            hub,
-                            &connection,
-                            Frame::Text(ServerMessage::Error(error).to_json().into()),
-                            now,
-                            dirty,
-                        );
                     }
                     self.metrics.closed(code);
-                    self.push(hub, &connection, Frame::Close(code), now, dirty);
+                    // What a fenced connection had not written goes to the one that fenced it.
+                    let unsent = connection.0.close(Farewell { error, code }, now);
+                    self.give_back(hub, &connection, unsent, now);
+                    dirty.0.push(connection);
                 }
                 Output::Probe { connection } => connection.0.request_probe(now),
                 Output::Event(event) => self.metrics.event(event),
@@ -287,19 +298,32 @@ impl Driver {
             Push::Behind => return,
             Push::Full(frame) => {
                 self.metrics.limit(Limit::outbound_bytes);
+                self.metrics.refused(ErrorCode::SlowReader);
                 self.metrics.closed(CloseCode::SlowReader);
-                let mut unsent = to.0.overflow(CloseCode::SlowReader, now);
+                let mut unsent = to.0.close(Farewell::slow_reader(), now);
                 unsent.extend(parcel(frame));
                 unsent
             }
-            // The connection died and its owner has not said so yet.
-            Push::Closed(frame) => parcel(frame).into_iter().collect(),
+            // The connection died and its owner has not said so yet: what it holds is older.
+            Push::Closed(frame) => {
+                let mut unsent = to.0.reclaim();
+                unsent.extend(parcel(frame));
+                unsent
+            }
         };
-        if let Some(Seating { room, peer, .. }) = to.0.seating() {
-            let seat = Seat { room: room.clone(), peer: peer.clone(), connection: to.clone() };
+        if let Some(seat) = seat(to) {
             hub.handle_input(now, Input::Disconnected { seat: &seat, departure: Departure::Lost, unsent: back });
         }
         dirty.0.push(to.clone());
+    }
+
+    /// Hands back what a connection that has lost its seat did not write.
+    fn give_back(&self, hub: &mut Hub<Handle>, from: &Handle, unsent: Vec<Parcel>, now: Moment) {
+        if !unsent.is_empty()
+            && let Some(seat) = seat(from)
+        {
+            hub.handle_input(now, Input::Disconnected { seat: &seat, departure: Departure::Lost, unsent });
+        }
     }
 
     fn welcome(&self, admission: Admission<Handle>, now: Moment, dirty: &mut Dirty) {
@@ -352,6 +376,11 @@ impl Driver {
             _ => {}
         }
     }
+}
+
+fn seat(connection: &Handle) -> Option<Seat<Handle>> {
+    let Seating { room, peer, .. } = connection.0.seating()?;
+    Some(Seat { room: room.clone(), peer: peer.clone(), connection: connection.clone() })
 }
 
 fn parcel(frame: Frame) -> Option<Parcel> {

@@ -7,7 +7,7 @@ use tokio::io::AsyncRead;
 use super::{
     Connection, Stage,
     liveness::Due,
-    outlet::{Frame, Health},
+    outlet::{Farewell, Frame, Health},
 };
 use crate::{
     auth::{LEEWAY_MS, Verified},
@@ -105,7 +105,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     /// Does what is due.
     pub(super) fn tick(&mut self) {
-        let now = self.node.clock.now();
+        let now = self.now;
         if self.next_deadline().is_none_or(|at| at > now) {
             return;
         }
@@ -116,7 +116,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 self.close(CloseCode::Timeout, Some(error), Departure::Lost);
             }
             // The client takes neither its last frame nor its leave.
-            Stage::Closing { .. } => drop(self.handle.0.kill()),
+            Stage::Closing { .. } => self.node.driver.abandoned(&self.handle),
             Stage::Seated(_) => {
                 self.tick_liveness(now);
                 self.tick_outlet(now);
@@ -148,7 +148,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
         if since.after(self.node.limits.outbound_stall_ms) <= now {
             self.node.metrics.limit(Limit::outbound_stall_ms);
-            self.close(CloseCode::SlowReader, None, Departure::Lost);
+            self.farewell(Farewell::slow_reader(), Departure::Lost);
         }
     }
 

@@ -25,7 +25,7 @@ use std::{
 };
 
 use aldis_core::{Departure, Dialect, Join, Moment, Profile, Seat, Ticket};
-use aldis_protocol::{CloseCode, Identity, PeerId, ServerMessage, WireError};
+use aldis_protocol::{CloseCode, Identity, PeerId, ServerMessage, WireError, limits::Limit};
 use tokio::{
     io::AsyncRead,
     time::{Sleep, sleep_until},
@@ -49,7 +49,7 @@ mod request;
 
 use deadline::Deadlines;
 use liveness::{Due, Liveness, Reason};
-use outlet::{Frame, Handle, Health, Outlet, Push, Wire};
+use outlet::{Farewell, Frame, Handle, Health, Outlet, Push, Wire};
 use rate::{Rates, Strikes};
 
 /// How long a closing connection may take for its last frames, in milliseconds.
@@ -98,6 +98,8 @@ pub struct Connection<R> {
     decoder: Decoder,
     handle: Handle,
     node: Arc<Node>,
+    /// The time of this wake-up: one look at the clock serves all its messages.
+    now: Moment,
     token: Box<Verified>,
     stage: Stage,
     liveness: Liveness,
@@ -123,7 +125,7 @@ impl<R> Connection<R> {
     fn leave(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, Departure::Lost, None),
-            Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => drop(self.handle.0.kill()),
+            Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => self.node.driver.abandoned(&self.handle),
         }
     }
 }
@@ -157,6 +159,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             timer: Box::pin(sleep_until(node.clock.instant(now))),
             drain: Some(Box::pin(node.draining.clone().cancelled_owned())),
             node,
+            now,
             _places: places,
         }
     }
@@ -188,6 +191,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
         // A few rounds and no more: a client that never stops must not keep its thread.
         for _ in 0..8 {
+            self.now = self.node.clock.now();
             if self.handle.0.take_probe() {
                 self.probe();
             }
@@ -218,9 +222,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 }
                 Health::Blocked { .. } => match self.handle.0.poll_writable(cx) {
                     Poll::Ready(Ok(())) => {
-                        let mut dirty = Dirty::default();
-                        dirty.add(self.handle.clone());
-                        self.node.driver.flush(dirty);
+                        self.flush();
                         // The hub may have closed the outlet; then this connection only has to finish.
                         self.notice_close();
                     }
@@ -238,7 +240,8 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(next) = self.next_deadline() else { return Poll::Pending };
         let at = self.node.clock.instant(next);
-        if self.timer.deadline() != at {
+        // Every message moves the heartbeat's deadline out. A timer that rings too early costs less than one that is always moved.
+        if at < self.timer.deadline() || self.timer.is_elapsed() {
             self.timer.as_mut().reset(at);
         }
         if self.timer.as_mut().poll(cx).is_ready() {
@@ -300,36 +303,45 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     /// Writes a frame to this client; one that does not fit closes it as a slow reader.
     fn write(&mut self, frame: Frame) {
         match self.handle.0.push(frame, self.node.clock.now()) {
-            Push::First => {
-                let mut dirty = Dirty::default();
-                dirty.add(self.handle.clone());
-                self.node.driver.flush(dirty);
-            }
+            Push::First => self.flush(),
             Push::Behind | Push::Closed(_) => {}
             Push::Full(_) => {
-                self.node.metrics.limit(aldis_protocol::limits::Limit::outbound_bytes);
-                self.close(CloseCode::SlowReader, None, Departure::Lost);
+                self.node.metrics.limit(Limit::outbound_bytes);
+                self.farewell(Farewell::slow_reader(), Departure::Lost);
             }
         }
     }
 
     /// Says why, if there is something to say, gives up the seat and sends the last frame.
     fn close(&mut self, code: CloseCode, error: Option<WireError>, departure: Departure) {
+        self.farewell(Farewell { error: error.map(Box::new), code }, departure);
+    }
+
+    fn farewell(&mut self, farewell: Farewell, departure: Departure) {
         if matches!(self.stage, Stage::Closing { .. } | Stage::Ended) {
             return;
         }
-        if let Some(error) = error {
-            self.say(&error.into());
+        if let Some(error) = &farewell.error {
+            self.node.metrics.refused(error.code);
         }
-        if code != CloseCode::Bye && code != CloseCode::GoingAway {
-            self.node.metrics.closed(code);
+        if !matches!(farewell.code, CloseCode::Bye | CloseCode::GoingAway) {
+            self.node.metrics.closed(farewell.code);
         }
         let deadline = self.node.clock.now().after(CLOSING_MS);
         match std::mem::replace(&mut self.stage, Stage::Closing { deadline, answer: Answer::Awaited }) {
-            Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, Some(code)),
-            Stage::Greeting { .. } => self.write(Frame::Close(code)),
+            Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, Some(farewell)),
+            Stage::Greeting { .. } => {
+                self.handle.0.close(farewell, self.node.clock.now());
+                self.flush();
+            }
             Stage::Closing { .. } | Stage::Ended => {}
         }
+    }
+
+    fn flush(&self) {
+        let mut dirty = Dirty::default();
+        dirty.add(self.handle.clone());
+        self.node.driver.flush(dirty);
     }
 
     /// The hub may close the outlet by itself: a fence, a removal, a queue that is full. Then the seat is gone already.
@@ -347,7 +359,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     /// A byte came in.
     fn heard(&mut self) {
-        self.handle.0.hear(self.node.clock.now());
+        self.handle.0.hear(self.now);
         if self.liveness.heard() == Some(Reason::Probe)
             && let Stage::Seated(seated) = &self.stage
         {

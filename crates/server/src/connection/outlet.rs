@@ -16,7 +16,7 @@ use std::{
 };
 
 use aldis_core::{Moment, Parcel};
-use aldis_protocol::{CloseCode, MsgId, PeerId, RoomId};
+use aldis_protocol::{CloseCode, ErrorCode, MsgId, PeerId, RoomId, ServerMessage, WireError};
 use futures_util::task::AtomicWaker;
 
 use crate::{
@@ -89,6 +89,23 @@ impl Frame {
             Self::Pong(payload) => codec::encode(Opcode::Pong, payload, out),
             Self::Close(code) => codec::encode(Opcode::Close, &codec::close_payload(code.code(), code.meaning()), out),
         }
+    }
+}
+
+/// The last words on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// What the client is told first, where it can be told.
+    pub error: Option<Box<WireError>>,
+    /// How the connection closes.
+    pub code: CloseCode,
+}
+
+impl Farewell {
+    /// To a client that does not read; it may begin to.
+    #[must_use]
+    pub fn slow_reader() -> Self {
+        Self { error: Some(Box::new(WireError::new(ErrorCode::SlowReader))), code: CloseCode::SlowReader }
     }
 }
 
@@ -223,6 +240,10 @@ impl Outlet {
         }
         queue.bytes += size;
         let first = queue.frames.is_empty();
+        if first {
+            // A burst of candidates fits without growing again and again.
+            queue.frames.reserve(8);
+        }
         queue.frames.push_back(Queued { frame, since: now, overdue: false });
         if first { Push::First } else { Push::Behind }
     }
@@ -270,14 +291,26 @@ impl Outlet {
         unsent
     }
 
-    /// Takes back the parcels that never left and queues a last frame instead of them, where the socket may still take it.
-    pub fn overflow(&self, code: CloseCode, now: Moment) -> Vec<Parcel> {
+    /// Takes back the parcels that a dead connection still holds. A closing one has given them back when it was closed.
+    pub fn reclaim(&self) -> Vec<Parcel> {
         let mut queue = self.queue.lock();
+        if queue.stage == Stage::Dead { queue.take_unsent() } else { Vec::new() }
+    }
+
+    /// Takes back the parcels that never left and queues the last frames instead of them, where the socket may still take them.
+    /// One that is closing or dead already stays as it is.
+    pub fn close(&self, farewell: Farewell, now: Moment) -> Vec<Parcel> {
+        let mut queue = self.queue.lock();
+        if queue.stage != Stage::Open {
+            return Vec::new();
+        }
+        queue.stage = Stage::Closing;
+        // A frame that has begun must end before another may begin; `take_unsent` leaves it there.
         let unsent = queue.take_unsent();
-        if queue.stage == Stage::Open {
-            queue.stage = Stage::Closing;
-            // A frame that has begun must end before another may begin; `take_unsent` left it there.
-            queue.frames.push_back(Queued { frame: Frame::Close(code), since: now, overdue: false });
+        let error = farewell.error.map(|error| Frame::Text(ServerMessage::Error(error).to_json().into()));
+        for frame in error.into_iter().chain([Frame::Close(farewell.code)]) {
+            queue.bytes += codec::encoded_len(frame.payload_len());
+            queue.frames.push_back(Queued { frame, since: now, overdue: false });
         }
         self.owner.wake();
         unsent

@@ -8,7 +8,8 @@ use std::{
 
 use aldis_core::{Departure, Dialect};
 use aldis_protocol::{
-    ClientMessage, CloseCode, ErrorCode, SignalKind, WireError, client::Rejection, error::Effect, limits::Limit,
+    ClientMessage, CloseCode, ErrorCode, PeerRef, SignalKind, WireError, client::Rejection, error::Effect,
+    limits::Limit,
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -105,14 +106,14 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             Event::Pong | Event::Fragment => {}
         }
         // A flood of control frames or fragments costs like one of messages; only, there is nobody to tell.
-        let taken = self.rates.take(self.node.clock.now(), Kind::Message, 0, self.others(), &self.node.limits);
+        let taken = self.rates.take(self.now, Kind::Message, 0, self.others(), &self.node.limits);
         if taken == Err(Refusal::Close) {
             self.too_much();
         }
     }
 
     fn handle_text(&mut self, text: &str, dirty: &mut Dirty) {
-        let now = self.node.clock.now();
+        let now = self.now;
         match ClientMessage::parse(text, &self.node.limits) {
             Ok(message) => {
                 self.liveness.thaw();
@@ -147,7 +148,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         tracing::debug!(%code, "refused a message");
         self.say(&error.into());
         if code.effect() == Effect::Strike {
-            let patience = self.strikes.strike(self.node.clock.now(), &self.node.limits);
+            let patience = self.strikes.strike(self.now, &self.node.limits);
             if patience == Patience::Exhausted {
                 self.node.metrics.limit(Limit::strikes);
                 self.close(CloseCode::BadMessages, None, Departure::Lost);
@@ -160,7 +161,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         let (to, re) = match message {
             // Nobody waits for an answer to an ack.
             ClientMessage::Signal(signal) if signal.kind == SignalKind::Ack => return,
-            ClientMessage::Signal(signal) => (signal.to.clone(), signal.naming.msg().cloned()),
+            ClientMessage::Signal(signal) => (signal.to.as_ref().map(PeerRef::to_id), signal.naming.msg().cloned()),
             _ => (None, None),
         };
         let error = WireError::with(ErrorCode::RateLimited, format!("More than limits.{} allows.", limit.as_str()));

@@ -20,22 +20,22 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 self.out_of_turn("`hello` comes once, as the first message of a client that offered `aldis.v1`.");
             }
             (Stage::Seated(seated), ClientMessage::Ping(t)) => {
-                self.node.driver.message(&seated.seat, ClientMessage::Ping(None), dirty);
+                self.node.driver.message(&seated.seat, ClientMessage::Ping(None), self.now, dirty);
                 self.say(&ServerMessage::Pong { t });
             }
             (Stage::Seated(seated), ClientMessage::IceServers) => {
-                self.node.driver.message(&seated.seat, ClientMessage::IceServers, dirty);
+                self.node.driver.message(&seated.seat, ClientMessage::IceServers, self.now, dirty);
                 self.push_ice();
             }
             (Stage::Seated(seated), ClientMessage::Auth(token)) => {
-                self.node.driver.message(&seated.seat, ClientMessage::Auth(String::new()), dirty);
+                self.node.driver.message(&seated.seat, ClientMessage::Auth(String::new()), self.now, dirty);
                 self.auth(&token);
             }
             (Stage::Seated(seated), message) => {
                 if let ClientMessage::Frozen = message {
                     self.liveness.freeze();
                 }
-                self.node.driver.message(&seated.seat, message, dirty);
+                self.node.driver.message(&seated.seat, message, self.now, dirty);
             }
             (Stage::Closing { .. } | Stage::Ended, _) => {}
         }
