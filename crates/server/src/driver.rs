@@ -141,7 +141,7 @@ impl Driver {
     /// into the gap; what had not left goes back to the hub.
     pub fn disconnected(&self, seat: &Seat<Handle>, departure: Departure, last: Option<Farewell>) {
         let mut dirty = Dirty::default();
-        {
+        let due = {
             let mut hub = self.shard(&seat.room).lock();
             let now = self.clock.now();
             let outlet = &seat.connection.0;
@@ -151,7 +151,9 @@ impl Driver {
             };
             hub.handle_input(now, Input::Disconnected { seat, departure, unsent });
             self.settle(&mut hub, now, &mut dirty);
-        }
+            hub.poll_timeout()
+        };
+        self.set_alarm(due);
         dirty.0.push(seat.connection.clone());
         self.flush(dirty);
     }
@@ -242,8 +244,14 @@ impl Driver {
         let mut hub = self.shard(room).lock();
         hub.handle_input(now, input);
         self.settle(&mut hub, now, dirty);
-        let due = hub.poll_timeout().map_or(u64::MAX, |at| at.0);
+        let due = hub.poll_timeout();
         drop(hub);
+        self.set_alarm(due);
+    }
+
+    /// Wakes [`run_timers`](Self::run_timers) where a shard's next deadline is earlier than what it waits for.
+    fn set_alarm(&self, due: Option<Moment>) {
+        let due = due.map_or(u64::MAX, |at| at.0);
         if due < self.armed.load(Ordering::SeqCst) {
             self.armed.fetch_min(due, Ordering::SeqCst);
             self.alarm.notify_one();
