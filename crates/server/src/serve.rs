@@ -18,6 +18,7 @@ use crate::{
 /// It could not start.
 pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     log::start(&config.log);
+    raise_descriptors(&config);
     let mut signals = Signals::listen()?;
     let server = Server::start(&config, mode)?;
     if let Some(path) = &config.ports_file {
@@ -39,6 +40,19 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         reason = signals.next() => tracing::warn!(reason, "stopped at once"),
     }
     Ok(())
+}
+
+/// Asks for as many descriptors as the system gives, and says so where they are fewer than the connections that are allowed.
+fn raise_descriptors(config: &Config) {
+    /// What a process needs besides its connections: listeners, logs, requests under way.
+    const OTHERS: u64 = 64;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(descriptors) if descriptors < config.limits.connections.saturating_add(OTHERS) => {
+            tracing::info!(descriptors, "the system allows fewer descriptors than limits.connections; `ulimit -Hn` raises them");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of descriptors"),
+    }
 }
 
 struct Signals {
