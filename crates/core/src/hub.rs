@@ -96,7 +96,7 @@ impl<C: Clone + PartialEq> Hub<C> {
             }
             Input::Alive { seat } => self.in_room(&seat.room, |room, effects| room.alive(seat, effects)),
             Input::Written { room, from, re } => self.in_room(room, |room, effects| room.written(from, re, effects)),
-            Input::Late { room, from, re } => self.in_room(room, |room, effects| room.late(from, re, effects)),
+            Input::Late { room, from, to, re } => self.in_room(room, |room, effects| room.late(from, to, re, effects)),
             Input::Disconnected { seat, departure, unsent } => {
                 self.in_room(&seat.room, |room, effects| room.disconnected(seat, departure, unsent, effects));
             }

@@ -59,6 +59,8 @@ pub enum Input<'a, C> {
         room: &'a RoomId,
         /// The sender.
         from: &'a PeerId,
+        /// The receiver.
+        to: &'a PeerId,
         /// The sender's name for it.
         re: &'a MsgId,
     },

@@ -159,11 +159,12 @@ impl<C: Clone + PartialEq> Room<C> {
     }
 
     /// A receipt is overdue: the receiver reads too slowly to say.
-    pub(crate) fn late(&mut self, from: &PeerId, re: &MsgId, effects: &mut Effects<C>) {
+    pub(crate) fn late(&mut self, from: &PeerId, to: &PeerId, re: &MsgId, effects: &mut Effects<C>) {
         effects.event(Event::Limit(Limit::receipt_ms));
-        let error =
-            WireError::with(ErrorCode::Unavailable, "The peer's connection took no bytes for limits.receipt_ms.");
-        self.tell(from, error.about(None, Some(re.clone())).outcome(Outcome::Unknown).into(), effects);
+        let message = "The peer's connection took no bytes for limits.receipt_ms; the message may still arrive.";
+        let mut error = WireError::with(ErrorCode::Unavailable, message).outcome(Outcome::Unknown);
+        error.hint = Some("Ask the peer before you send it again: it may get it twice.".to_owned());
+        self.tell(from, error.about(Some(to.clone()), Some(re.clone())).into(), effects);
     }
 
     fn update(&mut self, index: usize, attributes: Json, effects: &mut Effects<C>) {

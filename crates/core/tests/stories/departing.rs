@@ -98,7 +98,7 @@ fn nothing_follows_a_peer_left() {
     bench.expect(&[alice.gets(left("carol", LeaveReason::Timeout)), alice.gets(left("bob", LeaveReason::Timeout))]);
     bench.alive(&alice);
     bench.written(&bob, "m");
-    bench.late(&bob, "m");
+    bench.late(&bob, &alice, "m");
     bench.authorize(&bob, crate::support::profile("else"), aldis_core::Grant::default());
     bench.lose(&bob);
     bench.alive(&bob);

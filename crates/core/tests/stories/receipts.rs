@@ -70,9 +70,9 @@ fn unsent_then_gone() {
 
 #[test]
 fn late_is_an_unknown_outcome() {
-    let (mut bench, alice, _bob) = two();
-    bench.late(&alice, "m1");
-    let late = error(ErrorCode::Unavailable).about(None, Some(msg("m1"))).outcome(Outcome::Unknown);
+    let (mut bench, alice, bob) = two();
+    bench.late(&alice, &bob, "m1");
+    let late = error(ErrorCode::Unavailable).about(Some(bob.id().clone()), Some(msg("m1"))).outcome(Outcome::Unknown);
     bench.expect(&[alice.gets(late)]);
     assert_eq!(bench.count(Event::Limit(Limit::receipt_ms)), 1);
 }
@@ -82,10 +82,10 @@ fn a_receipt_waits_for_a_sender_that_is_away_and_not_for_one_that_left() {
     let (mut bench, alice, bob) = two();
     bench.lose(&alice);
     bench.written(&alice, "m1");
-    bench.late(&alice, "m2");
+    bench.late(&alice, &bob, "m2");
     bench.expect_nothing();
     let alice = bench.again(&alice).enter();
-    let late = error(ErrorCode::Unavailable).about(None, Some(msg("m2"))).outcome(Outcome::Unknown);
+    let late = error(ErrorCode::Unavailable).about(Some(bob.id().clone()), Some(msg("m2"))).outcome(Outcome::Unknown);
     bench.expect(&[alice.welcomed(), alice.gets(receipt("m1", ReceiptStatus::Written)), alice.gets(late)]);
 
     bench.say(&alice, r#"{"type":"leave"}"#);

@@ -114,8 +114,8 @@ impl Bench {
     }
 
     /// The parcel that `from` named so waits for a receiver that does not read.
-    pub(crate) fn late(&mut self, from: &Client, re: &str) {
-        self.input(Input::Late { room: &from.seat.room, from: &from.seat.peer, re: &msg(re) });
+    pub(crate) fn late(&mut self, from: &Client, to: &Client, re: &str) {
+        self.input(Input::Late { room: &from.seat.room, from: &from.seat.peer, to: &to.seat.peer, re: &msg(re) });
     }
 
     pub(crate) fn confirm(&mut self, asking: &Asking) {
