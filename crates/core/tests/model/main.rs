@@ -29,10 +29,13 @@ use proptest::{
     test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestRunner},
 };
 
-/// Histories that always run, whatever else chance brings; one that failed once is added here.
-const SEEDS: [u64; 8] = [1, 2, 3, 5, 8, 13, 21, 34];
+/// Histories that always run, whatever else chance brings. One that failed once is added here: of these, 209 breaks the connection
+/// of a frozen page with signals on both sides of the freeze.
+const SEEDS: [u64; 9] = [1, 2, 3, 5, 8, 13, 21, 34, 209];
 const CASES_OF_A_SEED: u32 = 50;
 const RANDOM_CASES: u32 = 800;
+/// After so many attempts a failing history is short enough.
+const SHRINKS: u32 = 4_000;
 const STEPS: std::ops::Range<usize> = 1..120;
 
 /// One thing that happens. Numbers pick among what there is, modulo how much there is.
@@ -217,6 +220,7 @@ fn known_histories() {
         let config = Config {
             cases: CASES_OF_A_SEED,
             rng_seed: RngSeed::Fixed(seed),
+            max_shrink_iters: SHRINKS,
             failure_persistence: None,
             ..Config::default()
         };
@@ -227,6 +231,11 @@ fn known_histories() {
 #[test]
 fn random_histories() {
     let persistence = FileFailurePersistence::Direct("proptest-regressions/model.txt");
-    let config = Config { cases: RANDOM_CASES, failure_persistence: Some(Box::new(persistence)), ..Config::default() };
+    let config = Config {
+        cases: RANDOM_CASES,
+        max_shrink_iters: SHRINKS,
+        failure_persistence: Some(Box::new(persistence)),
+        ..Config::default()
+    };
     run(config, "a random history");
 }

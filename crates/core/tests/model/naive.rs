@@ -442,13 +442,18 @@ impl Naive {
         }
     }
 
-    /// Ends whose window is over at `now`, which is when the hub was called.
-    pub(crate) fn expire(&mut self) {
-        let due = |stay: &usize| match self.stays[*stay].state {
-            State::Frozen { since, .. } | State::Broken { since, .. } => since + WINDOW_MS <= self.now,
+    /// Who will have been away for a whole window by then.
+    pub(crate) fn over(&self, by: u64) -> Vec<usize> {
+        let is_over = |stay: &usize| match self.stays[*stay].state {
+            State::Frozen { since, .. } | State::Broken { since, .. } => since + WINDOW_MS <= by,
             _ => false,
         };
-        for stay in (0..self.stays.len()).filter(due).collect::<Vec<_>>() {
+        (0..self.stays.len()).filter(is_over).collect()
+    }
+
+    /// Ends whose window is over now.
+    pub(crate) fn expire(&mut self) {
+        for stay in self.over(self.now) {
             self.close(stay, CloseCode::Timeout);
             self.end(stay);
         }
