@@ -27,11 +27,21 @@ pub struct Hub<C> {
 pub(crate) struct Effects<C> {
     pub(crate) now: Moment,
     pub(crate) limits: Limits,
+    pub(crate) parking: ParkingPolicy,
     outputs: VecDeque<Output<C>>,
     deadlines: BTreeMap<(Moment, u64), Deadline>,
     next_deadline: u64,
     /// Where relayed texts are spliced, kept so that a relay allocates once.
     pub(crate) splice: String,
+}
+
+/// What becomes of a signal for somebody who is away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ParkingPolicy {
+    /// It waits.
+    Keep,
+    /// The node is shutting down: it goes back to its sender.
+    Refuse,
 }
 
 /// What is due. Nothing is cancelled: a deadline that came to nothing finds nothing to do.
@@ -66,6 +76,7 @@ impl<C: Clone + PartialEq> Hub<C> {
             effects: Effects {
                 now: Moment::default(),
                 limits,
+                parking: ParkingPolicy::Keep,
                 outputs: VecDeque::new(),
                 deadlines: BTreeMap::new(),
                 next_deadline: 0,
@@ -90,13 +101,21 @@ impl<C: Clone + PartialEq> Hub<C> {
             Input::Message { seat, message } if self.rooms.contains_key(&seat.room) => {
                 self.in_room(&seat.room, |room, effects| room.message(seat, message, effects));
             }
-            Input::Message { seat, message } => room::unseated(seat, message, effects),
+            Input::Message { seat, message } => {
+                if let Some(message) = room::superseded(message, effects) {
+                    effects.push(Output::Send { to: seat.connection.clone(), message });
+                }
+            }
             Input::Authorized { seat, profile, grant } => {
                 self.in_room(&seat.room, |room, effects| room.authorized(seat, profile, grant, effects));
             }
             Input::Alive { seat } => self.in_room(&seat.room, |room, effects| room.alive(seat, effects)),
             Input::Written { room, from, re } => self.in_room(room, |room, effects| room.written(from, re, effects)),
             Input::Late { room, from, to, re } => self.in_room(room, |room, effects| room.late(from, to, re, effects)),
+            Input::Draining => {
+                effects.parking = ParkingPolicy::Refuse;
+                self.rooms.values_mut().for_each(|room| room.draining(effects));
+            }
             Input::Disconnected { seat, departure, unsent } => {
                 self.in_room(&seat.room, |room, effects| room.disconnected(seat, departure, unsent, effects));
             }

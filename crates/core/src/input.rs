@@ -64,6 +64,8 @@ pub enum Input<'a, C> {
         /// The sender's name for it.
         re: &'a MsgId,
     },
+    /// The node is shutting down: nothing is parked any more, and what is parked goes back to its senders.
+    Draining,
     /// A seated connection is gone.
     Disconnected {
         /// Whose.

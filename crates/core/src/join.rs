@@ -9,7 +9,7 @@ use aldis_protocol::{
 };
 
 use crate::{
-    Admission, Age, Duplicates, Event, Join, Output, Seat, Ticket,
+    Admission, Age, Duplicates, Event, Join, Moment, Output, Seat, Ticket,
     hub::Effects,
     output::{Continuity, Resumption},
     room::Room,
@@ -50,7 +50,7 @@ impl<C: Clone + PartialEq> Room<C> {
             return;
         };
         let Pending { join, place } = self.joining.remove(index);
-        match self.turn(&join) {
+        match self.turn(&join, effects.now) {
             Turn::Kept(index, ticket) => self.resume(index, join, &ticket, effects),
             Turn::Recalled(ticket) => {
                 self.seq = self.seq.max(ticket.seq);
@@ -103,11 +103,11 @@ impl<C: Clone + PartialEq> Room<C> {
         Ok(())
     }
 
-    fn turn(&self, join: &Join<C>) -> Turn {
+    fn turn(&self, join: &Join<C>, now: Moment) -> Turn {
         let Some(ticket) = join.ticket.clone() else { return Turn::New(None) };
         match (ticket.age, self.find(ticket.peer.as_str())) {
             (Age::Fresh, Some(index)) => Turn::Kept(index, ticket),
-            (Age::Fresh, None) if !self.is_tombstoned(ticket.peer.as_str()) => Turn::Recalled(ticket),
+            (Age::Fresh, None) if self.may_recall(ticket.peer.as_str(), now) => Turn::Recalled(ticket),
             (Age::Fresh, None) | (Age::Expired, _) => Turn::New(Some(ticket.peer)),
         }
     }

@@ -8,7 +8,7 @@ use aldis_protocol::{
 
 use crate::{
     Event, Output, Parcel, Permission,
-    hub::Effects,
+    hub::{Effects, ParkingPolicy},
     output::Dropped,
     room::Room,
     session::{NoRoom, Parked, Parking, State},
@@ -95,6 +95,10 @@ impl<C: Clone + PartialEq> Room<C> {
         };
         if parcel.kind == SignalKind::Ack {
             return effects.event(Event::Dropped(Dropped::Ack));
+        }
+        if effects.parking == ParkingPolicy::Refuse {
+            let to = self.sessions[target].id.clone();
+            return self.refuse(&parcel, &to, ErrorCode::Unavailable, effects);
         }
         let receipt = parcel.receipt().map(|re| (parcel.from.clone(), re.clone()));
         match away.parking.park(Parked::Signal(parcel), &effects.limits) {

@@ -28,6 +28,8 @@ pub(crate) struct Room<C> {
     pub(crate) joining: Vec<Pending<C>>,
     /// Who left for good, oldest first: their ids are dead for ever.
     tombstones: VecDeque<Tombstone>,
+    /// Until when a session that only its token knows may be one whose tombstone had to be dropped.
+    amnesia: Moment,
 }
 
 struct Tombstone {
@@ -37,7 +39,14 @@ struct Tombstone {
 
 impl<C: Clone + PartialEq> Room<C> {
     pub(crate) fn new(id: RoomId) -> Self {
-        Self { id, seq: 0, sessions: Vec::new(), joining: Vec::new(), tombstones: VecDeque::new() }
+        Self {
+            id,
+            seq: 0,
+            sessions: Vec::new(),
+            joining: Vec::new(),
+            tombstones: VecDeque::new(),
+            amnesia: Moment::default(),
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -51,7 +60,7 @@ impl<C: Clone + PartialEq> Room<C> {
     /// A message of a seated client.
     pub(crate) fn message(&mut self, seat: &Seat<C>, message: ClientMessage<'_>, effects: &mut Effects<C>) {
         let Some(index) = self.seated(seat) else {
-            return unseated(seat, message, effects);
+            return self.unseated(seat, message, effects);
         };
         if !matches!(message, ClientMessage::Frozen) {
             self.thaw(index, effects);
@@ -68,6 +77,29 @@ impl<C: Clone + PartialEq> Room<C> {
             ClientMessage::Remove { id, reason } => self.remove(index, &id, reason, effects),
             // Answered by the connection; here they only prove that a frozen page is awake.
             ClientMessage::Hello(_) | ClientMessage::Auth(_) | ClientMessage::IceServers | ClientMessage::Ping(_) => {}
+        }
+    }
+
+    /// Refuses a signal of a connection whose session goes on elsewhere, or has ended. The connection itself is closed and hears
+    /// nothing more, so the one that fenced it is told.
+    fn unseated(&mut self, seat: &Seat<C>, message: ClientMessage<'_>, effects: &mut Effects<C>) {
+        let Some(error) = superseded(message, effects) else { return };
+        match self.find(seat.peer.as_str()) {
+            Some(index) => self.tell_at(index, error, effects),
+            None => effects.push(Output::Send { to: seat.connection.clone(), message: error }),
+        }
+    }
+
+    /// The node is shutting down: what waits for somebody who is away would die with it, so its senders are told.
+    pub(crate) fn draining(&mut self, effects: &mut Effects<C>) {
+        for index in 0..self.sessions.len() {
+            let to = self.sessions[index].id.clone();
+            let State::Away(away) = &mut self.sessions[index].state else { continue };
+            for parked in std::mem::take(&mut away.parking).into_iter() {
+                if let Parked::Signal(parcel) = parked {
+                    self.refuse(&parcel, &to, ErrorCode::Unavailable, effects);
+                }
+            }
         }
     }
 
@@ -314,12 +346,18 @@ impl<C: Clone + PartialEq> Room<C> {
         self.tombstones.push_back(Tombstone { id, expires });
         if self.tombstones.len() as u64 > effects.limits.tombstones_per_room {
             self.tombstones.pop_front();
+            self.amnesia = effects.now.after(effects.limits.resume_token_ms);
             effects.event(Event::Limit(Limit::tombstones_per_room));
         }
     }
 
     pub(crate) fn is_tombstoned(&self, id: &str) -> bool {
         self.tombstones.iter().any(|tombstone| tombstone.id.as_str() == id)
+    }
+
+    /// Whether a session that only its token knows may be recalled: it has no tombstone, and none was dropped that could be its.
+    pub(crate) fn may_recall(&self, id: &str, now: Moment) -> bool {
+        self.amnesia <= now && !self.is_tombstoned(id)
     }
 
     pub(crate) fn left(&self) -> Vec<PeerId> {
@@ -388,19 +426,13 @@ impl<C: Clone + PartialEq> Room<C> {
     }
 }
 
-/// Refuses a message whose session goes on elsewhere, or has ended: the connection is about to be closed.
-pub(crate) fn unseated<C: Clone>(seat: &Seat<C>, message: ClientMessage<'_>, effects: &mut Effects<C>) {
-    match message {
-        ClientMessage::Signal(signal) if signal.kind == SignalKind::Ack => {
-            effects.event(Event::Dropped(Dropped::Ack));
-        }
-        ClientMessage::Signal(signal) => {
-            let error = WireError::new(ErrorCode::Superseded)
-                .about(signal.to.map(|to| to.to_id()), signal.naming.msg().cloned());
-            let message = error.outcome(Outcome::NotDelivered).into();
-            effects.push(Output::Send { to: seat.connection.clone(), message });
-        }
-        // What is no signal asks for no answer.
-        _ => {}
+/// What a signal of a connection without a seat is answered with, if it asks for an answer.
+pub(crate) fn superseded<C>(message: ClientMessage<'_>, effects: &mut Effects<C>) -> Option<ServerMessage> {
+    let ClientMessage::Signal(signal) = message else { return None };
+    if signal.kind == SignalKind::Ack {
+        effects.event(Event::Dropped(Dropped::Ack));
+        return None;
     }
+    let error = WireError::new(ErrorCode::Superseded).outcome(Outcome::NotDelivered);
+    Some(error.about(signal.to.map(|to| to.to_id()), signal.naming.msg().cloned()).into())
 }

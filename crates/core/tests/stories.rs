@@ -7,6 +7,7 @@ mod stories {
     mod away;
     mod checking;
     mod departing;
+    mod draining;
     mod duplicates;
     mod frozen;
     mod grants;

@@ -89,7 +89,7 @@ error_codes! {
     UnknownPeer = "unknown-peer", 404, Lives, true, false, "No such peer is in this room.", "Send to an id from `welcome.peers` or `peer-joined`; after a reconnect it may still appear.";
     PeerGone = "peer-gone", 410, Lives, false, true, "The peer has left for good; its id is never used again.", "Wait for it to join anew; `previous` links its new id to this one.";
     Forbidden = "forbidden", 403, Lives, false, true, "The token does not allow this.", "Ask your backend for a token whose `room` and `can` include it.";
-    QueueFull = "queue-full", 503, Lives, true, false, "The peer is away and its queue is full, or it reads too slowly.", "Keep the message and send it again when `peer-back` arrives.";
+    QueueFull = "queue-full", 503, Lives, true, false, "The peer is away and its queue is full, or it reads too slowly.", "Keep the message and send it again after a second, or at once when `peer-back` arrives.";
     Unavailable = "unavailable", 503, Lives, true, false, "The message could not be handed on now.", "Keep the message and send it again.";
     RateLimited = "rate-limited", 429, Lives, true, false, "More messages or bytes than `welcome.limits` allows.", "Wait `retryAfterMs`, then send it again; 30 s of excess close with 4429.";
     BadRequest = "bad-request", 400, Http, false, false, "The request is malformed.", "Compare it with docs/protocol.md, section \"One endpoint\".";

@@ -274,7 +274,9 @@ impl Naive {
         self.signals.push(Signal { from: stay, kind, broadcast: to.is_none(), copies, rerouted: false });
         let Some(from) = self.speaker(stay, link) else {
             if kind != Kind::Ack {
-                self.fact(link, Fact::Refused { signal: Some(signal), to, code: ErrorCode::Superseded });
+                // The connection that took over hears of it.
+                let refused = Fact::Refused { signal: Some(signal), to, code: ErrorCode::Superseded };
+                if self.lives(stay) { self.tell(stay, refused) } else { self.fact(link, refused) }
             }
             return signal;
         };

@@ -53,9 +53,9 @@ fn the_older_connection_is_fenced() {
     let newer = bench.again(&alice).enter();
     bench.expect(&[alice.closed(CloseCode::Superseded, ErrorCode::Superseded), newer.welcomed()]);
 
-    // What the older still says is refused; what it was asked to say it is not.
+    // What the older still says is refused, and the newer is told: the older hears nothing more.
     bench.say(&alice, r#"{"type":"message","to":"bob","data":1,"msg":"m"}"#);
-    bench.expect(&[alice.gets(not_delivered(ErrorCode::Superseded, "bob", Some("m")))]);
+    bench.expect(&[newer.gets(not_delivered(ErrorCode::Superseded, "bob", Some("m")))]);
     for text in [r#"{"type":"leave"}"#, r#"{"type":"frozen"}"#, r#"{"type":"update","attributes":{}}"#] {
         bench.say(&alice, text);
     }

@@ -79,3 +79,27 @@ fn an_empty_room_is_forgotten_when_its_tombstones_are() {
     bench.skip();
     bench.expect_forgotten(&["one", "two"]);
 }
+
+#[test]
+fn a_peer_whose_tombstone_made_room_does_not_come_back() {
+    let limits = Limits { tombstones_per_room: 2, ..Limits::default() };
+    let mut bench = Bench::with(limits);
+    let [alice, bob] = bench.crowd(["alice", "bob"]);
+    bench.say(&bob, LEAVE);
+    for number in 0..2 {
+        let guest = bench.join(&format!("guest-{number}")).enter();
+        bench.say(&guest, LEAVE);
+    }
+    bench.skip();
+    let again = bench.join("bob-again").ticket(bob.ticket()).enter();
+    assert_eq!((again.id(), &again.welcome.peer.previous), (&id("bob-again"), &Some(id("bob"))));
+    bench.skip();
+
+    // Once no resume token can be that old, a token that is fresh is of a node that restarted.
+    bench.forward(300_000);
+    bench.skip();
+    let carol = bench.join("carol-again").ticket(bob.ticket()).enter();
+    assert_eq!(carol.id(), &id("bob"));
+    bench.say(&alice, LEAVE);
+    bench.skip();
+}

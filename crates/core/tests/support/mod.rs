@@ -179,7 +179,7 @@ impl Bench {
         self.skip();
     }
 
-    fn input(&mut self, input: Input<'_, Conn>) {
+    pub(crate) fn input(&mut self, input: Input<'_, Conn>) {
         self.hub.handle_input(self.now, input);
         self.drain();
     }
