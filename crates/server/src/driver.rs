@@ -130,10 +130,11 @@ impl Driver {
         self.step(&seat.room, Input::Alive { seat });
     }
 
-    /// The receipts of these senders are overdue.
-    pub fn late(&self, room: &RoomId, receipts: &[(PeerId, MsgId)]) {
+    /// The receipts of what these senders sent to the peer of a connection are overdue.
+    pub fn late(&self, seating: &Seating, receipts: &[(PeerId, MsgId)]) {
+        let Seating { room, peer: to, .. } = seating;
         for (from, re) in receipts {
-            self.step(room, Input::Late { room, from, re });
+            self.step(room, Input::Late { room, from, to, re });
         }
     }
 

@@ -12,7 +12,7 @@
 //! | [`node`], [`admission`], [`clock`] | what all connections share |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
 //! | [`telemetry`] | metrics and logs |
-//! | [`bench`] | the load program |
+//! | [`mod@bench`] | the load program |
 
 pub mod admission;
 pub mod auth;

@@ -6,12 +6,19 @@
 use std::{
     io,
     net::{Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use aldis_protocol::limits::Limit;
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -20,7 +27,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::add_extension::AddExtension;
 
-use crate::{config::ListenAddr, http::signal::Remote};
+use crate::{config::ListenAddr, http::signal::Remote, node::Node};
 
 /// How many connections may wait to be accepted; the system caps it. With the usual 128, a thousand clients that come at once wait
 /// a second for their SYN to be sent again.
@@ -29,13 +36,31 @@ const BACKLOG: u32 = 4_096;
 /// A pause after a failed accept, as when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What bounds a request before anything of it is understood.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Time for its head.
-    pub head: Duration,
-    /// Size of its head, in bytes.
-    pub head_bytes: usize,
+/// What every connection meets before anything of its request is understood: a deadline, a size, a count.
+pub struct Gate {
+    node: Arc<Node>,
+    http: http1::Builder,
+}
+
+impl Gate {
+    /// The gate of a node, with its limits.
+    #[must_use]
+    pub fn new(node: Arc<Node>) -> Self {
+        let head = Duration::from_millis(node.limits.handshake_ms);
+        let head_bytes = usize::try_from(node.limits.header_bytes).unwrap_or(usize::MAX);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(head_bytes);
+        Self { node, http }
+    }
+
+    /// Counts a connection that broke a bound. One that idles after a request breaks none.
+    fn note(&self, error: &hyper::Error, asked: &AtomicBool) {
+        if error.is_parse_too_large() {
+            self.node.metrics.limit(Limit::header_bytes);
+        } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
+            self.node.metrics.limit(Limit::handshake_ms);
+        }
+    }
 }
 
 /// Opens every address. With port 0, the port that the first gets is for the others too.
@@ -75,10 +100,13 @@ fn open(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves `router` on a listener until `stop`; then requests that are under way are finished.
-pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken, tasks: TaskTracker) {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(bounds.head_bytes);
-    let http = Arc::new(http);
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    gate: Arc<Gate>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -98,7 +126,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        tasks.spawn(request(Arc::clone(&http), stream, remote, router.clone(), stop.clone()));
+        tasks.spawn(request(Arc::clone(&gate), stream, remote, router.clone(), stop.clone()));
     }
 }
 
@@ -110,21 +138,24 @@ fn is_ours(error: &io::Error) -> bool {
     )
 }
 
-async fn request(
-    http: Arc<http1::Builder>,
-    stream: TcpStream,
-    remote: SocketAddr,
-    router: Router,
-    stop: CancellationToken,
-) {
-    let service = TowerToHyperService::new(AddExtension::new(router, Remote(remote)));
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    // A client's broken request is its own affair: hyper has answered what could be answered.
-    let _ended = tokio::select! {
+async fn request(gate: Arc<Gate>, stream: TcpStream, remote: SocketAddr, router: Router, stop: CancellationToken) {
+    let remote = Remote::new(&gate.node, remote.ip());
+    let router = TowerToHyperService::new(AddExtension::new(router, remote));
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
+    let mut connection = std::pin::pin!(gate.http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
+    // A client's broken request is its own affair: hyper has answered what could be answered.
+    if let Err(error) = ended {
+        gate.note(&error, &asked);
+    }
 }

@@ -48,7 +48,10 @@ fn raise_descriptors(config: &Config) {
     const OTHERS: u64 = 64;
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(descriptors) if descriptors < config.limits.connections.saturating_add(OTHERS) => {
-            tracing::info!(descriptors, "the system allows fewer descriptors than limits.connections; `ulimit -Hn` raises them");
+            tracing::info!(
+                descriptors,
+                "the system allows fewer descriptors than limits.connections; `ulimit -Hn` raises them"
+            );
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "cannot raise the limit of descriptors"),

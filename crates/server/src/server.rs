@@ -19,7 +19,7 @@ use crate::{
     driver::Driver,
     http::{self, Ops, dev::Dev},
     ice::IceSource,
-    listen::{self, Bounds},
+    listen::{self, Gate},
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
@@ -69,21 +69,18 @@ impl Server {
                 http::development(Arc::clone(&node), ops, Arc::new(Dev { node: Arc::clone(&node), port }))
             }
         };
-        let bounds = Bounds {
-            head: Duration::from_millis(config.limits.handshake_ms),
-            head_bytes: usize::try_from(config.limits.header_bytes)?,
-        };
+        let gate = Arc::new(Gate::new(Arc::clone(&node)));
         let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         for listener in public {
-            tasks.spawn(listen::serve(listener, router.clone(), bounds, stop.clone(), requests.clone()));
+            tasks.spawn(listen::serve(listener, router.clone(), Arc::clone(&gate), stop.clone(), requests.clone()));
         }
         // The operator watches to the end: this listener stops only with the server.
         for listener in admin {
             tasks.spawn(listen::serve(
                 listener,
                 http::admin(Arc::clone(&node)),
-                bounds,
+                Arc::clone(&gate),
                 admin_stop.clone(),
                 TaskTracker::new(),
             ));

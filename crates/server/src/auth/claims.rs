@@ -39,8 +39,9 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// Checks `exp`, `nbf` and `iat` against the clock and returns when the token expires, in Unix milliseconds.
-    pub(super) fn expires_at(&self, now_ms: u64) -> Result<u64, TokenError> {
+    /// Checks `exp`, `nbf` and `iat` against the clock and returns when the token expires, and when it was issued if it says so, in
+    /// Unix milliseconds.
+    pub(super) fn life(&self, now_ms: u64) -> Result<(u64, Option<u64>), TokenError> {
         let exp = self.time("exp")?.ok_or_else(|| wrong("exp", "is missing; a token must expire"))?;
         // Every date is read before any is judged, so that a malformed one is never reported as an expired token.
         let (nbf, iat) = (self.time("nbf")?, self.time("iat")?);
@@ -58,7 +59,7 @@ impl<'a> Claims<'a> {
         if ahead_ms > MAX_LIFE_MS + LIFE_SLACK_MS {
             return Err(TokenError::TooLongLived { ahead_ms });
         }
-        Ok(exp)
+        Ok((exp, iat))
     }
 
     pub(super) fn identity(&self) -> Result<Identity, TokenError> {

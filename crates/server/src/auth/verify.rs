@@ -45,6 +45,8 @@ pub struct Verified {
     pub duplicates: Duplicates,
     /// `exp`, in Unix milliseconds. The token is accepted until [`LEEWAY_MS`] after it, so this may be a little in the past.
     pub expires_at: u64,
+    /// `iat`, in Unix milliseconds, where the token has one.
+    pub issued_at: Option<u64>,
 }
 
 /// Checks tokens against the keys of the configuration.
@@ -82,7 +84,7 @@ impl Verifier {
 
         let payload = parts.claims()?;
         let claims = Claims::parse(&payload)?;
-        let expires_at = claims.expires_at(now_unix_ms)?;
+        let (expires_at, issued_at) = claims.life(now_unix_ms)?;
         claims.provenance(&self.rules)?;
         let rooms = claims.rooms(key.scope())?;
         Ok(Verified {
@@ -93,6 +95,7 @@ impl Verifier {
             max_peers: claims.max_peers()?,
             duplicates: claims.duplicates()?,
             expires_at,
+            issued_at,
             // Last: only a token that is good in every other way is told that it is for another room.
             room: rooms.choose(room)?,
         })

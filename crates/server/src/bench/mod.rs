@@ -6,8 +6,8 @@
 //!
 //! | load | asks |
 //! |---|---|
-//! | [`relay`] | how many messages does a CPU second relay, and does any get lost, doubled or reordered? |
-//! | [`idle`] | what does a joined connection cost in memory, before and after a call was set up over it? |
+//! | `relay` | how many messages does a CPU second relay, and does any get lost, doubled or reordered? |
+//! | `idle` | what does a joined connection cost in memory, before and after a call was set up over it? |
 //!
 //! The defaults of the rate limits would throttle `relay`: start the server under test with
 //! `ALDIS_LIMITS_MESSAGES_PER_SECOND`, `ALDIS_LIMITS_BYTES_PER_SECOND`, `ALDIS_LIMITS_MESSAGE_BURST` and

@@ -128,8 +128,7 @@ fn keys() -> BTreeSet<String> {
 
 /// Our variables, as far as they are set and text.
 ///
-/// One that nobody knows is a mistake only where it is a near miss: Kubernetes gives every container variables like
-/// `ALDIS_SERVICE_HOST` when a service is called `aldis`.
+/// One that nobody knows is a mistake, unless Kubernetes put it there.
 fn own_variables(
     env: impl IntoIterator<Item = (OsString, OsString)>,
     mistakes: &mut Vec<Mistake>,
@@ -145,8 +144,11 @@ fn own_variables(
             continue;
         };
         let Some(key) = known.get(&name) else {
-            if let Some(meant) = closest(&name, known.keys().map(String::as_str)) {
-                let problem = format!("is no variable of ours; did you mean {meant}?");
+            if !is_injected(&name) {
+                let problem = match closest(&name, known.keys().map(String::as_str)) {
+                    Some(meant) => format!("is no variable of ours; did you mean {meant}?"),
+                    None => "is no variable of ours; `aldis config show` lists them".to_owned(),
+                };
                 mistakes.push(Mistake { key: name, source: Source::Default, problem });
             }
             continue;
@@ -164,4 +166,15 @@ fn own_variables(
         }
     }
     own
+}
+
+/// Whether Kubernetes puts this variable there by itself, for a service called `aldis` or `aldis-…`: `ALDIS_SERVICE_HOST`,
+/// `ALDIS_PORT`, `ALDIS_PORT_7654_TCP_ADDR` and the like.
+fn is_injected(name: &str) -> bool {
+    if name.contains("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || name.ends_with("_PORT") {
+        return true;
+    }
+    let Some((_, rest)) = name.rsplit_once("_PORT_") else { return false };
+    let protocol = rest.trim_start_matches(|char: char| char.is_ascii_digit());
+    protocol.len() < rest.len() && (protocol.starts_with("_TCP") || protocol.starts_with("_UDP"))
 }

@@ -105,12 +105,18 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
             ("ALDIS_ALLOWED_ORIGINS", "https://app.example.org/"),
             ("ALDIS_ALLOWED_ORIGIN", "https://app.example.org"),
             ("ALDIS_LOG", "info,=,="),
+            ("ALDIS_ROOM_PEERS", "3"),
+            // What Kubernetes adds for a service called `aldis`.
             ("ALDIS_SERVICE_HOST", "10.0.0.1"),
+            ("ALDIS_PORT", "tcp://10.0.0.1:7654"),
+            ("ALDIS_PORT_7654_TCP_ADDR", "10.0.0.1"),
+            ("ALDIS_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
         ],
         Purpose::Serve,
     );
     let expected = [
         "ALDIS_ALLOWED_ORIGIN: is no variable of ours; did you mean ALDIS_ALLOWED_ORIGINS?",
+        "ALDIS_ROOM_PEERS: is no variable of ours; `aldis config show` lists them",
         "auth.key (from FILE): is no key; did you mean auth.keys?",
         "limits.room_peer (from FILE): is no key; did you mean limits.room_peers?",
         "lissten (from FILE): is no key; did you mean listen?",

@@ -1,6 +1,6 @@
 //! Everything that comes to a connection with time, behind its one timer.
 
-use aldis_core::{Departure, Dialect, Moment};
+use aldis_core::{Departure, Dialect, Grant, Moment, Permission};
 use aldis_protocol::{CloseCode, ErrorCode, ServerMessage, WireError, limits::Limit, server::ReconnectReason};
 use tokio::io::AsyncRead;
 
@@ -44,7 +44,9 @@ impl TokenLife {
             0 => (token.expires_at + LEEWAY_MS).saturating_sub(wall),
             left => left,
         };
-        let notice = left.saturating_sub(EXPIRY_NOTICE_MS.max(left / 10));
+        // A tenth of its whole life; of what is left where the token does not say when that began.
+        let life = token.issued_at.map_or(left, |issued| token.expires_at.saturating_sub(issued));
+        let notice = left.saturating_sub(EXPIRY_NOTICE_MS.max(life / 10));
         Self::Good { notice: now.after(notice), end: now.after(left) }
     }
 
@@ -61,7 +63,7 @@ impl Deadlines {
         let now = node.clock.now();
         let resume = (dialect == Dialect::V1).then(|| now.after(node.limits.resume_renew_ms));
         let mut deadlines = Self { token: TokenLife::new(node, token), ice: None, resume, drain: None };
-        deadlines.renew_ice(node);
+        deadlines.renew_ice(node, token.grant);
         deadlines
     }
 
@@ -69,8 +71,10 @@ impl Deadlines {
         self.token = TokenLife::new(node, token);
     }
 
-    pub(super) fn renew_ice(&mut self, node: &Node) {
-        let after = node.ice.renew_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    /// Who may not have TURN has nothing that expires.
+    pub(super) fn renew_ice(&mut self, node: &Node, grant: Grant) {
+        let after = node.ice.renew_after().filter(|_| grant.allows(Permission::Turn));
+        let after = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         self.ice = after.map(|after| node.clock.now().after(after));
     }
 
@@ -88,19 +92,20 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         let life = self.liveness.deadline(self.handle.0.heard(), self.interval_ms);
-        let outlet = match self.handle.0.health() {
-            Health::Blocked { since, receipt_since } => {
-                let stall = since.after(self.node.limits.outbound_stall_ms);
-                Some(receipt_since.map_or(stall, |at| at.after(self.node.limits.receipt_ms).min(stall)))
-            }
-            Health::Idle | Health::Finished | Health::Dead => None,
+        let (stall, receipt) = match self.handle.0.health() {
+            Health::Blocked { since, receipt_since } => (
+                Some(since.after(self.node.limits.outbound_stall_ms)),
+                receipt_since.map(|at| at.after(self.node.limits.receipt_ms)),
+            ),
+            Health::Idle | Health::Finished | Health::Dead => (None, None),
         };
         let stage = match &self.stage {
-            Stage::Greeting { deadline } | Stage::Closing { deadline, .. } => return Some(*deadline),
+            Stage::Greeting { deadline } => return Some(*deadline),
+            Stage::Closing { deadline, .. } => return Some(receipt.map_or(*deadline, |at| at.min(*deadline))),
             Stage::Seated(seated) => Some(seated.deadlines.next()),
             Stage::Ended => None,
         };
-        [life, outlet, stage].into_iter().flatten().min()
+        [life, stall, receipt, stage].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -116,10 +121,12 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 self.close(CloseCode::Timeout, Some(error), Departure::Lost);
             }
             // The client takes neither its last frame nor its leave.
-            Stage::Closing { .. } => self.node.driver.abandoned(&self.handle),
+            Stage::Closing { deadline, .. } if *deadline <= now => self.node.driver.abandoned(&self.handle),
+            Stage::Closing { .. } => self.tick_receipts(now),
             Stage::Seated(_) => {
                 self.tick_liveness(now);
-                self.tick_outlet(now);
+                self.tick_receipts(now);
+                self.tick_stall(now);
                 self.tick_seat(now);
             }
             Stage::Ended => {}
@@ -138,14 +145,22 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
     }
 
-    fn tick_outlet(&mut self, now: Moment) {
-        let Health::Blocked { since, receipt_since } = self.handle.0.health() else { return };
-        let Stage::Seated(seated) = &self.stage else { return };
+    /// Whoever waits for a receipt is told in time that it may not come, also of a frame that a closing connection has begun.
+    fn tick_receipts(&self, now: Moment) {
+        let (Health::Blocked { receipt_since: Some(at), .. }, Some(seating)) =
+            (self.handle.0.health(), self.handle.0.seating())
+        else {
+            return;
+        };
         let patience = self.node.limits.receipt_ms;
-        if receipt_since.is_some_and(|at| at.after(patience) <= now) {
+        if at.after(patience) <= now {
             let before = Moment(now.0.saturating_sub(patience));
-            self.node.driver.late(&seated.seat.room, &self.handle.0.overdue(before));
+            self.node.driver.late(seating, &self.handle.0.overdue(before));
         }
+    }
+
+    fn tick_stall(&mut self, now: Moment) {
+        let (Health::Blocked { since, .. }, Stage::Seated(_)) = (self.handle.0.health(), &self.stage) else { return };
         if since.after(self.node.limits.outbound_stall_ms) <= now {
             self.node.metrics.limit(Limit::outbound_stall_ms);
             self.farewell(Farewell::slow_reader(), Departure::Lost);

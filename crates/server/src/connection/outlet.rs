@@ -145,6 +145,13 @@ enum Stage {
     Dead,
 }
 
+/// What becomes of the messages of the server that wait beside the parcels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Stays,
+    Goes,
+}
+
 struct Queue {
     frames: VecDeque<Queued>,
     /// How many encoded bytes of the first frame have been written.
@@ -240,6 +247,10 @@ impl Outlet {
         }
         queue.bytes += size;
         let first = queue.frames.is_empty();
+        if queue.blocked.is_some() && matches!(&frame, Frame::Parcel(parcel) if parcel.receipt().is_some()) {
+            // Its deadline may come before whatever the owner waits for.
+            self.owner.wake();
+        }
         if first {
             // A burst of candidates fits without growing again and again.
             queue.frames.reserve(8);
@@ -286,7 +297,7 @@ impl Outlet {
         let mut queue = self.queue.lock();
         queue.stage = Stage::Dead;
         queue.prelude = None;
-        let unsent = queue.take_unsent();
+        let unsent = queue.take_unsent(Rest::Goes);
         self.owner.wake();
         unsent
     }
@@ -294,7 +305,7 @@ impl Outlet {
     /// Takes back the parcels that a dead connection still holds. A closing one has given them back when it was closed.
     pub fn reclaim(&self) -> Vec<Parcel> {
         let mut queue = self.queue.lock();
-        if queue.stage == Stage::Dead { queue.take_unsent() } else { Vec::new() }
+        if queue.stage == Stage::Dead { queue.take_unsent(Rest::Goes) } else { Vec::new() }
     }
 
     /// Takes back the parcels that never left and queues the last frames instead of them, where the socket may still take them.
@@ -305,8 +316,9 @@ impl Outlet {
             return Vec::new();
         }
         queue.stage = Stage::Closing;
-        // A frame that has begun must end before another may begin; `take_unsent` leaves it there.
-        let unsent = queue.take_unsent();
+        // Whoever does not read gets the short version; anybody else still gets the answers that are due.
+        let rest = if farewell.code == CloseCode::SlowReader { Rest::Goes } else { Rest::Stays };
+        let unsent = queue.take_unsent(rest);
         let error = farewell.error.map(|error| Frame::Text(ServerMessage::Error(error).to_json().into()));
         for frame in error.into_iter().chain([Frame::Close(farewell.code)]) {
             queue.bytes += codec::encoded_len(frame.payload_len());
@@ -456,8 +468,8 @@ impl Queue {
         self.frames = VecDeque::new();
     }
 
-    /// Empties the queue but for a frame that has begun, and returns the parcels.
-    fn take_unsent(&mut self) -> Vec<Parcel> {
+    /// Takes out the parcels and, if it goes, the rest. A frame that has begun must end before another may begin: it stays.
+    fn take_unsent(&mut self, rest: Rest) -> Vec<Parcel> {
         let frames = std::mem::take(&mut self.frames);
         let dead = self.stage == Stage::Dead;
         let mut unsent = Vec::new();
@@ -465,6 +477,7 @@ impl Queue {
             match queued {
                 // On a living socket a begun frame still arrives; on a dead one it never does.
                 begun if index == 0 && self.written > 0 && !dead => self.frames.push_back(begun),
+                Queued { frame: Frame::Text(_), .. } if rest == Rest::Stays => self.frames.push_back(queued),
                 Queued { frame: Frame::Parcel(mut parcel), overdue, .. } => {
                     if overdue {
                         // Its sender has had its answer.

@@ -1,13 +1,13 @@
 //! What a client asks of the server itself: hello, auth, ice-servers, ping. Everything else is the room's.
 
-use aldis_core::{Departure, Dialect};
+use aldis_core::{Departure, Dialect, Permission};
 use aldis_protocol::{
     ClientMessage, CloseCode, ErrorCode, Hello, PROTOCOL, ServerMessage, WireError, client::Rejection, error::Effect,
 };
 use tokio::io::AsyncRead;
 
 use super::{Connection, Stage};
-use crate::driver::Dirty;
+use crate::{auth::Verified, driver::Dirty};
 
 impl<R: AsyncRead + Unpin> Connection<R> {
     pub(super) fn handle_message(&mut self, message: ClientMessage<'_>, dirty: &mut Dirty) {
@@ -67,6 +67,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 return self.say(&WireError::with(ErrorCode::Forbidden, message).into());
             }
             Err(error) => {
+                self.node.metrics.token_refused(&error);
                 let mut error = WireError::from(&error);
                 if let Effect::Closes(_) = error.code.effect() {
                     // The old token still counts until it expires: the connection lives.
@@ -75,6 +76,8 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 return self.say(&error.into());
             }
         };
+        let turn = |token: &Verified| token.grant.allows(Permission::Turn);
+        let turned = turn(&self.token) != turn(&verified);
         *self.token = verified;
         let expires_at = self.token.expires_at;
         let profile = self.profile();
@@ -83,13 +86,16 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             self.node.driver.authorized(&seated.seat, profile, self.token.grant);
         }
         self.say(&ServerMessage::AuthOk { token_expires_at: expires_at });
+        if turned && self.node.ice.renew_after().is_some() {
+            self.push_ice();
+        }
     }
 
     /// Sends fresh ICE servers, and plans the next ones.
     pub(super) fn push_ice(&mut self) {
         let ice = self.node.ice.mint(&self.token.identity, self.token.grant, self.node.clock.unix_ms() / 1_000);
         if let Stage::Seated(seated) = &mut self.stage {
-            seated.deadlines.renew_ice(&self.node);
+            seated.deadlines.renew_ice(&self.node, self.token.grant);
         }
         self.say(&ServerMessage::IceServers(ice));
     }

@@ -3,7 +3,7 @@
 //! A browser cannot see why an upgrade failed. So a client that offered `aldis.v1` and is refused for its token or its room is
 //! upgraded, told, and closed; everybody else gets the HTTP status. Overload and malformed requests are always HTTP.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use aldis_core::Dialect;
 use aldis_protocol::{
@@ -17,26 +17,70 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpStream, tcp::OwnedReadHalf},
+};
 
 use super::problem::Problem;
 use crate::{
+    admission::Counted,
     auth::{TokenError, Verified},
     connection::{
         Connection, Places,
         outlet::{Frame, Outlet},
     },
     node::Node,
-    ws::handshake::{self, Opening},
+    ws::{
+        codec::{Decoded, Decoder, Event},
+        handshake::{self, Opening},
+    },
 };
 
-/// Who is at the other end of the socket.
-#[derive(Debug, Clone, Copy)]
-pub struct Remote(pub SocketAddr);
+/// Who is at the other end of the socket: a stranger, until its token is found good.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    address: IpAddr,
+    stranger: Arc<Mutex<Option<Counted<IpAddr>>>>,
+}
+
+impl Remote {
+    /// A connection from an address, counted from its first byte on.
+    #[must_use]
+    pub fn new(node: &Node, address: IpAddr) -> Self {
+        let counted = node.admission.address(address, node.limits.unauthenticated_per_address);
+        Self { address, stranger: Arc::new(Mutex::new(counted)) }
+    }
+
+    /// Takes a place among the strangers of the address for a request, if it has none and there is one left.
+    fn admit(&self, node: &Node) -> Result<(), WireError> {
+        let mut stranger = self.stranger.lock();
+        if stranger.is_none() {
+            *stranger = node.admission.address(self.address, node.limits.unauthenticated_per_address);
+        }
+        if stranger.is_some() {
+            return Ok(());
+        }
+        node.metrics.limit(Limit::unauthenticated_per_address);
+        Err(WireError::new(ErrorCode::AddressLimit).retry_after(RETRY_AFTER_MS))
+    }
+
+    /// It has shown a good token.
+    fn recognise(&self) {
+        *self.stranger.lock() = None;
+    }
+}
 
 /// How long a client is told to wait before it tries again, in milliseconds.
 const RETRY_AFTER_MS: u64 = 5_000;
+
+/// How long a refused client is waited for.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The largest message that is read from a refused client, in bytes: a `hello` with a resume token and features.
+const REFUSED_BYTES: usize = 2_048;
 
 /// What the query says. Our logs never hold it.
 #[derive(Default)]
@@ -73,7 +117,7 @@ pub async fn endpoint(State(node): State<Arc<Node>>, mut request: Request) -> Re
         (Ok((token, _)), None) => would_do(&token),
         (Err(Refusal::Client(error)), Some((opening, upgrade))) if v1 => {
             node.metrics.refused(error.code);
-            refuse_in_band(&node, upgrade, error);
+            refuse_in_band(&node, upgrade, error, request.extensions().get::<Remote>().cloned());
             switch(&opening, Dialect::V1)
         }
         (Err(Refusal::Client(error) | Refusal::Request(error)), _) => Problem::new(error).into_response(),
@@ -98,22 +142,14 @@ fn judge(node: &Arc<Node>, request: &Request) -> Result<(Verified, Places), Refu
         return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
     };
     check_origin(node, request.headers()).map_err(Refusal::Request)?;
-    // Counted as a stranger until its token is found good.
-    let _stranger = match request.extensions().get::<Remote>() {
-        Some(Remote(address)) => {
-            let counted = node.admission.address(address.ip(), node.limits.unauthenticated_per_address);
-            if counted.is_none() {
-                node.metrics.limit(Limit::unauthenticated_per_address);
-                let error = WireError::new(ErrorCode::AddressLimit).retry_after(RETRY_AFTER_MS);
-                return Err(Refusal::Request(error));
-            }
-            counted
-        }
-        None => None,
-    };
+    let remote = request.extensions().get::<Remote>();
+    remote.map_or(Ok(()), |remote| remote.admit(node)).map_err(Refusal::Request)?;
     let query = read_query(request.uri()).map_err(Refusal::Request)?;
     let token = token(request.headers(), &query).map_err(Refusal::Request)?;
     let verified = authenticate(node, token.as_deref(), query.room.as_deref()).map_err(Refusal::Client)?;
+    if let Some(remote) = remote {
+        remote.recognise();
+    }
     let Verified { room, identity, max_peers, duplicates, .. } = &verified;
     let Some(counted) = node.admission.identity(identity.clone(), node.limits.connections_per_identity) else {
         node.metrics.limit(Limit::connections_per_identity);
@@ -185,6 +221,7 @@ fn authenticate(node: &Node, token: Option<&str>, room: Option<&str>) -> Result<
     let verified = token.and_then(|token| node.verifier.verify(token, room.as_ref(), node.clock.unix_ms()));
     verified.map_err(|error| {
         tracing::debug!(code = %error.code(), "refused a token");
+        node.metrics.token_refused(&error);
         WireError::from(&error)
     })
 }
@@ -237,15 +274,17 @@ fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, d
 }
 
 /// Upgrades a client only to tell it why it is refused.
-fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError) {
+fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, remote: Option<Remote>) {
     let code = match error.code.effect() {
         Effect::Closes(code) => code,
         Effect::Lives | Effect::Strike | Effect::Http => CloseCode::Forbidden,
     };
     node.metrics.closed(code);
     let node = Arc::clone(node);
-    let tasks = node.connections.clone();
-    tasks.spawn(async move {
+    let (tasks, abort) = (node.connections.clone(), node.abort.clone());
+    let refusal = async move {
+        // Whoever keeps showing bad tokens is counted as long as it is here.
+        let _stranger = remote;
         let Some((stream, _)) = take_socket(upgrade).await else { return };
         let (mut reader, writer) = stream.into_split();
         let now = node.clock.now();
@@ -255,10 +294,24 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError) {
         // Two small frames into a fresh socket: they fit.
         outlet.flush(now);
         // The client's close frame, or a moment: closing a socket with unread bytes would reset it under our last words.
-        let mut sink = tokio::io::sink();
-        let drain = tokio::io::copy(&mut reader, &mut sink);
-        let _ended = tokio::time::timeout(std::time::Duration::from_secs(1), drain).await;
-    });
+        let _ended = tokio::time::timeout(LINGER, read_to_close(&mut reader)).await;
+    };
+    tasks.spawn(abort.run_until_cancelled_owned(refusal));
+}
+
+/// Reads what a refused client still sends, `hello` perhaps, up to its close frame or its end.
+async fn read_to_close(reader: &mut OwnedReadHalf) {
+    let mut decoder = Decoder::new(REFUSED_BYTES);
+    let mut bytes = Vec::new();
+    while reader.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {
+        loop {
+            match decoder.decode(&mut bytes) {
+                Ok(Decoded::Frame(_, Event::Close(_))) | Err(_) => return,
+                Ok(Decoded::Frame(used, _)) => drop(bytes.drain(..used)),
+                Ok(Decoded::Incomplete) => break,
+            }
+        }
+    }
 }
 
 async fn take_socket(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {

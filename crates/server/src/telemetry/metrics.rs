@@ -15,6 +15,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::auth::TokenError;
+
 /// One label with a fixed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Type {
@@ -146,6 +148,15 @@ impl Metrics {
     /// Counts a limit that refused something.
     pub fn limit(&self, limit: Limit) {
         self.limits.get_or_create(&Name { limit: limit.as_str() }).inc();
+    }
+
+    /// Counts the limit that a token broke, if it was one.
+    pub fn token_refused(&self, error: &TokenError) {
+        match error {
+            TokenError::TooLong { .. } => self.limit(Limit::token_bytes),
+            TokenError::MetadataTooLarge { .. } => self.limit(Limit::metadata_bytes),
+            _ => {}
+        }
     }
 
     /// Counts a connection that the server closed.

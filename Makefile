@@ -1,0 +1,28 @@
+# `make` alone says what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help run check setup test bench fuzz
+.NOTPARALLEL:
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: ## Start the development server: http://localhost:7654/
+	cargo run --package aldis-server --bin aldis -- dev
+
+check: ## Format, lints, unfinished work, sizes, documentation
+	scripts/check.sh
+
+setup: ## Install what the tests need and this machine lacks
+	scripts/install.sh
+
+test: check setup ## Everything, begun with `make check`
+	cargo test --workspace
+	cargo test --package aldis-server --features shuttle --test order
+	npm --prefix e2e test
+
+bench: ## Measure the relay against a minimal one on axum
+	bench/run.sh
+
+fuzz: ## Fuzz the frame decoder and the message parser, a minute each
+	fuzz/run.sh

@@ -1,0 +1,102 @@
+//! How many may come in: of the node, of an identity, of an address, of a room.
+
+use aldis_core::Duplicates;
+use serde_json::json;
+
+use crate::support::{Request, Rig, Token};
+
+#[tokio::test]
+async fn a_full_node_answers_503() {
+    let rig = Rig::start(|config| config.limits.connections = 2);
+    let (mut ann, _bob) = (rig.raw("ann").await, rig.v1("bob").await);
+    let carol = rig.mint("carol");
+    for request in [
+        Request::get("/v1/signal").bearer(&carol),
+        Request::upgrade("/v1/signal").bearer(&carol),
+        Request::upgrade("/v1/signal").v1(&carol),
+    ] {
+        let answer = rig.refusal(request).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "overloaded"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert_eq!(rig.limit_hits("connections"), 3);
+    ann.close(1000).await;
+    assert_eq!(ann.closed().await.0, 1000);
+    rig.raw("carol").await;
+}
+
+#[tokio::test]
+async fn an_identity_has_so_many_connections() {
+    let rig = Rig::start(|config| config.limits.connections_per_identity = 2);
+    // In whatever room.
+    let (_first, _second) = (rig.raw("ann").await, rig.v1(Token::of("ann").room("cellar")).await);
+    let token = rig.mint("ann");
+    let answer = rig.refusal(Request::upgrade("/v1/signal").bearer(&token)).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (429, "connection-limit"));
+    rig.open(Request::upgrade("/v1/signal").v1(&token)).await.closed_with(4423, "connection-limit").await;
+    assert_eq!(rig.limit_hits("connections_per_identity"), 2);
+    rig.raw("bob").await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_unauthenticated_connections() {
+    let rig = Rig::start(|config| config.limits.unauthenticated_per_address = 3);
+    // Those who have shown a good token are no strangers, however many they are.
+    let _peers = [rig.raw("a").await, rig.raw("b").await, rig.v1("c").await, rig.v1("d").await];
+    let mut strangers = Vec::new();
+    for _ in 0..3 {
+        let mut stranger = rig.dial().await;
+        assert_eq!(Request::get("/v1/signal").ask(&mut stranger).await.0.status, 401);
+        strangers.push(stranger);
+    }
+    let good = Request::get("/v1/signal").bearer(&rig.mint("ann"));
+    let mut late = rig.dial().await;
+    // Before its token is read, so even a good one.
+    let (answer, _) = good.ask(&mut late).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (429, "address-limit"));
+    let upgrade = Request::upgrade("/v1/signal").v1(&rig.mint("ann"));
+    assert_eq!(rig.refusal(upgrade).await.problem(), "address-limit");
+    assert_eq!(rig.limit_hits("unauthenticated_per_address"), 2);
+    // One of the strangers turns out to be somebody.
+    assert_eq!(good.ask(&mut strangers[0]).await.0.status, 200);
+    assert_eq!(good.ask(&mut late).await.0.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_room_tells_each_client_in_its_way_and_lets_a_resume_in() {
+    let rig = Rig::start(|config| config.limits.room_peers = 2);
+    let (ann, _bob) = (rig.v1("ann").await, rig.raw("bob").await);
+    let token = rig.mint("carol");
+    for request in [Request::get("/v1/signal").bearer(&token), Request::upgrade("/v1/signal").bearer(&token)] {
+        let answer = rig.refusal(request).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (409, "room-full"));
+    }
+    let mut carol = rig.greeting("carol").await;
+    carol.send(json!({ "type": "hello", "protocol": 1 })).await;
+    carol.closed_with(4423, "room-full").await;
+    assert_eq!(rig.limit_hits("room_peers"), 1);
+    let again = rig.resume("ann", &ann.resume_token()).await;
+    assert_eq!((&again.welcome["resumed"], &again.id), (&json!(true), &ann.id));
+    // The smaller number counts, and the token's is its own.
+    assert_eq!(again.welcome["room"]["maxPeers"], 2);
+    let alone = rig.raw(Token::of("dave").room("cellar").max_peers(1)).await;
+    assert_eq!(alone.welcome["room"]["maxPeers"], 1);
+    rig.raw(Token::of("erin").room("cellar")).await;
+}
+
+#[tokio::test]
+async fn a_newcomer_replaces_its_identity_or_is_rejected() {
+    let rig = Rig::usual();
+    let (mut first, mut bob) = (rig.v1("ann").await, rig.raw("bob").await);
+    let reject = rig.mint(Token::of("ann").duplicates(Duplicates::Reject));
+    let answer = rig.refusal(Request::upgrade("/v1/signal").bearer(&reject)).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "identity-taken"));
+    let second = rig.raw(Token::of("ann").duplicates(Duplicates::Replace)).await;
+    first.expect("peer-joined").await;
+    first.closed_with(4409, "replaced").await;
+    assert_eq!(bob.expect_about("peer-left", &first.id.clone()).await["reason"], "replaced");
+    bob.expect_about("peer-joined", &second.id).await;
+    // Its session has ended: there is nothing to resume.
+    let third = rig.resume("ann", &first.resume_token()).await;
+    assert_eq!((&third.welcome["resumed"], &third.welcome["peer"]["previous"]), (&json!(false), &json!(first.id)));
+}

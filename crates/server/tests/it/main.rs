@@ -1,0 +1,23 @@
+//! The server over real sockets: one story a file. Every test has a server of its own, on a free port.
+
+mod support;
+
+mod auth;
+mod canary;
+mod check;
+mod counts;
+mod deadlines;
+mod drain;
+mod flood;
+mod frames;
+mod handshake;
+mod ice;
+mod probe;
+mod process;
+mod rates;
+mod raw;
+mod restart;
+mod resume;
+mod sizes;
+mod slow_reader;
+mod tidy;

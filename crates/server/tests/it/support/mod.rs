@@ -1,0 +1,21 @@
+//! A server in this process, and clients that are as bad as a test needs them.
+
+mod http;
+mod process;
+mod rig;
+mod socket;
+
+pub(crate) use http::{Answer, Request};
+pub(crate) use process::Aldis;
+pub(crate) use rig::{KEY, Rig, Token};
+pub(crate) use socket::{Frame, Opcode, Peer, Socket};
+
+use std::{future::Future, time::Duration};
+
+/// Longer than anything here takes: whoever waits for it waits for something that does not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for an event that must come.
+pub(crate) async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, event).await.unwrap_or_else(|_| panic!("{what} did not come"))
+}

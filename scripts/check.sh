@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# What must hold before any test is worth running.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "check: $1" >&2
+    exit 1
+}
+
+cargo fmt --all --check
+cargo fmt --manifest-path fuzz/Cargo.toml --check
+cargo clippy --workspace --all-targets -- --deny warnings
+cargo clippy --package aldis-server --all-targets --features shuttle -- --deny warnings
+RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
+
+# Work that is unfinished, or tests that are not run. The words are split so that this line is none of them.
+unfinished='\bTO''DO\b|\bFIX''ME\b|\bX''XX\b|to''do!\(|unimple''mented!\(|#\[ig''nore|\b(it|test|describe)\.(sk''ip|on''ly|to''do)\('
+status=0
+git grep --untracked --line-number --perl-regexp "$unfinished" -- ':!*.lock' ':!package-lock.json' || status=$?
+[ "$status" -eq 1 ] || fail "unfinished work, or a test that is not run"
+
+lines=$(wc -l <README.md)
+[ "$lines" -le 150 ] || fail "README.md has $lines lines; it may have 150"
+
+for script in $(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); do
+    bash -n "$script"
+    [ -x "$script" ] || fail "$script cannot be executed"
+done
+echo "check: all well"
