@@ -17,8 +17,9 @@ setup: ## Install what the tests need and this machine lacks
 	scripts/install.sh
 
 test: check setup ## Everything, begun with `make check`
-	cargo test --workspace
+# First, because it leaves a binary with shuttle's locks behind, which the next line replaces.
 	cargo test --package aldis-server --features shuttle --test order
+	cargo test --workspace
 	npm --prefix e2e test
 
 bench: ## Measure the relay against a minimal one on axum

@@ -70,7 +70,7 @@ close_codes! {
     Forbidden = 4403, No, "The token does not allow this";
     Timeout = 4408, Yes, "No heartbeat answer, or no hello in time";
     Replaced = 4409, No, "Replaced by another session of the same identity";
-    Removed = 4410, No, "Removed from the room, or the room was closed";
+    Removed = 4410, No, "Removed from the room";
     Superseded = 4419, IfAlone, "Superseded by a newer connection of the same session";
     SlowReader = 4420, Yes, "The client did not read what was sent to it";
     Full = 4423, No, "The room is full, the identity is taken, or it has too many connections";

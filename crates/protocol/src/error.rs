@@ -107,8 +107,8 @@ error_codes! {
     SlowReader = "slow-reader", 503, Closes(C::SlowReader), true, false, "The client did not read what was sent to it.", "Connect again and resume; read faster than the room talks.";
     Superseded = "superseded", 409, Closes(C::Superseded), true, false, "A newer connection of the same session has taken over.", "Nothing, unless this was your only connection: then connect again and resume.";
     Replaced = "replaced", 409, Closes(C::Replaced), false, false, "Another session of the same identity has taken over.", "Nothing: the token of the other session asked for it.";
-    Removed = "removed", 410, Closes(C::Removed), false, false, "A moderator removed this peer, or the room was closed.", "Do not reconnect by yourself.";
-    Draining = "draining", 503, Http, true, false, "The server is shutting down.", "Connect again after `Retry-After`; another node may answer.";
+    Removed = "removed", 410, Closes(C::Removed), false, false, "A moderator removed this peer.", "Do not reconnect by yourself.";
+    Draining = "draining", 503, Http, true, false, "The server is shutting down.", "Connect again after `Retry-After`.";
     Overloaded = "overloaded", 503, Closes(C::Overload), true, false, "The server has as many connections as it can hold.", "Connect again after `Retry-After`.";
     NotFound = "not-found", 404, Http, false, false, "Nothing is here.", "The signaling endpoint is /v1/signal.";
     MethodNotAllowed = "method-not-allowed", 405, Http, false, false, "The endpoint does not know this method.", "Use GET.";

@@ -89,6 +89,19 @@ macro_rules! define {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
+
+            /// The name in `welcome.limits`, and for those that are not in it, in messages to clients.
+            #[must_use]
+            pub fn wire_name(self) -> String {
+                let mut words = self.as_str().split('_');
+                let first = words.next().unwrap_or_default().to_owned();
+                words.fold(first, |mut name, word| {
+                    let (initial, rest) = word.split_at(word.len().min(1));
+                    name.push_str(&initial.to_ascii_uppercase());
+                    name.push_str(rest);
+                    name
+                })
+            }
         }
 
         /// The table, a row a limit.

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use aldis_core::Moment;
 use aldis_protocol::Identity;
 use parking_lot::Mutex;
 
@@ -19,7 +20,12 @@ pub struct Admission {
     connections: AtomicU64,
     identities: Counts<Identity>,
     addresses: Counts<IpAddr>,
+    /// When the operator was last told that the node is full.
+    warned: AtomicU64,
 }
+
+/// How often the operator is told that the node is full, at most, in milliseconds.
+const WARNING_MS: u64 = 60_000;
 
 /// How many there are of each key; a key without any takes no room.
 #[derive(Debug)]
@@ -43,6 +49,7 @@ impl Default for Admission {
             connections: AtomicU64::new(0),
             identities: Counts(Mutex::new(HashMap::new())),
             addresses: Counts(Mutex::new(HashMap::new())),
+            warned: AtomicU64::new(0),
         }
     }
 }
@@ -67,6 +74,14 @@ impl Admission {
     #[must_use]
     pub fn address(self: &Arc<Self>, address: IpAddr, max: u64) -> Option<Counted<IpAddr>> {
         Counted::take(network(address), |admission| &admission.addresses, self, max)
+    }
+
+    /// Whether it is time to tell the operator again that the node is full.
+    #[must_use]
+    pub fn warns(&self, now: Moment) -> bool {
+        let last = self.warned.load(Ordering::Relaxed);
+        let due = last == 0 || now.since(Moment(last)) >= WARNING_MS;
+        due && self.warned.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// How many connections the node has.

@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
-    connection::outlet::{Farewell, Frame, Handle, Outlet, Push, Seating},
+    connection::outlet::{Farewell, Frame, Handle, Last, Outlet, Push, Seating, seat},
     resume::{ResumeClaims, ResumeTokens},
     sync::Mutex,
     telemetry::metrics::Metrics,
@@ -169,9 +169,24 @@ impl Driver {
                 let now = self.clock.now();
                 self.give_back(&mut hub, connection, connection.0.kill(), now);
                 self.settle(&mut hub, now, &mut dirty);
+                self.set_alarm(hub.poll_timeout());
             }
         }
         self.flush(dirty);
+    }
+
+    /// The node is shutting down: nothing is parked any more.
+    pub fn drain(&self) {
+        for shard in &self.shards {
+            let mut dirty = Dirty::default();
+            {
+                let mut hub = shard.lock();
+                let now = self.clock.now();
+                hub.handle_input(now, Input::Draining);
+                self.settle(&mut hub, now, &mut dirty);
+            }
+            self.flush(dirty);
+        }
     }
 
     /// Writes to the sockets what was queued. Receipts that fall due are sent the same way.
@@ -280,6 +295,7 @@ impl Driver {
                 }
                 Output::Relay { to, parcel } => {
                     self.metrics.relayed(parcel.kind);
+                    tracing::trace!(kind = parcel.kind.as_str(), from = %parcel.from, bytes = parcel.text.len(), "relayed");
                     if now.since(to.0.heard()) > self.limits.silent_ms {
                         to.0.request_probe(now);
                     }
@@ -291,7 +307,7 @@ impl Driver {
                     }
                     self.metrics.closed(code);
                     // What a fenced connection had not written goes to the one that fenced it.
-                    let unsent = connection.0.close(Farewell { error, code }, now);
+                    let unsent = connection.0.close(Farewell { error, last: Last::Ours(code) }, now);
                     self.give_back(hub, &connection, unsent, now);
                     dirty.0.push(connection);
                 }
@@ -385,11 +401,6 @@ impl Driver {
             _ => {}
         }
     }
-}
-
-fn seat(connection: &Handle) -> Option<Seat<Handle>> {
-    let Seating { room, peer, .. } = connection.0.seating()?;
-    Some(Seat { room: room.clone(), peer: peer.clone(), connection: connection.clone() })
 }
 
 fn parcel(frame: Frame) -> Option<Parcel> {

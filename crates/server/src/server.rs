@@ -127,6 +127,7 @@ impl Server {
             let grace = Duration::from_millis(node.drain_grace_ms());
             let _grace_over = tokio::time::timeout(grace, node.connections.wait()).await;
         }
+        node.driver.drain();
         node.draining.cancel();
         // Half a second beyond the window for the last close frames.
         let window = Duration::from_millis(node.drain_spread_ms() + 500);

@@ -25,7 +25,7 @@ use aldis_core::{Age, Departure, Dialect, Duplicates, Grant, Join, Profile, Seat
 use aldis_protocol::{ClientMessage, CloseCode, Identity, Limits, NodeId, PeerId, RoomId, server::IceServers};
 use aldis_server::{
     clock::Clock,
-    connection::outlet::{Farewell, Handle, Health, Outlet, Wire},
+    connection::outlet::{Farewell, Handle, Health, Last, Outlet, Wire},
     driver::{Dirty, Driver, Prelude},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
@@ -206,7 +206,7 @@ impl Client {
 
     /// Closes with 1000, which is a goodbye too, but comes by the connection.
     fn close(&self) {
-        let farewell = Farewell { error: None, code: CloseCode::Bye };
+        let farewell = Farewell { error: None, last: Last::Ours(CloseCode::Bye) };
         self.world.driver.disconnected(&self.seat(), Departure::Bye, Some(farewell));
     }
 

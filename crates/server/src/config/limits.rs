@@ -122,6 +122,16 @@ fn compare(reader: &mut Reader, limits: &Limits) {
                 .refuse(&format!("limits.{smaller}"), format!("{value} is more than limits.{larger}, {bound}; {why}"));
         }
     }
+    let handed_over = limits.welcome_bytes.saturating_add(limits.parked_bytes);
+    if handed_over > limits.outbound_bytes {
+        reader.refuse(
+            "limits.outbound_bytes",
+            format!(
+                "{} is less than limits.welcome_bytes and limits.parked_bytes together, {handed_over}; else a resume closes itself",
+                limits.outbound_bytes
+            ),
+        );
+    }
     let needed = limits.resume_renew_ms.saturating_add(limits.resume_window_ms);
     if needed > limits.resume_token_ms {
         reader.refuse(

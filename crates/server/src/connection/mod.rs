@@ -49,7 +49,7 @@ mod request;
 
 use deadline::Deadlines;
 use liveness::{Due, Liveness, Reason};
-use outlet::{Farewell, Frame, Handle, Health, Outlet, Push, Wire};
+use outlet::{Farewell, Frame, Handle, Health, Last, Outlet, Push, Seating, Wire};
 use rate::{Rates, Strikes};
 
 /// How long a closing connection may take for its last frames, in milliseconds.
@@ -109,7 +109,7 @@ pub struct Connection<R> {
     strikes: Strikes,
     timer: Pin<Box<Sleep>>,
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    _places: Places,
+    places: Places,
 }
 
 /// However a connection ends, by itself, by a panic or with the server, the hub learns of it once.
@@ -117,6 +117,9 @@ impl<R> Drop for Connection<R> {
     fn drop(&mut self) {
         self.leave();
         self.node.metrics.connections.dec();
+        if let Some(Seating { room, peer, .. }) = self.handle.0.seating() {
+            tracing::info!(%room, %peer, "disconnected");
+        }
     }
 }
 
@@ -160,7 +163,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             drain: Some(Box::pin(node.draining.clone().cancelled_owned())),
             node,
             now,
-            _places: places,
+            places,
         }
     }
 
@@ -314,7 +317,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     /// Says why, if there is something to say, gives up the seat and sends the last frame.
     fn close(&mut self, code: CloseCode, error: Option<WireError>, departure: Departure) {
-        self.farewell(Farewell { error: error.map(Box::new), code }, departure);
+        self.farewell(Farewell { error: error.map(Box::new), last: Last::Ours(code) }, departure);
     }
 
     fn farewell(&mut self, farewell: Farewell, departure: Departure) {
@@ -324,8 +327,8 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         if let Some(error) = &farewell.error {
             self.node.metrics.refused(error.code);
         }
-        if !matches!(farewell.code, CloseCode::Bye | CloseCode::GoingAway) {
-            self.node.metrics.closed(farewell.code);
+        if let Last::Ours(code) = farewell.last {
+            self.node.metrics.closed(code);
         }
         let deadline = self.node.clock.now().after(CLOSING_MS);
         match std::mem::replace(&mut self.stage, Stage::Closing { deadline, answer: Answer::Awaited }) {

@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use aldis_core::{Moment, Parcel};
+use aldis_core::{Moment, Parcel, Seat};
 use aldis_protocol::{CloseCode, ErrorCode, MsgId, PeerId, RoomId, ServerMessage, WireError};
 use futures_util::task::AtomicWaker;
 
@@ -67,7 +67,7 @@ pub enum Frame {
     /// The answer to a ping.
     Pong(Box<[u8]>),
     /// The last frame.
-    Close(CloseCode),
+    Close(Last),
 }
 
 impl Frame {
@@ -77,7 +77,7 @@ impl Frame {
             Self::Parcel(parcel) => parcel.text.len(),
             Self::Ping => 0,
             Self::Pong(payload) => payload.len(),
-            Self::Close(code) => 2 + code.meaning().len(),
+            Self::Close(last) => last.payload().len(),
         }
     }
 
@@ -87,7 +87,7 @@ impl Frame {
             Self::Parcel(parcel) => codec::encode(Opcode::Text, parcel.text.as_bytes(), out),
             Self::Ping => codec::encode(Opcode::Ping, &[], out),
             Self::Pong(payload) => codec::encode(Opcode::Pong, payload, out),
-            Self::Close(code) => codec::encode(Opcode::Close, &codec::close_payload(code.code(), code.meaning()), out),
+            Self::Close(last) => codec::encode(Opcode::Close, &last.payload(), out),
         }
     }
 }
@@ -98,14 +98,33 @@ pub struct Farewell {
     /// What the client is told first, where it can be told.
     pub error: Option<Box<WireError>>,
     /// How the connection closes.
-    pub code: CloseCode,
+    pub last: Last,
+}
+
+/// The close frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// The server closes, with the table's sentence.
+    Ours(CloseCode),
+    /// The answer to the client's close frame: its own code, or none.
+    Echo(Option<u16>),
+}
+
+impl Last {
+    fn payload(self) -> Vec<u8> {
+        match self {
+            Self::Ours(code) => codec::close_payload(code.code(), code.meaning()),
+            Self::Echo(Some(code)) => codec::close_payload(code, ""),
+            Self::Echo(None) => Vec::new(),
+        }
+    }
 }
 
 impl Farewell {
     /// To a client that does not read; it may begin to.
     #[must_use]
     pub fn slow_reader() -> Self {
-        Self { error: Some(Box::new(WireError::new(ErrorCode::SlowReader))), code: CloseCode::SlowReader }
+        Self { error: Some(Box::new(WireError::new(ErrorCode::SlowReader))), last: Last::Ours(CloseCode::SlowReader) }
     }
 }
 
@@ -317,10 +336,10 @@ impl Outlet {
         }
         queue.stage = Stage::Closing;
         // Whoever does not read gets the short version; anybody else still gets the answers that are due.
-        let rest = if farewell.code == CloseCode::SlowReader { Rest::Goes } else { Rest::Stays };
+        let rest = if farewell.last == Last::Ours(CloseCode::SlowReader) { Rest::Goes } else { Rest::Stays };
         let unsent = queue.take_unsent(rest);
         let error = farewell.error.map(|error| Frame::Text(ServerMessage::Error(error).to_json().into()));
-        for frame in error.into_iter().chain([Frame::Close(farewell.code)]) {
+        for frame in error.into_iter().chain([Frame::Close(farewell.last)]) {
             queue.bytes += codec::encoded_len(frame.payload_len());
             queue.frames.push_back(Queued { frame, since: now, overdue: false });
         }
@@ -517,4 +536,11 @@ impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Handle").field(&Arc::as_ptr(&self.0)).finish()
     }
+}
+
+/// Where a connection sits, or sat before it was closed.
+#[must_use]
+pub fn seat(connection: &Handle) -> Option<Seat<Handle>> {
+    let Seating { room, peer, .. } = connection.0.seating()?;
+    Some(Seat { room: room.clone(), peer: peer.clone(), connection: connection.clone() })
 }

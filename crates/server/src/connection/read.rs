@@ -15,12 +15,12 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     Answer, Connection, Stage,
-    outlet::Frame,
+    outlet::{Farewell, Frame, Last, seat},
     rate::{Kind, Patience, Refusal},
 };
 use crate::{
     driver::Dirty,
-    ws::codec::{Decoded, Event, MAX_HEADER, Violation},
+    ws::codec::{Decoded, Event, Violation},
 };
 
 /// How much is read at once beyond what is carried.
@@ -82,10 +82,6 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 }
             }
         }
-        if matches!(self.stage, Stage::Closing { .. } | Stage::Ended) && rest.len() > MAX_HEADER {
-            // What a closing connection sends is only looked at for its close frame.
-            rest = &mut [];
-        }
         self.carry.clear();
         self.carry.shrink_to(rest.len());
         self.carry.extend_from_slice(rest);
@@ -96,6 +92,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     fn handle_event(&mut self, event: Event<'_>, dirty: &mut Dirty) {
         match event {
             Event::Close(code) => return self.client_closes(code),
+            Event::Text(text) if matches!(self.stage, Stage::Closing { .. }) => return self.too_late(&text, dirty),
             _ if matches!(self.stage, Stage::Closing { .. }) => return,
             Event::Text(text) => return self.handle_text(&text, dirty),
             Event::Binary(_) => self.close(CloseCode::Binary, None, Departure::Lost),
@@ -112,16 +109,33 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
     }
 
+    /// What was sent before the client knew of the close: no signal of it goes anywhere, and whoever took the seat over is told.
+    fn too_late(&mut self, text: &str, dirty: &mut Dirty) {
+        let Some(seat) = seat(&self.handle) else { return };
+        let Ok(message @ ClientMessage::Signal(_)) = ClientMessage::parse(text, &self.node.limits) else { return };
+        if self.rates.take(self.now, kind(&message), text.len() as u64, self.others(), &self.node.limits).is_ok() {
+            self.node.driver.message(&seat, message, self.now, dirty);
+        }
+    }
+
     fn handle_text(&mut self, text: &str, dirty: &mut Dirty) {
         let now = self.now;
         match ClientMessage::parse(text, &self.node.limits) {
             Ok(message) => {
-                self.liveness.thaw();
                 let bytes = text.len() as u64;
-                match self.rates.take(now, kind(&message), bytes, self.others(), &self.node.limits) {
-                    Ok(()) => self.handle_message(message, dirty),
+                let taken = self.rates.take(now, kind(&message), bytes, self.others(), &self.node.limits);
+                match taken {
                     Err(Refusal::Close) => self.too_much(),
-                    Err(Refusal::Wait(limit, wait_ms)) => self.refuse_rate(&message, limit, wait_ms),
+                    // Whoever goes or freezes is not told to wait with it.
+                    Err(Refusal::Wait(limit, wait_ms))
+                        if !matches!(message, ClientMessage::Leave | ClientMessage::Frozen) =>
+                    {
+                        self.refuse_rate(&message, limit, wait_ms);
+                    }
+                    Ok(()) | Err(Refusal::Wait(..)) => {
+                        self.liveness.thaw();
+                        self.handle_message(message, dirty);
+                    }
                 }
             }
             Err(rejection) => {
@@ -164,7 +178,8 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             ClientMessage::Signal(signal) => (signal.to.as_ref().map(PeerRef::to_id), signal.naming.msg().cloned()),
             _ => (None, None),
         };
-        let error = WireError::with(ErrorCode::RateLimited, format!("More than limits.{} allows.", limit.as_str()));
+        let message = format!("More than limits.{} allows.", limit.wire_name());
+        let error = WireError::with(ErrorCode::RateLimited, message);
         let error = error.about(to, re).retry_after(wait_ms).outcome(aldis_protocol::Outcome::NotDelivered);
         self.say(&error.into());
     }
@@ -190,22 +205,23 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         self.close(violation.close_code(), error, Departure::Lost);
     }
 
-    /// A client's close frame. 1000 is a goodbye from anybody. 1001 is one from a raw client; an `aldis.v1` page that goes away
+    /// A client's close frame. 1000 is a goodbye from anybody. 1001 and none are one from a raw client; an `aldis.v1` page that goes away
     /// may be in the back/forward cache, and says `leave` if it is not.
     fn client_closes(&mut self, code: Option<u16>) {
-        let code = code.and_then(CloseCode::from_code);
+        let known = code.and_then(CloseCode::from_code);
         let dialect = match &self.stage {
             Stage::Seated(seated) => seated.dialect,
             Stage::Greeting { .. } => Dialect::V1,
             Stage::Closing { .. } | Stage::Ended => return self.answered(),
         };
-        let departure = match (code, dialect) {
+        let departure = match (known, dialect) {
             (Some(CloseCode::Bye), _) | (Some(CloseCode::GoingAway), Dialect::Raw) => Departure::Bye,
+            // `ws.close()` without a code, as tutorials have it.
+            (None, Dialect::Raw) if code.is_none() => Departure::Bye,
             _ => Departure::Lost,
         };
         // The answer to a close frame is one of the same code, RFC 6455 section 5.5.1.
-        let answer = code.unwrap_or(CloseCode::Bye);
-        self.close(answer, None, departure);
+        self.farewell(Farewell { error: None, last: Last::Echo(code) }, departure);
         self.answered();
     }
 

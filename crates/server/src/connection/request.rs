@@ -1,8 +1,9 @@
 //! What a client asks of the server itself: hello, auth, ice-servers, ping. Everything else is the room's.
 
-use aldis_core::{Departure, Dialect, Permission};
+use aldis_core::{Age, Departure, Dialect, Permission};
 use aldis_protocol::{
     ClientMessage, CloseCode, ErrorCode, Hello, PROTOCOL, ServerMessage, WireError, client::Rejection, error::Effect,
+    limits::Limit,
 };
 use tokio::io::AsyncRead;
 
@@ -54,6 +55,12 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
         let token = &self.token;
         let ticket = hello.resume.and_then(|resume| self.node.driver.ticket(&resume, &token.identity, &token.room));
+        // A resume always enters: the connection that it takes the session over from may still be counted.
+        let resumes = ticket.as_ref().is_some_and(|ticket| ticket.age == Age::Fresh);
+        if self.places.identity.is_none() && !resumes {
+            self.node.metrics.limit(Limit::connections_per_identity);
+            return self.close(CloseCode::Full, Some(WireError::new(ErrorCode::ConnectionLimit)), Departure::Lost);
+        }
         self.join(Dialect::V1, hello.features, ticket);
     }
 

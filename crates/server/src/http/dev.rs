@@ -94,8 +94,7 @@ fn check_host(dev: &Dev, headers: &HeaderMap) -> Result<String, WireError> {
     if is_own_host(host, dev.port) {
         return Ok(host.to_owned());
     }
-    let message = "`/dev/token` answers only to localhost, 127.0.0.1 and [::1].";
-    Err(WireError::with(ErrorCode::OriginForbidden, message))
+    Err(forbidden(dev, "`/dev/token` answers only to localhost, 127.0.0.1 and [::1]."))
 }
 
 /// The `Origin` of a page of this machine, or none at all: a program.
@@ -104,9 +103,14 @@ fn check_origin(dev: &Dev, headers: &HeaderMap) -> Result<(), WireError> {
     if origin.to_str().is_ok_and(is_local_origin) {
         return Ok(());
     }
-    let message =
-        format!("`/dev/token` gives tokens only to pages of this machine, such as http://localhost:{}.", dev.port);
-    Err(WireError::with(ErrorCode::OriginForbidden, message))
+    Err(forbidden(dev, "`/dev/token` gives tokens only to pages of this machine."))
+}
+
+/// `allowed_origins` has no say here, so the table's hint would mislead.
+fn forbidden(dev: &Dev, message: &str) -> WireError {
+    let hint =
+        format!("Ask from a page of http://localhost:{}, or make a token with `aldis token create --dev`.", dev.port);
+    WireError { hint: Some(hint), ..WireError::with(ErrorCode::OriginForbidden, message) }
 }
 
 fn is_local_origin(origin: &str) -> bool {

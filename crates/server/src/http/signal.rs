@@ -30,7 +30,7 @@ use crate::{
     auth::{TokenError, Verified},
     connection::{
         Connection, Places,
-        outlet::{Frame, Outlet},
+        outlet::{Frame, Last, Outlet},
     },
     node::Node,
     ws::{
@@ -139,28 +139,41 @@ fn judge(node: &Arc<Node>, request: &Request) -> Result<(Verified, Places), Refu
     }
     let Some(slot) = node.admission.connection(node.limits.connections) else {
         node.metrics.limit(Limit::connections);
+        if node.admission.warns(node.clock.now()) {
+            tracing::warn!(limit = node.limits.connections, "the node is full: limits.connections");
+        }
         return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
     };
     check_origin(node, request.headers()).map_err(Refusal::Request)?;
     let remote = request.extensions().get::<Remote>();
-    remote.map_or(Ok(()), |remote| remote.admit(node)).map_err(Refusal::Request)?;
-    let query = read_query(request.uri()).map_err(Refusal::Request)?;
-    let token = token(request.headers(), &query).map_err(Refusal::Request)?;
-    let verified = authenticate(node, token.as_deref(), query.room.as_deref()).map_err(Refusal::Client)?;
+    let verified = match read_query(request.uri()).and_then(|query| authenticate(node, request.headers(), &query)) {
+        Ok(verified) => verified,
+        Err(error) => {
+            // A good token is served whatever its address did; anybody else is one of so many strangers.
+            remote.map_or(Ok(()), |remote| remote.admit(node)).map_err(Refusal::Request)?;
+            // What is malformed is no matter of the token or the room.
+            return Err(if error.code == ErrorCode::BadRequest {
+                Refusal::Request(error)
+            } else {
+                Refusal::Client(error)
+            });
+        }
+    };
     if let Some(remote) = remote {
         remote.recognise();
     }
     let Verified { room, identity, max_peers, duplicates, .. } = &verified;
-    let Some(counted) = node.admission.identity(identity.clone(), node.limits.connections_per_identity) else {
-        node.metrics.limit(Limit::connections_per_identity);
-        return Err(Refusal::Client(WireError::new(ErrorCode::ConnectionLimit)));
-    };
+    let counted = node.admission.identity(identity.clone(), node.limits.connections_per_identity);
     // An `aldis.v1` client may resume, which always enters: its `hello` decides. Anybody else is told now.
     let may_resume = handshake::is_requested(request.headers()) && handshake::offered(request.headers()).v1;
     if !may_resume {
+        if counted.is_none() {
+            node.metrics.limit(Limit::connections_per_identity);
+            return Err(Refusal::Client(WireError::new(ErrorCode::ConnectionLimit).retry_after(RETRY_AFTER_MS)));
+        }
         node.driver.preview(room, identity, *max_peers, *duplicates).map_err(Refusal::Client)?;
     }
-    Ok((verified, Places { slot, identity: Some(counted) }))
+    Ok((verified, Places { slot, identity: counted }))
 }
 
 fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireError> {
@@ -214,11 +227,12 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn authenticate(node: &Node, token: Option<&str>, room: Option<&str>) -> Result<Verified, WireError> {
-    let room = room.map(RoomId::parse).transpose();
+fn authenticate(node: &Node, headers: &HeaderMap, query: &Query) -> Result<Verified, WireError> {
+    let token = token(headers, query)?;
+    let room = query.room.as_deref().map(RoomId::parse).transpose();
     let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")))?;
     let token = token.filter(|token| !token.is_empty()).ok_or(TokenError::Missing);
-    let verified = token.and_then(|token| node.verifier.verify(token, room.as_ref(), node.clock.unix_ms()));
+    let verified = token.and_then(|token| node.verifier.verify(&token, room.as_ref(), node.clock.unix_ms()));
     verified.map_err(|error| {
         tracing::debug!(code = %error.code(), "refused a token");
         node.metrics.token_refused(&error);
@@ -290,7 +304,7 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, remote
         let now = node.clock.now();
         let outlet = Outlet::new(Box::new(writer), usize::MAX, now);
         drop(outlet.push(Frame::Text(ServerMessage::from(error).to_json().into()), now));
-        drop(outlet.push(Frame::Close(code), now));
+        drop(outlet.push(Frame::Close(Last::Ours(code)), now));
         // Two small frames into a fresh socket: they fit.
         outlet.flush(now);
         // The client's close frame, or a moment: closing a socket with unread bytes would reset it under our last words.

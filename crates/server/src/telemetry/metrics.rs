@@ -147,6 +147,7 @@ impl Metrics {
 
     /// Counts a limit that refused something.
     pub fn limit(&self, limit: Limit) {
+        tracing::debug!(limit = limit.as_str(), "a limit was hit");
         self.limits.get_or_create(&Name { limit: limit.as_str() }).inc();
     }
 

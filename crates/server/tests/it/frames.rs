@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Frame, Opcode, Peer, Request, Rig};
+use crate::support::{Frame, NO_CODE, Opcode, Peer, Request, Rig};
 
 #[tokio::test]
 async fn a_broken_frame_closes_with_its_code() {
@@ -38,10 +38,13 @@ async fn a_ping_gets_its_pong_and_a_close_its_echo() {
     let mut ann = rig.raw("ann").await;
     ann.write(&Opcode::Ping.frame(b"payload")).await;
     assert_eq!(ann.frame().await, Frame::Pong(b"payload".to_vec()));
-    // A close without a code is a goodbye of unknown kind, answered all the same.
-    ann.write(&Opcode::Close.frame(b"")).await;
-    assert_eq!(ann.frame().await, Frame::Close(1000));
-    assert_eq!(ann.frame().await, Frame::End);
+    let mut bob = rig.raw("bob").await;
+    ann.expect("peer-joined").await;
+    // What `ws.close()` sends: a goodbye without a code, answered in kind.
+    bob.write(&Opcode::Close.frame(b"")).await;
+    assert_eq!(bob.frame().await, Frame::Close(NO_CODE));
+    assert_eq!(bob.frame().await, Frame::End);
+    assert_eq!(ann.expect_about("peer-left", &bob.id).await["reason"], "left");
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn a_flood_of_bytes_is_rate_limited() {
     bob.told(&ann.id, json!([1, data])).await;
     let error = ann.refused("rate-limited").await;
     assert_eq!(error["re"], "2", "{error}");
-    assert!(error["message"].as_str().expect("text").contains("bytes_per_second"), "{error}");
+    assert!(error["message"].as_str().expect("text").contains("limits.bytesPerSecond"), "{error}");
     assert_eq!(rig.limit_hits("bytes_per_second"), 1);
     bob.is_quiet().await;
 }

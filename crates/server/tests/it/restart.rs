@@ -3,7 +3,7 @@
 use aldis_server::config::{Config, Secret};
 use serde_json::json;
 
-use crate::support::Rig;
+use crate::support::{Frame, Rig, is_deserted, within};
 
 fn clustered(config: &mut Config) {
     config.cluster_secret = Some(Secret::new("cluster-0123456789abcdef-0123456789"));
@@ -58,9 +58,9 @@ async fn a_dropped_server_leaves_nothing_behind() {
     let address = rig.server.listen()[0];
     let node = std::sync::Arc::clone(rig.server.node());
     drop(rig);
-    assert_eq!(ann.frame().await, crate::support::Frame::End);
+    assert_eq!(ann.frame().await, Frame::End);
     node.connections.close();
-    crate::support::within("the end of all tasks", node.connections.wait()).await;
+    within("the end of all tasks", node.connections.wait()).await;
     assert_eq!(node.admission.connections(), 0);
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "still listening");
+    assert!(is_deserted(address).await);
 }

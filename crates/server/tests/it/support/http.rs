@@ -1,5 +1,7 @@
 //! Requests and answers, byte by byte.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -133,6 +135,14 @@ impl Answer {
         assert_eq!(self.header("retry-after"), after.as_deref(), "{problem}");
         problem["code"].as_str().expect("a code").to_owned()
     }
+}
+
+/// Whether no server answers there. A test beside this one that starts a process may hold a copy of the listening socket for the
+/// moment between its fork and its exec, so that a connection alone proves nothing.
+pub(crate) async fn is_deserted(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return true };
+    let _ = stream.write_all(&Request::get("/livez").bytes()).await;
+    within("an end", stream.read(&mut [0; 16])).await.unwrap_or(0) == 0
 }
 
 /// The WebSocket behind a 101, or the refusal.

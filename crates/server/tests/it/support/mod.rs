@@ -5,10 +5,10 @@ mod process;
 mod rig;
 mod socket;
 
-pub(crate) use http::{Answer, Request};
+pub(crate) use http::{Answer, Request, is_deserted};
 pub(crate) use process::Aldis;
 pub(crate) use rig::{KEY, Rig, Token};
-pub(crate) use socket::{Frame, Opcode, Peer, Socket};
+pub(crate) use socket::{Frame, NO_CODE, Opcode, Peer, Socket};
 
 use std::{future::Future, time::Duration};
 

@@ -10,6 +10,9 @@ use tokio::{
 
 use super::within;
 
+/// RFC 6455's stand-in for a close without a code.
+pub(crate) const NO_CODE: u16 = 1005;
+
 /// One end of a WebSocket.
 pub(crate) struct Socket {
     stream: TcpStream,
@@ -128,7 +131,7 @@ impl Socket {
         self.inbox.drain(..end);
         Some(match opcode {
             0x1 => Frame::Text(serde_json::from_slice(&payload).expect("JSON")),
-            0x8 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
+            0x8 => Frame::Close(payload.first_chunk().map_or(NO_CODE, |code| u16::from_be_bytes(*code))),
             0x9 => Frame::Ping,
             0xA => Frame::Pong(payload),
             other => panic!("the server sent opcode {other}"),
