@@ -123,7 +123,7 @@ fn compare(reader: &mut Reader, limits: &Limits) {
         }
     }
     let handed_over = limits.welcome_bytes.saturating_add(limits.parked_bytes);
-    if handed_over > limits.outbound_bytes {
+    if limits.welcome_bytes <= limits.outbound_bytes && handed_over > limits.outbound_bytes {
         reader.refuse(
             "limits.outbound_bytes",
             format!(

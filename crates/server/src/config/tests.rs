@@ -175,6 +175,10 @@ fn values_that_contradict_each_other_are_refused() {
             &[("ALDIS_LIMITS_OUTBOUND_BYTES", "65536")],
             "limits.welcome_bytes: 262144 is more than limits.outbound_bytes",
         ),
+        (
+            &[("ALDIS_LIMITS_OUTBOUND_BYTES", "300000")],
+            "limits.outbound_bytes (from ALDIS_LIMITS_OUTBOUND_BYTES): 300000 is less than limits.welcome_bytes and",
+        ),
         (&[("ALDIS_LIMITS_RESUME_WINDOW_MS", "200000")], "limits.resume_token_ms: 300000 is less than"),
         (
             &[("ALDIS_AUTH_ALLOW_PATTERNS", "b")],
