@@ -13,7 +13,9 @@ cd "$(dirname "$0")/.."
 rounds=${BENCH_ROUNDS:-5}
 connections=${BENCH_CONNECTIONS:-10000}
 windows="10 1"
-servers="aldis axum-send axum-forward"
+# axum-send is axum's chat example with TCP_NODELAY, as Aldis has it. axum-forward flushes in bursts. axum-nagle is axum-send as
+# `axum::serve` leaves it: the kernel gathers small writes, which is cheap and slow; look at its p99 beside its throughput.
+servers="aldis axum-send axum-forward axum-nagle"
 key=bench:a-key-for-nothing-but-this-benchmark
 
 work=$(mktemp -d)
@@ -71,7 +73,9 @@ start_server() {
             taskset -c 0 "$bin/aldis" serve --listen 127.0.0.1:0 --ports-file "$ports" >"$work/server.log" 2>&1 &
         ;;
     axum-*)
-        taskset -c 0 "$bin/axum-relay" --listen 127.0.0.1:0 --ports-file "$ports" --writer "${1#axum-}" \
+        local options=(--writer "${1#axum-}")
+        [ "$1" != axum-nagle ] || options=(--writer send --nagle)
+        taskset -c 0 "$bin/axum-relay" --listen 127.0.0.1:0 --ports-file "$ports" "${options[@]}" \
             >"$work/server.log" 2>&1 &
         ;;
     esac

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
 use axum_relay::Writer;
 use clap::Parser;
 
@@ -22,6 +23,10 @@ struct Args {
     /// How the write task empties its channel.
     #[arg(long, value_enum, default_value = "send")]
     writer: Writer,
+    /// Leave Nagle's algorithm on, as `axum::serve` does by itself: the kernel then gathers small writes until the last one is
+    /// acknowledged, which saves CPU time and costs latency.
+    #[arg(long)]
+    nagle: bool,
 }
 
 #[tokio::main]
@@ -29,6 +34,10 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("cannot listen")?;
     write_ports(&args.ports_file, listener.local_addr()?).context("cannot write the ports file")?;
+    let listener = listener.tap_io(move |stream| {
+        // A socket that is gone already is found out by the first read.
+        let _ = stream.set_nodelay(!args.nagle);
+    });
     Ok(axum::serve(listener, axum_relay::router(args.writer)).await?)
 }
 
