@@ -9,13 +9,14 @@
 //! | [`ws`] | the WebSocket handshake and frames |
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
-//! | [`node`], [`admission`], [`clock`] | what all connections share |
+//! | [`node`], [`admission`], [`clock`], [`bell`] | what all connections share |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
 //! | [`telemetry`] | metrics and logs |
 //! | [`mod@bench`] | the load program |
 
 pub mod admission;
 pub mod auth;
+pub mod bell;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admission::Admission, auth::Verifier, clock::Clock, config::Origins, driver::Driver, ice::IceSource,
+    admission::Admission, auth::Verifier, bell::Bell, clock::Clock, config::Origins, driver::Driver, ice::IceSource,
     telemetry::metrics::Metrics,
 };
 
@@ -37,10 +37,10 @@ pub struct Node {
     pub connections: TaskTracker,
     /// Cancelled when no new client is taken any more.
     pub closing: CancellationToken,
-    /// Cancelled when the clients are sent elsewhere.
-    pub draining: CancellationToken,
-    /// Cancelled when the server is dropped: connections end at once.
-    pub abort: CancellationToken,
+    /// Rings when the clients are sent elsewhere.
+    pub draining: Arc<Bell>,
+    /// Rings when the server is dropped: connections end at once.
+    pub abort: Arc<Bell>,
     /// How long a drain may take, in milliseconds.
     pub drain_window_ms: u64,
 }

@@ -6,14 +6,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aldis_protocol::NodeId;
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
     auth::Verifier,
+    bell::{Bell, RingOnDrop},
     clock::Clock,
     config::Config,
     driver::Driver,
@@ -45,7 +43,7 @@ pub struct Server {
     /// The listeners and the timers; aborted on drop.
     _tasks: JoinSet<()>,
     /// Ends every connection on drop.
-    _connections: DropGuard,
+    _connections: RingOnDrop,
 }
 
 impl Server {
@@ -128,7 +126,7 @@ impl Server {
             let _grace_over = tokio::time::timeout(grace, node.connections.wait()).await;
         }
         node.driver.drain();
-        node.draining.cancel();
+        node.draining.ring();
         // Half a second beyond the window for the last close frames.
         let window = Duration::from_millis(node.drain_spread_ms() + 500);
         let _everybody_left = tokio::time::timeout(window, node.connections.wait()).await;
@@ -138,11 +136,11 @@ impl Server {
     }
 }
 
-fn node(config: &Config) -> anyhow::Result<(Arc<Node>, DropGuard)> {
+fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
     let keys = ClusterKeys::new(config.cluster_secret.as_ref())?;
     let (limits, metrics, clock) = (Arc::new(config.limits.clone()), Arc::new(Metrics::new()), Clock::start());
     let resume = ResumeTokens::new(&keys, &limits);
-    let abort = CancellationToken::new();
+    let abort = Arc::new(Bell::default());
     let node = Node {
         clock,
         driver: Driver::new(
@@ -160,9 +158,9 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, DropGuard)> {
         metrics,
         connections: TaskTracker::new(),
         closing: CancellationToken::new(),
-        draining: CancellationToken::new(),
-        abort: abort.clone(),
+        draining: Arc::default(),
+        abort: Arc::clone(&abort),
         drain_window_ms: config.drain_window_ms,
     };
-    Ok((Arc::new(node), abort.drop_guard()))
+    Ok((Arc::new(node), RingOnDrop(abort)))
 }

@@ -30,11 +30,11 @@ use tokio::{
     io::AsyncRead,
     time::{Sleep, sleep_until},
 };
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
     admission::{Counted, Slot},
     auth::Verified,
+    bell::Listener,
     driver::{Dirty, Prelude},
     node::Node,
     ws::codec::Decoder,
@@ -54,6 +54,9 @@ use rate::{Rates, Strikes};
 
 /// How long a closing connection may take for its last frames, in milliseconds.
 const CLOSING_MS: u64 = 5_000;
+
+/// How far ahead the timer is set at most, in milliseconds: a connection without a deadline looks again after a day.
+const LONGEST_WAIT_MS: u64 = 86_400_000;
 
 /// What a connection holds of the node's counts while it lives.
 #[derive(Debug)]
@@ -108,7 +111,10 @@ pub struct Connection<R> {
     rates: Box<Rates>,
     strikes: Strikes,
     timer: Pin<Box<Sleep>>,
-    drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// What the timer is set for.
+    armed: Moment,
+    drain: Option<Listener>,
+    abort: Listener,
     places: Places,
 }
 
@@ -160,17 +166,13 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             rates: Box::default(),
             strikes: Strikes::default(),
             timer: Box::pin(sleep_until(node.clock.instant(now))),
-            drain: Some(Box::pin(node.draining.clone().cancelled_owned())),
+            drain: Some(node.draining.listener()),
+            abort: node.abort.listener(),
+            armed: Moment::default(),
             node,
             now,
             places,
         }
-    }
-
-    /// Cancelled when the connection is to end at once.
-    #[must_use]
-    pub fn abort(&self) -> CancellationToken {
-        self.node.abort.clone()
     }
 
     /// Serves the client until the connection ends.
@@ -186,9 +188,10 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.handle.0.register(cx);
-        if let Some(drain) = &mut self.drain
-            && drain.as_mut().poll(cx).is_ready()
-        {
+        if self.abort.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if self.drain.as_mut().is_some_and(|drain| drain.poll(cx).is_ready()) {
             self.drain = None;
             self.begin_drain();
         }
@@ -202,7 +205,10 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 Poll::Ready(()) => return Poll::Ready(()),
                 Poll::Pending => {}
             }
-            self.tick();
+            // No deadline is earlier than what the timer was set for.
+            if self.now >= self.armed {
+                self.tick();
+            }
             match self.poll_read(cx) {
                 Poll::Ready(()) => {}
                 Poll::Pending => return self.poll_timer(cx),
@@ -241,15 +247,16 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     /// Sets the timer for the next deadline and waits for it.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(next) = self.next_deadline() else { return Poll::Pending };
-        let at = self.node.clock.instant(next);
+        let longest = self.now.after(LONGEST_WAIT_MS);
+        let next = self.next_deadline().map_or(longest, |next| next.min(longest));
         // Every message moves the heartbeat's deadline out. A timer that rings too early costs less than one that is always moved.
-        if at < self.timer.deadline() || self.timer.is_elapsed() {
-            self.timer.as_mut().reset(at);
-        }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            // Come back at once; `tick` does what is due.
-            cx.waker().wake_by_ref();
+        if next < self.armed || self.now >= self.armed {
+            self.armed = next;
+            self.timer.as_mut().reset(self.node.clock.instant(next));
+            if self.timer.as_mut().poll(cx).is_ready() {
+                // Come back at once; `tick` does what is due.
+                cx.waker().wake_by_ref();
+            }
         }
         Poll::Pending
     }

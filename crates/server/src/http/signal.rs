@@ -282,8 +282,7 @@ fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, d
         let (reader, writer) = stream.into_split();
         let connection = Connection::new(node, reader, Box::new(writer), early, token, places);
         // Boxed, so that the task's memory is the connection's alone and not the upgrade's too.
-        let abort = connection.abort();
-        abort.run_until_cancelled_owned(Box::pin(connection.run(dialect))).await;
+        Box::pin(connection.run(dialect)).await;
     });
 }
 
@@ -295,7 +294,7 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, remote
     };
     node.metrics.closed(code);
     let node = Arc::clone(node);
-    let (tasks, abort) = (node.connections.clone(), node.abort.clone());
+    let (tasks, abort) = (node.connections.clone(), node.abort.token());
     let refusal = async move {
         // Whoever keeps showing bad tokens is counted as long as it is here.
         let _stranger = remote;
