@@ -8,11 +8,11 @@ use crate::support::{Rig, Token};
 #[tokio::test]
 async fn an_expired_token_closes_with_4401_unless_it_is_renewed() {
     let rig = Rig::usual();
-    let short = |who: &str| Token::of(who).ttl_s(2);
-    let (mut ann, mut bob) = (rig.v1(short("ann")).await, rig.raw(short("bob")).await);
+    let mut ann = rig.v1(Token::of("ann").ttl_s(30)).await;
     // It lives for less than a minute: announced at once.
     let expiring = ann.expect("token-expiring").await;
     assert_eq!(expiring["tokenExpiresAt"], ann.welcome["tokenExpiresAt"]);
+    let mut bob = rig.raw(Token::of("bob").ttl_s(2)).await;
     ann.expect_about("peer-joined", &bob.id).await;
     bob.expect("token-expiring").await;
     ann.send(json!({ "type": "auth", "token": rig.mint("ann") })).await;
