@@ -95,11 +95,8 @@ impl<C: Clone + PartialEq> Room<C> {
         for index in 0..self.sessions.len() {
             let to = self.sessions[index].id.clone();
             let State::Away(away) = &mut self.sessions[index].state else { continue };
-            for parked in std::mem::take(&mut away.parking).into_iter() {
-                if let Parked::Signal(parcel) = parked {
-                    self.refuse(&parcel, &to, ErrorCode::Unavailable, effects);
-                }
-            }
+            let parked = std::mem::take(&mut away.parking).into_iter();
+            self.settle(&to, parked, ErrorCode::Unavailable, effects);
         }
     }
 
@@ -133,30 +130,29 @@ impl<C: Clone + PartialEq> Room<C> {
             // Fenced: the session goes on with a newer connection, which gets what the old one could not take.
             match self.find(seat.peer.as_str()) {
                 Some(index) => self.redeliver(index, unsent, effects),
-                None => self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects),
+                None => self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), ErrorCode::PeerGone, effects),
             }
             return;
         };
-        match (departure, self.sessions[index].dialect) {
-            (Departure::Lost, Dialect::V1) => {
-                // What was parked since the page froze is younger than what its connection could not take.
-                let younger = match &mut self.sessions[index].state {
-                    State::Away(away) => std::mem::take(&mut away.parking),
-                    State::Here { .. } => Parking::default(),
-                };
-                self.away(index, Link::Broken, effects);
-                self.redeliver(index, unsent, effects);
-                self.park_again(index, younger, effects);
-            }
-            (Departure::Lost, Dialect::Raw) => {
-                self.gone(index, LeaveReason::Timeout, effects);
-                self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects);
-            }
-            (Departure::Bye, _) => {
-                self.gone(index, LeaveReason::Left, effects);
-                self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), effects);
-            }
-        }
+        let reason = match (departure, self.sessions[index].dialect) {
+            (Departure::Lost, Dialect::V1) => return self.broken(index, unsent, effects),
+            (Departure::Lost, Dialect::Raw) => LeaveReason::Timeout,
+            (Departure::Bye, _) => LeaveReason::Left,
+        };
+        self.gone(index, reason, effects);
+        self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), ErrorCode::PeerGone, effects);
+    }
+
+    /// The connection of a session that may come back is gone.
+    fn broken(&mut self, index: usize, unsent: Vec<Parcel>, effects: &mut Effects<C>) {
+        // What was parked since the page froze is younger than what its connection could not take.
+        let younger = match &mut self.sessions[index].state {
+            State::Away(away) => std::mem::take(&mut away.parking),
+            State::Here { .. } => Parking::default(),
+        };
+        self.away(index, Link::Broken, effects);
+        self.redeliver(index, unsent, effects);
+        self.park_again(index, younger, effects);
     }
 
     /// An away session may have to be announced or ended.
@@ -322,18 +318,18 @@ impl<C: Clone + PartialEq> Room<C> {
             }
         }
         if let State::Away(away) = session.state {
-            self.settle(&session.id, away.parking.into_iter(), effects);
+            self.settle(&session.id, away.parking.into_iter(), ErrorCode::PeerGone, effects);
         }
         if self.sessions.is_empty() {
             effects.event(Event::RoomClosed);
         }
     }
 
-    /// Tells the senders that their messages to a peer that is gone were not delivered.
-    fn settle(&mut self, to: &PeerId, parked: impl Iterator<Item = Parked>, effects: &mut Effects<C>) {
+    /// Tells the senders why their messages to a peer were not delivered.
+    fn settle(&mut self, to: &PeerId, parked: impl Iterator<Item = Parked>, code: ErrorCode, effects: &mut Effects<C>) {
         for parked in parked {
             if let Parked::Signal(parcel) = parked {
-                self.refuse(&parcel, to, ErrorCode::PeerGone, effects);
+                self.refuse(&parcel, to, code, effects);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{Json, MsgId, Naming, PeerId, ServerMessage, SignalKind};
@@ -69,13 +69,13 @@ struct Envelope<'a> {
     kind: Cow<'a, str>,
     #[serde(default, borrow)]
     from: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
+    #[serde(default, borrow, deserialize_with = "crate::client::present")]
     sdp: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
+    #[serde(default, borrow, deserialize_with = "crate::client::present")]
     candidate: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
+    #[serde(default, borrow, deserialize_with = "crate::client::present")]
     reason: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
+    #[serde(default, borrow, deserialize_with = "crate::client::present")]
     data: Option<&'a RawValue>,
     #[serde(default, borrow)]
     msg: Option<&'a RawValue>,
@@ -83,11 +83,6 @@ struct Envelope<'a> {
     receipt: Option<&'a RawValue>,
     #[serde(default, borrow)]
     x: Option<&'a RawValue>,
-}
-
-/// Keeps `null` apart from absent: `candidate: null` is a value.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl Envelope<'_> {

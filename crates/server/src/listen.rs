@@ -87,9 +87,12 @@ pub fn bind(listen: &ListenAddr) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
+/// EAFNOSUPPORT of Linux, for which the standard library has no kind: the machine was started without IPv6.
+const NO_SUCH_FAMILY: i32 = 97;
+
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
-        || error.raw_os_error() == Some(97)
+        || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
 
 fn open(addr: SocketAddr) -> io::Result<TcpListener> {
@@ -122,7 +125,7 @@ pub async fn serve(
                 continue;
             }
         };
-        // Signals are small and must not wait for each other.
+        // Signals are small and must not wait for each other. It fails only where the client is gone already.
         if stream.set_nodelay(true).is_err() {
             continue;
         }

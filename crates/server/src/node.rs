@@ -46,12 +46,6 @@ pub struct Node {
 }
 
 impl Node {
-    /// 128 random bits of the system's generator.
-    #[must_use]
-    pub fn random_bits(&self) -> u128 {
-        random_bits()
-    }
-
     /// A random number below `bound`, or zero where that is zero. The bias of the remainder is far below what jitter needs.
     #[must_use]
     pub fn random_below(&self, bound: u64) -> u64 {

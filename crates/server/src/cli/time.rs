@@ -1,6 +1,6 @@
-//! Durations as people write them, and the clock.
+//! Durations as people write them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Reads `90`, `90s`, `10m`, `2h` or `1d`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -18,12 +18,6 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let count: u64 = digits.parse().map_err(|_| EXPECTED)?;
     count.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| EXPECTED.to_owned())
-}
-
-/// The time in Unix milliseconds; zero on a machine whose clock is before 1970.
-pub(super) fn now_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

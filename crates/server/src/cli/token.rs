@@ -10,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Exit, output, time};
 use crate::{
     auth::{NewToken, TokenError, Verified, Verifier, error::span},
+    clock::unix_ms,
     config::{ConfigError, Flags, Loaded, Purpose},
 };
 
@@ -131,7 +132,7 @@ fn create(args: &CreateArgs) -> anyhow::Result<Exit> {
         max_peers: args.max_peers,
         duplicates: args.duplicates.map(Duplicates::from),
     };
-    let now = time::now_unix_ms();
+    let now = unix_ms();
     let minted = match verifier.mint(&token, now) {
         Ok(minted) => minted,
         Err(error) => {
@@ -162,7 +163,7 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
         }
         token => token.to_owned(),
     };
-    let now = time::now_unix_ms();
+    let now = unix_ms();
     match verifier.verify(&token, args.room.as_ref(), now) {
         Ok(verified) => {
             output::data(&describe(&verified, now))?;

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, output, time};
 use crate::{
+    clock::unix_ms,
     config::{Flags, Loaded, Purpose},
     ice::IceSource,
     resume::ClusterKeys,
@@ -51,7 +52,7 @@ pub(super) fn run(command: &TurnCommand) -> anyhow::Result<Exit> {
     }
     let keys = ClusterKeys::new(config.cluster_secret.as_ref())?;
     let source = IceSource::new(&config.ice, &keys);
-    let ice = source.mint(&args.identity, Grant::default(), time::now_unix_ms() / 1_000);
+    let ice = source.mint(&args.identity, Grant::default(), unix_ms() / 1_000);
     output::data(&serde_json::to_string_pretty(&ice)?)?;
     Ok(Exit::Ok)
 }

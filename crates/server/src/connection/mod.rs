@@ -36,7 +36,7 @@ use crate::{
     auth::Verified,
     bell::Listener,
     driver::{Dirty, Prelude},
-    node::Node,
+    node::{Node, random_bits},
     ws::codec::Decoder,
 };
 
@@ -276,7 +276,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 duplicates: token.duplicates,
                 dialect,
                 features,
-                fresh: PeerId::from_random(self.node.random_bits()),
+                fresh: PeerId::from_random(random_bits()),
                 ticket,
             },
             prelude,
