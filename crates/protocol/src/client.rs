@@ -223,36 +223,52 @@ impl<'a> ClientMessage<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
+    /// Which message it is.
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
+    /// The peer it is for; a broadcast has none.
     #[serde(default, borrow, deserialize_with = "present")]
     to: Option<&'a RawValue>,
+    /// The session description.
     #[serde(default, borrow, deserialize_with = "present")]
     sdp: Option<&'a RawValue>,
+    /// The candidate, or `null` for the end of candidates.
     #[serde(default, borrow, deserialize_with = "present")]
     candidate: Option<&'a RawValue>,
+    /// Why, for people: at most 256 bytes.
     #[serde(default, borrow, deserialize_with = "present")]
     reason: Option<&'a RawValue>,
+    /// The application's own, any JSON value.
     #[serde(default, borrow, deserialize_with = "present")]
     data: Option<&'a RawValue>,
+    /// The sender's name for this message; errors and receipts about it have it in `re`.
     #[serde(default, borrow, deserialize_with = "present")]
     msg: Option<&'a RawValue>,
+    /// Asks for a receipt; only together with `msg`.
     #[serde(default, borrow, deserialize_with = "present")]
     receipt: Option<&'a RawValue>,
+    /// What clients agree on among themselves, opaque to the server.
     #[serde(default, borrow, deserialize_with = "present")]
     x: Option<&'a RawValue>,
+    /// The protocol version; the server checks it.
     #[serde(default, borrow, deserialize_with = "present")]
     protocol: Option<&'a RawValue>,
+    /// The last resume token of the session that is to go on.
     #[serde(default, borrow, deserialize_with = "present")]
     resume: Option<&'a RawValue>,
+    /// What the client understands, shown to its peers.
     #[serde(default, borrow, deserialize_with = "present")]
     features: Option<&'a RawValue>,
+    /// The sender's new attributes, in the place of the old ones.
     #[serde(default, borrow, deserialize_with = "present")]
     attributes: Option<&'a RawValue>,
+    /// The new token, of the same identity and room.
     #[serde(default, borrow, deserialize_with = "present")]
     token: Option<&'a RawValue>,
+    /// Which peer it is about.
     #[serde(default, borrow, deserialize_with = "present")]
     id: Option<&'a RawValue>,
+    /// What `pong` is to bring back.
     #[serde(default, borrow, deserialize_with = "present")]
     t: Option<&'a RawValue>,
 }

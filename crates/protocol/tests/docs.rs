@@ -16,6 +16,10 @@ use aldis_protocol::{
 };
 use serde_json::Value;
 
+use common::{bless_or_compare, fixtures, read, root};
+
+mod common;
+
 /// The pages with generated tables.
 const PAGES: [&str; 2] = ["docs/protocol.md", "docs/limits.md"];
 
@@ -44,13 +48,6 @@ const EVENTS: [&str; 15] = [
 /// The claims that a token may have.
 const CLAIMS: [&str; 13] =
     ["sub", "room", "exp", "nbf", "iat", "jti", "iss", "aud", "name", "metadata", "can", "maxPeers", "duplicates"];
-
-/// A fenced JSON block.
-struct Fixture {
-    tag: String,
-    line: usize,
-    text: String,
-}
 
 #[test]
 fn every_client_fixture_is_accepted_and_every_type_has_one() {
@@ -126,25 +123,16 @@ fn the_other_fixtures_are_claims_and_problems() {
 
 #[test]
 fn the_generated_tables_are_those_of_the_code() {
-    let bless = std::env::var_os("ALDIS_BLESS").is_some();
     let mut placed = BTreeSet::new();
     for page in PAGES {
-        let path = root().join(page);
-        let written = read(&path);
-        let mut rendered = written.clone();
+        let mut rendered = read(&root().join(page));
         for &(name, render) in TABLES {
             if let Some(filled) = fill(&rendered, name, &render()) {
                 rendered = filled;
                 placed.insert(name);
             }
         }
-        if bless && rendered != written {
-            fs::write(&path, &rendered).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        } else if let Some((line, expected, found)) = first_difference(&rendered, &written) {
-            panic!(
-                "{page}:{line} differs from the code; run with ALDIS_BLESS=1\n expected {expected}\n found    {found}"
-            );
-        }
+        bless_or_compare(page, &rendered);
     }
     assert_eq!(placed, TABLES.iter().map(|(name, _)| *name).collect(), "every table has its place");
 }
@@ -210,35 +198,6 @@ fn server_type(message: &ServerMessage) -> &'static str {
     }
 }
 
-/// The fixtures of one tag. Panics at a JSON block of no known tag: it would be one that nothing checks.
-fn fixtures(tag: &str) -> Vec<Fixture> {
-    let page = read(&root().join("docs/protocol.md"));
-    let mut found = Vec::new();
-    let mut open: Option<Fixture> = None;
-    for (index, line) in page.lines().enumerate() {
-        match (&mut open, line.strip_prefix("```")) {
-            (Some(fixture), None) => {
-                if !fixture.text.is_empty() {
-                    fixture.text.push('\n');
-                }
-                fixture.text.push_str(line);
-            }
-            (Some(_), Some(_)) => found.extend(open.take()),
-            (None, Some(info)) => {
-                open = Some(Fixture { tag: info.to_owned(), line: index + 1, text: String::new() });
-            }
-            (None, None) => {}
-        }
-    }
-    for fixture in &found {
-        let known = ["client", "server", "relayed", "claims", "problem"].map(|tag| format!("json {tag}"));
-        let is_json = fixture.tag.starts_with("json");
-        assert!(!is_json || known.contains(&fixture.tag), "line {}: `{}`", fixture.line, fixture.tag);
-    }
-    found.retain(|fixture| fixture.tag == format!("json {tag}"));
-    found
-}
-
 /// The page with the table between its markers, or nothing where the page has no such markers.
 fn fill(page: &str, name: &str, table: &str) -> Option<String> {
     let begin = format!("<!-- generated: {name} -->\n");
@@ -247,25 +206,8 @@ fn fill(page: &str, name: &str, table: &str) -> Option<String> {
     Some(format!("{before}{begin}\n{table}\n{}", &rest[end..]))
 }
 
-fn first_difference<'a>(expected: &'a str, found: &'a str) -> Option<(usize, &'a str, &'a str)> {
-    let (mut expected, mut found) = (expected.lines(), found.lines());
-    (1..).find_map(|line| match (expected.next(), found.next()) {
-        (None, None) => Some(None),
-        (left, right) if left == right => None,
-        (left, right) => Some(Some((line, left.unwrap_or("nothing"), right.unwrap_or("nothing")))),
-    })?
-}
-
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// What a folder holds; nothing where there is none.
