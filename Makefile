@@ -10,16 +10,17 @@ help: ## This list
 run: ## Start the development server: http://localhost:7654/
 	cargo run --package aldis-server --bin aldis -- dev
 
-check: ## Format, lints, unfinished work, sizes, documentation
+check: setup ## Format, lints, unfinished work, sizes, documentation
 	scripts/check.sh
 
 setup: ## Install what the tests need and this machine lacks
 	scripts/install.sh
 
-test: check setup ## Everything, begun with `make check`
+test: check ## Everything, begun with `make check`
 # First, because it leaves a binary with shuttle's locks behind, which the next line replaces.
 	cargo test --package aldis-server --features shuttle --test order
 	cargo test --workspace
+	npm --prefix sdk test
 	npm --prefix e2e test
 
 bench: ## Measure the relay against a minimal one on axum

@@ -14,6 +14,16 @@ cargo clippy --workspace --all-targets -- --deny warnings
 cargo clippy --package aldis-server --all-targets --features shuttle -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
+# The SDK: its types, its package, and that the file which the server gives out is the one that it builds.
+npm --prefix sdk run --silent check
+built=$(mktemp)
+trap 'rm -f "$built"' EXIT
+cp crates/server/assets/sdk.js "$built"
+npm --prefix sdk run --silent build
+cmp --silent "$built" crates/server/assets/sdk.js || fail "crates/server/assets/sdk.js was not what sdk/ builds; it is now"
+npm --prefix sdk run --silent package
+npm --prefix sdk run --silent size
+
 # Work that is unfinished, or tests that are not run. The words are split so that this line is none of them.
 unfinished='\bTO''DO\b|\bFIX''ME\b|\bX''XX\b|to''do!\(|unimple''mented!\(|#\[ig''nore|\b(it|test|describe)\.(sk''ip|on''ly|to''do)\('
 status=0

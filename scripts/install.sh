@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need and this machine lacks: Debian packages (as root only), the npm modules of e2e/, and the
+# Installs what the tests need and this machine lacks: Debian packages (as root only), the npm modules of sdk/ and e2e/, and the
 # runner of the conformance cases in a Python environment of its own under target/. Does nothing where everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=()
 command -v chromium >/dev/null || packages+=(chromium)
+command -v firefox-esr >/dev/null || packages+=(firefox-esr)
 { command -v turnserver && command -v turnutils_uclient; } >/dev/null || packages+=(coturn)
 if [ "${#packages[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ]; then
@@ -19,11 +20,13 @@ if [ "${#packages[@]}" -gt 0 ]; then
     apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-# npm leaves this file behind when it is done.
-if [ ! e2e/node_modules/.package-lock.json -nt e2e/package-lock.json ]; then
-    echo "Installing the npm modules of e2e/"
-    npm --prefix e2e ci --no-audit --no-fund
-fi
+for folder in sdk e2e; do
+    # npm leaves this file behind when it is done.
+    if [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
+        echo "Installing the npm modules of $folder/"
+        npm --prefix "$folder" ci --no-audit --no-fund
+    fi
+done
 
 kosoku=kosoku==0.1.0
 if ! target/conformance/bin/python -m pip freeze 2>/dev/null | grep -qxF "$kosoku"; then

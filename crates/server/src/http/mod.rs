@@ -3,6 +3,7 @@
 //! | path | what |
 //! |---|---|
 //! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]) |
+//! | `/sdk.js` | the client for browsers ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 
@@ -21,6 +22,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{config::Origins, node::Node};
 
+pub mod assets;
 pub mod dev;
 pub mod ops;
 pub mod problem;
@@ -30,7 +32,7 @@ use problem::Problem;
 
 /// The endpoints of clients, with those of the operator where they have no listener of their own.
 pub fn public(node: Arc<Node>, ops: Ops) -> Router {
-    let mut router = Router::new().route("/v1/signal", any(signal::endpoint));
+    let mut router = Router::new().route("/v1/signal", any(signal::endpoint)).merge(assets::router(&[assets::SDK]));
     if ops == Ops::Beside {
         router = router.merge(operator());
     }

@@ -1,0 +1,58 @@
+//! Files that are part of the binary, so that the server and what it gives out are always of one version.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+/// A file, and the path it is given out at.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset {
+    /// The path.
+    pub path: &'static str,
+    /// The content.
+    pub body: &'static str,
+}
+
+/// The client for browsers, in one file. It is built from `sdk/`, and checked in.
+pub const SDK: Asset = Asset { path: "/sdk.js", body: include_str!("../../assets/sdk.js") };
+
+impl Asset {
+    fn content_type(self) -> &'static str {
+        match self.path.rsplit_once('.') {
+            Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some((_, "css")) => "text/css; charset=utf-8",
+            _ => "text/html; charset=utf-8",
+        }
+    }
+
+    /// Names the content, RFC 9110 section 8.8.3: a browser asks whether it has changed, and is told no in a few bytes.
+    fn etag(self) -> String {
+        format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, self.body.as_bytes())))
+    }
+
+    fn answer(self, etag: &str, asked: &HeaderMap) -> Response {
+        let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag);
+        let headers = [
+            (header::CONTENT_TYPE, self.content_type()),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::ETAG, etag),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        if known { (StatusCode::NOT_MODIFIED, headers).into_response() } else { (headers, self.body).into_response() }
+    }
+}
+
+/// Routes that give out `assets`.
+pub fn router<S: Clone + Send + Sync + 'static>(assets: &[Asset]) -> Router<S> {
+    assets.iter().copied().fold(Router::new(), |router, asset| {
+        let etag: Arc<str> = asset.etag().into();
+        router.route(asset.path, get(async move |asked: HeaderMap| asset.answer(&etag, &asked)))
+    })
+}

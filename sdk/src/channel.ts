@@ -1,0 +1,176 @@
+/** Data channels of a room: one name, a channel to each peer. */
+
+import { AldisError } from './errors.ts'
+import { Emitter } from './events.ts'
+import type { Peer } from './peer.ts'
+
+/** What a channel carries. Binary data arrives as an `ArrayBuffer`. */
+export type ChannelData = string | ArrayBuffer | ArrayBufferView<ArrayBuffer>
+
+/** How a channel delivers; the same on both sides. By default reliably and in order. */
+export type ChannelOptions = Pick<RTCDataChannelInit, 'maxPacketLifeTime' | 'maxRetransmits' | 'ordered'>
+
+/** What happens on a channel. */
+export interface ChannelEvents {
+  /** Something came. */
+  message: { readonly data: string | ArrayBuffer; readonly from: Peer }
+  /** The way to a peer is open. */
+  open: { readonly peer: Peer }
+  /** It is closed. */
+  close: { readonly peer: Peer }
+}
+
+/** How many messages wait for the application to ask for their channel, for each peer. */
+const UNCLAIMED_MAX = 256
+
+/**
+ * A data channel to every peer of the room that has one of the same name.
+ *
+ * @example
+ * const chat = room.channel('chat')
+ * chat.on('message', ({ data, from }) => show(from.identity, data))
+ * chat.send('hello')
+ */
+export class Channel extends Emitter<ChannelEvents> {
+  /** What both sides call it; empty for the one that is always there. */
+  readonly name: string
+  /** @internal */
+  readonly options: ChannelOptions
+  readonly #links = new Map<RTCDataChannel, Peer>()
+
+  /** @internal */
+  constructor(name: string, options: ChannelOptions) {
+    super()
+    this.name = name
+    this.options = options
+  }
+
+  /** The peers that it is open to. */
+  get peers(): Peer[] {
+    return [...new Set(this.#open().map(([, peer]) => peer))]
+  }
+
+  /**
+   * Sends to every peer that it is open to, or only to some. Returns those it was sent to.
+   *
+   * @throws AldisError `not-connected` where `to` names a peer that it is not open to, `message-too-large` where a browser refuses it
+   */
+  send(data: ChannelData, { to }: { to?: Peer | readonly Peer[] } = {}): Peer[] {
+    const wanted = to === undefined ? this.peers : [to].flat()
+    const links = wanted.map((peer) => {
+      const link = this.#open().find(([, owner]) => owner === peer)
+      if (link === undefined)
+        throw new AldisError('not-connected', `The channel is not open to ${peer.identity}.`, { retryable: true })
+      return link
+    })
+    for (const [channel] of links) transmit(channel, data)
+    return wanted
+  }
+
+  /** Adds the way to a peer, with what came on it before anybody listened. @internal */
+  attach(channel: RTCDataChannel, peer: Peer, earlier: readonly MessageEvent[]): void {
+    const hear = ({ data }: MessageEvent): void => this.emit('message', { data, from: peer })
+    const opened = (): void => this.emit('open', { peer })
+    this.#links.set(channel, peer)
+    channel.addEventListener('open', opened)
+    channel.addEventListener('message', hear)
+    channel.addEventListener('close', () => {
+      this.#links.delete(channel)
+      this.emit('close', { peer })
+    })
+    // Whoever asked for the channel has no listeners yet.
+    queueMicrotask(() => {
+      if (channel.readyState === 'open') opened()
+      earlier.forEach(hear)
+    })
+  }
+
+  #open(): [RTCDataChannel, Peer][] {
+    return [...this.#links].filter(([channel]) => channel.readyState === 'open')
+  }
+}
+
+function transmit(channel: RTCDataChannel, data: ChannelData): void {
+  try {
+    // The DOM has an overload for each type, and none for all of them.
+    channel.send(data as string)
+  } catch (cause) {
+    throw new AldisError('message-too-large', 'The browser does not take the message.', { cause })
+  }
+}
+
+/** Who opens a channel of a name: the side that offers. Where the other side is no SDK both do, and each hears both. */
+export type Opens = 'opens' | 'waits'
+
+interface Unclaimed {
+  readonly channel: RTCDataChannel
+  readonly peer: Peer
+  readonly name: string
+  readonly messages: MessageEvent[]
+  readonly listening: AbortController
+}
+
+/** The channels of one room. */
+export class Channels {
+  readonly #channels = new Map<string, Channel>()
+  readonly #connections = new Map<RTCPeerConnection, { readonly peer: Peer; readonly opens: Opens }>()
+  #unclaimed: Unclaimed[] = []
+
+  /** The channel of a name; the same one each time. */
+  get(name: string, options: ChannelOptions): Channel {
+    const known = this.#channels.get(name)
+    if (known !== undefined) return known
+    const made = new Channel(name, options)
+    this.#channels.set(name, made)
+    for (const [connection, { peer, opens }] of this.#connections) this.#open(made, connection, peer, opens)
+    for (const { channel, peer, messages, listening } of this.#unclaimed.filter((entry) => entry.name === name)) {
+      listening.abort()
+      made.attach(channel, peer, messages)
+    }
+    this.#unclaimed = this.#unclaimed.filter((entry) => entry.name !== name)
+    return made
+  }
+
+  /** A connection to a peer was made. */
+  connect(connection: RTCPeerConnection, peer: Peer, opens: Opens): void {
+    this.#connections.set(connection, { peer, opens })
+    for (const channel of this.#channels.values()) this.#open(channel, connection, peer, opens)
+  }
+
+  /** A connection has ended. */
+  disconnect(connection: RTCPeerConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  /** A channel came with a connection, or was opened by the other side. */
+  found(channel: RTCDataChannel, peer: Peer): void {
+    channel.binaryType = 'arraybuffer'
+    const name = channel.label
+    const known = this.#channels.get(name)
+    if (known !== undefined) return known.attach(channel, peer, [])
+    const entry: Unclaimed = { channel, peer, name, messages: [], listening: new AbortController() }
+    const { signal } = entry.listening
+    channel.addEventListener('message', (message) => keep(entry.messages, message), { signal })
+    channel.addEventListener(
+      'close',
+      () => {
+        this.#unclaimed = this.#unclaimed.filter((other) => other !== entry)
+      },
+      { signal },
+    )
+    this.#unclaimed.push(entry)
+  }
+
+  #open(channel: Channel, connection: RTCPeerConnection, peer: Peer, opens: Opens): void {
+    // The one without a name comes with every connection.
+    if (channel.name === '' || opens === 'waits') return
+    const made = connection.createDataChannel(channel.name, channel.options)
+    made.binaryType = 'arraybuffer'
+    channel.attach(made, peer, [])
+  }
+}
+
+function keep(messages: MessageEvent[], message: MessageEvent): void {
+  messages.push(message)
+  if (messages.length > UNCLAIMED_MAX) messages.shift()
+}

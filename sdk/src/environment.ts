@@ -1,0 +1,49 @@
+/** Everything this library takes from the world around it, so that a test can give it another. */
+
+import { type Cancel, type Clock, systemClock } from './clock.ts'
+import { type OpenSocket, openWebSocket } from './socket.ts'
+
+/** What can be replaced; by default the browser's own. */
+export interface Environment {
+  /** Time. */
+  clock: Clock
+  /** Numbers in [0, 1), as `Math.random`. */
+  random: () => number
+  /** Opens a WebSocket. */
+  openSocket: OpenSocket
+  /** As the browser's `fetch`: asks the server why it let nobody in, and for development tokens. */
+  fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** Makes a connection to a peer. */
+  createConnection: (configuration: RTCConfiguration) => RTCPeerConnection
+  /** As `navigator.mediaDevices.getUserMedia`. */
+  getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | undefined
+  /** Calls `leaving` when the page goes away for good. */
+  onPageHide: (leaving: () => void) => Cancel
+  /** Where a line for the developer goes. */
+  warn: (line: string) => void
+}
+
+/** The browser's own. Nothing is looked at before it is needed, so importing this library does nothing. */
+export function browserEnvironment(): Environment {
+  return {
+    clock: systemClock,
+    random: () => Math.random(),
+    openSocket: openWebSocket,
+    fetch: (url, init) => fetch(url, init),
+    createConnection: (configuration) => new RTCPeerConnection(configuration),
+    // Pages that are neither https nor localhost have no `mediaDevices` at all.
+    getUserMedia: globalThis.navigator?.mediaDevices?.getUserMedia.bind(navigator.mediaDevices),
+    onPageHide,
+    // biome-ignore lint/suspicious/noConsole: this is the one place that speaks to the developer
+    warn: (line) => console.warn(line),
+  }
+}
+
+function onPageHide(leaving: () => void): Cancel {
+  // A page that may be shown again (`persisted`) has not left.
+  const listener = (event: PageTransitionEvent): void => {
+    if (!event.persisted) leaving()
+  }
+  globalThis.addEventListener?.('pagehide', listener)
+  return () => globalThis.removeEventListener?.('pagehide', listener)
+}

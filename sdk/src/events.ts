@@ -1,0 +1,43 @@
+/** Typed events. */
+
+/** Ends a subscription; calling it again does nothing. */
+export type Unsubscribe = () => void
+
+/** Something that has events. `Events` maps a name to what its listeners get. */
+export class Emitter<Events> {
+  readonly #listeners: { [Name in keyof Events]?: Set<(event: Events[Name]) => void> } = {}
+
+  /**
+   * Calls `listener` at each event of this name, until the function that it returns is called.
+   *
+   * @example
+   * const off = room.on('peer-joined', ({ peer }) => greet(peer))
+   * off()
+   */
+  on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): Unsubscribe {
+    const listeners = this.#listeners[name] ?? new Set()
+    this.#listeners[name] = listeners
+    // A function of its own, so that the same listener may be there twice.
+    const entry = (event: Events[Name]): void => listener(event)
+    listeners.add(entry)
+    return () => {
+      listeners.delete(entry)
+    }
+  }
+
+  /**
+   * Tells the listeners. One that throws does not keep the others from hearing it, nor whoever emits from going on.
+   * @internal
+   */
+  emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
+    for (const listener of [...(this.#listeners[name] ?? [])]) {
+      try {
+        listener(event)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+}

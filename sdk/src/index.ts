@@ -1,0 +1,30 @@
+/**
+ * Calls and data channels between browsers, introduced by an Aldis server.
+ *
+ * {@link joinRoom} is where to begin; {@link negotiate} is for those who bring their own way to signal.
+ *
+ * @packageDocumentation
+ */
+
+export type { Channel, ChannelData, ChannelEvents, ChannelOptions } from './channel.ts'
+export type { Cancel, Clock } from './clock.ts'
+export type { Environment } from './environment.ts'
+export { AldisError, type AldisErrorCode, type AldisErrorDetails, type ClientErrorCode } from './errors.ts'
+export type { Emitter, Unsubscribe } from './events.ts'
+export type { ErrorCode, LeaveReason, Presence } from './generated/wire.ts'
+export { type JoinOptions, joinRoom } from './join.ts'
+export type { MediaSource } from './media.ts'
+export {
+  type Negotiation,
+  type NegotiationLink,
+  type NegotiationMessage,
+  type NegotiationStep,
+  type Numbers,
+  negotiate,
+} from './negotiate.ts'
+export type { PairState } from './pair.ts'
+export type { Peer, PeerState } from './peer.ts'
+export type { ConnectOption, Room, RoomEvents, Self } from './room.ts'
+export type { Status, StatusEvent } from './signaling.ts'
+export { type OpenSocket, openWebSocket, type Socket, type SocketEvents } from './socket.ts'
+export type { TokenOption } from './token.ts'

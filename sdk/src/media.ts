@@ -1,0 +1,100 @@
+/** What this side publishes, and where it comes from. */
+
+import type { Environment } from './environment.ts'
+import { AldisError, type ClientErrorCode, reason } from './errors.ts'
+
+/** What can be published: a stream, one track, or what to ask the browser for, as `{ audio: true, video: true }`. */
+export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraints
+
+/** How many tracks of a kind one connection carries: 15 video sections make an offer of 81 KB, past the limit of a message. */
+const TRACKS_MAX = 8
+
+/** How browsers name what can go wrong: Media Capture and Streams, section 10.2. */
+const DEVICE_ERRORS: { readonly [name: string]: readonly [ClientErrorCode, string] } = {
+  AbortError: ['media-busy', 'The camera or microphone could not be started.'],
+  NotAllowedError: ['media-denied', 'The camera or microphone was denied.'],
+  NotFoundError: ['media-missing', 'There is no such camera or microphone.'],
+  NotReadableError: ['media-busy', 'The camera or microphone is in use by another program.'],
+  OverconstrainedError: ['media-unsatisfied', 'No camera or microphone fulfils the constraints.'],
+}
+
+/** The published tracks of a room, each with its stream. */
+export class Media {
+  readonly #environment: Environment
+  readonly #changed: () => void
+  readonly #tracks = new Map<MediaStreamTrack, MediaStream>()
+  /** Tracks that this library asked the browser for, and so has to stop. */
+  readonly #opened = new Set<MediaStreamTrack>()
+
+  constructor(environment: Environment, changed: () => void) {
+    this.#environment = environment
+    this.#changed = changed
+  }
+
+  /** Each track, and the stream it belongs to. */
+  get tracks(): ReadonlyMap<MediaStreamTrack, MediaStream> {
+    return this.#tracks
+  }
+
+  /** Adds tracks; what is there already is not added twice. */
+  async add(source: MediaSource): Promise<MediaStream> {
+    const stream = await this.#streamOf(source)
+    const wanted = source instanceof MediaStreamTrack ? [source] : stream.getTracks()
+    this.#checkCount(wanted)
+    for (const track of wanted) {
+      this.#tracks.set(track, stream)
+      // A camera that was unplugged, or a screen that its user no longer shares.
+      track.addEventListener('ended', () => this.remove(track), { once: true })
+    }
+    this.#changed()
+    return stream
+  }
+
+  /** Takes tracks away, and stops those that this library opened. */
+  remove(source: MediaStream | MediaStreamTrack): void {
+    const tracks = source instanceof MediaStreamTrack ? [source] : source.getTracks()
+    const removed = tracks.filter((track) => this.#tracks.delete(track))
+    for (const track of removed) {
+      if (this.#opened.delete(track)) track.stop()
+    }
+    if (removed.length > 0) this.#changed()
+  }
+
+  /** Takes everything away. */
+  clear(): void {
+    for (const track of [...this.#tracks.keys()]) this.remove(track)
+  }
+
+  async #streamOf(source: MediaSource): Promise<MediaStream> {
+    if (source instanceof MediaStream) return source
+    if (source instanceof MediaStreamTrack) return new MediaStream([source])
+    const stream = await this.#open(source)
+    for (const track of stream.getTracks()) this.#opened.add(track)
+    return stream
+  }
+
+  async #open(constraints: MediaStreamConstraints): Promise<MediaStream> {
+    const { getUserMedia } = this.#environment
+    if (getUserMedia === undefined)
+      throw new AldisError('insecure-context', 'The browser gives this page no camera or microphone.')
+    try {
+      return await getUserMedia(constraints)
+    } catch (cause) {
+      const known = cause instanceof DOMException ? DEVICE_ERRORS[cause.name] : undefined
+      const [code, message] = known ?? ['invalid-option', `\`publish\` was refused: ${reason(cause)}`]
+      throw new AldisError(code, message, { cause })
+    }
+  }
+
+  #checkCount(added: readonly MediaStreamTrack[]): void {
+    const all = new Set([...this.#tracks.keys(), ...added])
+    for (const kind of ['audio', 'video']) {
+      const count = [...all].filter((track) => track.kind === kind).length
+      if (count <= TRACKS_MAX) continue
+      throw new AldisError(
+        'too-many-tracks',
+        `${count} ${kind} tracks are more than the ${TRACKS_MAX} that a connection carries.`,
+      )
+    }
+  }
+}

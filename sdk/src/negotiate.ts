@@ -1,0 +1,305 @@
+/**
+ * Perfect negotiation: two sides describe a connection to each other at any time, and when their offers cross one of them yields.
+ *
+ * It follows the W3C's example (WebRTC 1.0, section 10.7) and the `peer.js` of webrtc/samples thought by thought. Those need three
+ * flags because their handlers overlap. Here one mailbox runs everything of a connection, one thing after the other, so that two of
+ * the flags are facts: an offer is being made, or an answer is being applied, only while nothing else runs. The third, an ignored
+ * offer, remains: candidates of it may still come.
+ *
+ * Three things go beyond the example, because browsers were seen to hang for ever without them:
+ *
+ * - The impolite side makes the first offer. The polite one waits for it, and asks for it after a while.
+ * - Descriptions are numbered where both sides are this library: `d` names a description, `re` the offer that an answer is for. An
+ *   answer to anything but the pending offer is dropped, and so is an offer that comes a second time.
+ * - A candidate waits for the description with its `usernameFragment`: it may overtake it, and Firefox throws at one that it does
+ *   not know where Chromium says nothing.
+ */
+
+import { type Cancel, type Clock, systemClock } from './clock.ts'
+import { type AldisError, asAldisError } from './errors.ts'
+
+/** Names of descriptions; see the module. */
+export interface Numbers {
+  /** The description that this is, counted by its sender from 1. */
+  readonly d?: number
+  /** The offer that this answers. */
+  readonly re?: number
+}
+
+/** What the two sides tell each other. It is plain JSON. */
+export type NegotiationMessage =
+  | { readonly type: 'offer' | 'answer'; readonly sdp: string; readonly x?: Numbers }
+  | { readonly type: 'ice-candidate'; readonly candidate: RTCIceCandidateInit | null }
+  | { readonly type: 'restart' }
+
+/** What happened between the two sides, for counting and for showing. */
+export type NegotiationStep =
+  | 'offer-sent'
+  | 'offer-received'
+  | 'answer-sent'
+  | 'answer-received'
+  | 'candidate-sent'
+  | 'candidate-received'
+  | 'restart-sent'
+  | 'restart-received'
+  /** Both offered at once, and this side gave way. */
+  | 'glare-yielded'
+  /** Both offered at once, and this side goes on with its own. */
+  | 'glare-ignored'
+  /** Something came that no longer matters. */
+  | 'stale-dropped'
+
+/** The way to the other side. */
+export interface NegotiationLink {
+  /** Whether this side yields. Exactly one of the two must. */
+  readonly polite: boolean
+  /** Sends a message. They must arrive in order. */
+  send(message: NegotiationMessage): void
+  /** Whether the other side understands {@link Numbers}; by default it does. */
+  readonly numbered?: boolean
+  /** Called when an offer was applied and its answer is not made yet: the moment to add tracks. */
+  beforeAnswer?(): void | Promise<void>
+  /** Called when the browser refuses a description or a candidate. */
+  onError?(error: AldisError): void
+  /** Called at every step. */
+  onStep?(step: NegotiationStep): void
+  /** Time; by default the system's. */
+  readonly clock?: Clock
+}
+
+/** A negotiation that goes on. */
+export interface Negotiation {
+  /** Takes a message of the other side. Settles when it has been dealt with, and never rejects. */
+  receive(message: NegotiationMessage): Promise<void>
+  /** Restarts ICE, or asks the other side to, if it is the one that offers. */
+  restart(): void
+  /** Ends the negotiation; the connection is left as it is. */
+  close(): void
+}
+
+/** How long the polite side waits for the first offer before it asks for it, in milliseconds. */
+const FIRST_OFFER_MS = 10_000
+
+/** How long a candidate waits for its description, in milliseconds. */
+const HOLD_MS = 10_000
+
+/** How many candidates wait. */
+const HOLD_MAX = 64
+
+/**
+ * Keeps `pc` negotiated over any transport: whatever is done to it (`addTrack`, `createDataChannel`, `restartIce`) reaches the other
+ * side.
+ *
+ * @example
+ * const negotiation = negotiate(pc, { polite: false, send: (message) => port.postMessage(message) })
+ * port.onmessage = ({ data }) => negotiation.receive(data)
+ */
+export function negotiate(pc: RTCPeerConnection, link: NegotiationLink): Negotiation {
+  return new Negotiator(pc, link)
+}
+
+/** Whose turn the first offer is. */
+type Opening = 'ours' | 'theirs' | 'made'
+
+interface Held {
+  readonly candidate: RTCIceCandidateInit
+  readonly since: number
+}
+
+class Negotiator implements Negotiation {
+  readonly #pc: RTCPeerConnection
+  readonly #link: NegotiationLink
+  readonly #clock: Clock
+  readonly #listening = new AbortController()
+  #mailbox: Promise<void> = Promise.resolve()
+  #opening: Opening
+  /** The other side's latest offer was ignored, and its candidates are on their way. */
+  #ignoring = false
+  /** The number of our latest description. */
+  #counter = 0
+  /** The number of our offer that has no answer yet. */
+  #pending: number | undefined
+  /** The number of the other side's latest offer. */
+  #seen = 0
+  #held: Held[] = []
+  #asking: Cancel | undefined
+
+  constructor(pc: RTCPeerConnection, link: NegotiationLink) {
+    this.#pc = pc
+    this.#link = link
+    this.#clock = link.clock ?? systemClock
+    this.#opening = link.polite ? 'theirs' : 'ours'
+    const { signal } = this.#listening
+    pc.addEventListener('negotiationneeded', () => this.#negotiationNeeded(), { signal })
+    pc.addEventListener('icecandidate', ({ candidate }) => this.#found(candidate), { signal })
+  }
+
+  receive(message: NegotiationMessage): Promise<void> {
+    return this.#run(() => this.#handle(message))
+  }
+
+  restart(): void {
+    if (this.#link.polite) {
+      this.#tell({ type: 'restart' }, 'restart-sent')
+    } else {
+      this.#pc.restartIce()
+    }
+  }
+
+  close(): void {
+    this.#listening.abort()
+    this.#asking?.()
+    this.#held = []
+  }
+
+  /** Puts something into the mailbox. */
+  #run(task: () => Promise<void> | void): Promise<void> {
+    this.#mailbox = this.#mailbox.then(async () => {
+      if (this.#isOver()) return
+      try {
+        await task()
+      } catch (error) {
+        // What a closed connection refuses is nobody's failure.
+        if (!this.#isOver()) this.#link.onError?.(asAldisError(error, 'negotiation-failed', 'The browser refused a description'))
+      }
+    })
+    return this.#mailbox
+  }
+
+  #isOver(): boolean {
+    return this.#listening.signal.aborted || this.#pc.signalingState === 'closed'
+  }
+
+  #negotiationNeeded(): void {
+    if (this.#opening === 'theirs') {
+      this.#asking ??= this.#clock.after(FIRST_OFFER_MS, () => this.restart())
+    } else {
+      void this.#run(() => this.#offer())
+    }
+  }
+
+  async #offer(): Promise<void> {
+    // The browser asks again as soon as the offer under way is answered.
+    if (this.#pc.signalingState !== 'stable') return
+    this.#opening = 'made'
+    await this.#pc.setLocalDescription()
+    this.#sendOffer()
+  }
+
+  #sendOffer(): void {
+    this.#pending = ++this.#counter
+    this.#sendDescription('offer', { d: this.#pending })
+  }
+
+  #sendDescription(type: 'offer' | 'answer', x: Numbers): void {
+    const sdp = this.#pc.localDescription?.sdp ?? ''
+    this.#tell((this.#link.numbered ?? true) ? { type, sdp, x } : { type, sdp }, `${type}-sent`)
+  }
+
+  #tell(message: NegotiationMessage, step: NegotiationStep): void {
+    this.#link.send(message)
+    this.#link.onStep?.(step)
+  }
+
+  #handle(message: NegotiationMessage): Promise<void> | void {
+    switch (message.type) {
+      case 'offer':
+        return this.#answer(message.sdp, message.x?.d)
+      case 'answer':
+        return this.#conclude(message.sdp, message.x?.re)
+      case 'ice-candidate':
+        return this.#candidate(message.candidate)
+      case 'restart':
+        return this.#restartFor()
+    }
+  }
+
+  async #answer(sdp: string, d: number | undefined): Promise<void> {
+    this.#link.onStep?.('offer-received')
+    if (d !== undefined && d <= this.#seen) return this.#link.onStep?.('stale-dropped')
+    this.#seen = d ?? 0
+    const collides = this.#pc.signalingState === 'have-local-offer'
+    this.#ignoring = collides && !this.#link.polite
+    if (this.#ignoring) return this.#link.onStep?.('glare-ignored')
+    if (collides) this.#link.onStep?.('glare-yielded')
+    this.#pending = undefined
+    // Rolls our own offer back, if there is one.
+    await this.#pc.setRemoteDescription({ type: 'offer', sdp })
+    this.#opening = 'made'
+    this.#asking?.()
+    await this.#link.beforeAnswer?.()
+    await this.#pc.setLocalDescription()
+    this.#sendDescription('answer', { d: ++this.#counter, ...(d !== undefined && { re: d }) })
+    await this.#release()
+  }
+
+  async #conclude(sdp: string, re: number | undefined): Promise<void> {
+    this.#link.onStep?.('answer-received')
+    const expected = this.#pc.signalingState === 'have-local-offer' && (re === undefined || re === this.#pending)
+    if (!expected) return this.#link.onStep?.('stale-dropped')
+    this.#pending = undefined
+    await this.#pc.setRemoteDescription({ type: 'answer', sdp })
+    await this.#release()
+  }
+
+  /** The other side wants a fresh start of ICE, or has never had an offer. */
+  async #restartFor(): Promise<void> {
+    this.#link.onStep?.('restart-received')
+    if (this.#pc.remoteDescription !== null) {
+      this.#pc.restartIce()
+    } else if (this.#pc.signalingState === 'have-local-offer') {
+      this.#sendOffer()
+    } else {
+      await this.#offer()
+    }
+  }
+
+  #found(candidate: RTCIceCandidate | null): void {
+    // The end of candidates is of use only to sides that do without numbers: browsers disagree on how they say it.
+    if (candidate === null && (this.#link.numbered ?? true)) return
+    this.#tell({ type: 'ice-candidate', candidate: candidate?.toJSON() ?? null }, 'candidate-sent')
+  }
+
+  async #candidate(candidate: RTCIceCandidateInit | null): Promise<void> {
+    if (candidate === null) return
+    this.#link.onStep?.('candidate-received')
+    if (this.#belongs(candidate)) return this.#add(candidate)
+    this.#held.push({ candidate, since: this.#clock.now() })
+    if (this.#held.length > HOLD_MAX) this.#held.shift()
+  }
+
+  /** Whether its description is there. */
+  #belongs({ usernameFragment }: RTCIceCandidateInit): boolean {
+    const { currentRemoteDescription, pendingRemoteDescription } = this.#pc
+    const descriptions = [currentRemoteDescription, pendingRemoteDescription].flatMap((description) => description?.sdp ?? [])
+    if (!usernameFragment) return descriptions.length > 0
+    return descriptions.some((sdp) => hasFragment(sdp, usernameFragment))
+  }
+
+  /** Adds the candidates whose description has come, and forgets those that have waited too long. */
+  async #release(): Promise<void> {
+    const held = this.#held
+    this.#held = []
+    for (const entry of held) {
+      if (this.#belongs(entry.candidate)) {
+        await this.#add(entry.candidate)
+      } else if (this.#clock.now() - entry.since < HOLD_MS) {
+        this.#held.push(entry)
+      }
+    }
+  }
+
+  async #add(candidate: RTCIceCandidateInit): Promise<void> {
+    try {
+      await this.#pc.addIceCandidate(candidate)
+    } catch (error) {
+      // Of an ignored offer, or of a generation that has passed in the meantime: the browser may not know it.
+      if (!this.#ignoring && this.#belongs(candidate)) throw error
+    }
+  }
+}
+
+/** Whether a description has this ICE user fragment, RFC 8839 section 5.4. */
+function hasFragment(sdp: string, fragment: string): boolean {
+  return sdp.split(/\r?\n/).includes(`a=ice-ufrag:${fragment}`)
+}

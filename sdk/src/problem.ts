@@ -1,0 +1,26 @@
+/** What a server says when it lets nobody in: `application/problem+json`, RFC 9457. */
+
+import { AldisError } from './errors.ts'
+import { type ErrorCode, RETRYABLE_CODES, type WireError } from './generated/wire.ts'
+
+/** An error of the server, as an {@link AldisError}. */
+export function fromServer(error: WireError): AldisError {
+  const { code, message, hint, retryAfterMs } = error
+  return new AldisError(code, message, { hint, retryAfterMs, retryable: RETRYABLE_CODES.includes(code) })
+}
+
+/** The refusal in an answer that is not a success. */
+export async function refusalOf(answer: Response): Promise<AldisError> {
+  const body: unknown = await answer.json().catch(() => undefined)
+  if (isProblem(body)) return fromServer(body)
+  // A proxy, or another server altogether.
+  const message = `The server answered ${answer.status}, and not as Aldis does.`
+  return new AldisError('server-unreachable', message, { retryable: answer.status >= 500 })
+}
+
+function isProblem(body: unknown): body is WireError {
+  if (typeof body !== 'object' || body === null) return false
+  const { code, message } = body as { code?: unknown; message?: unknown }
+  // A code that this version does not know is passed on: people can read its message.
+  return typeof (code satisfies unknown as ErrorCode) === 'string' && typeof message === 'string'
+}

@@ -1,0 +1,342 @@
+/** A room: who is there, what is published, and the connections to everybody. */
+
+import { type Channel, type ChannelOptions, Channels } from './channel.ts'
+import type { Environment } from './environment.ts'
+import { AldisError } from './errors.ts'
+import { Emitter } from './events.ts'
+import { Gate, type GiveUp } from './gate.ts'
+import type { LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
+import { Media, type MediaSource } from './media.ts'
+import type { NegotiationStep } from './negotiate.ts'
+import { Outbox, type Parcel } from './outbox.ts'
+import type { Pair } from './pair.ts'
+import { NUMBERED, Peer, type PeerHost, type PeerState } from './peer.ts'
+import { fromServer } from './problem.ts'
+import { Scope } from './scope.ts'
+import type { Published } from './senders.ts'
+import type { Signaling, Status, StatusEvent } from './signaling.ts'
+
+/**
+ * Whom to connect to: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says.
+ * Whatever it is, a peer that connects to this side is answered.
+ */
+export type ConnectOption = 'mesh' | 'manual' | ((peer: Peer) => boolean)
+
+/** You, as the others see you. */
+export interface Self {
+  /** This stay in the room; it changes where a session could not go on. */
+  readonly id: PeerId
+  /** Who you are: the `sub` of your token. */
+  readonly identity: string
+  /** Your name, from your token. */
+  readonly name: string | undefined
+}
+
+/** What happens in a room. */
+export interface RoomEvents {
+  /** The connection to the server changed. Calls go on whatever it is. */
+  status: StatusEvent
+  'peer-joined': { readonly peer: Peer }
+  'peer-left': { readonly peer: Peer; readonly reason: LeaveReason }
+  /** Its name, metadata, attributes or presence changed. */
+  'peer-updated': { readonly peer: Peer }
+  /** The connection to a peer changed. */
+  'peer-state': { readonly peer: Peer; readonly state: PeerState }
+  /** A peer sends something; show it. */
+  track: { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
+  'track-removed': { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
+  /** A step of the handshake with a peer, for counting and for showing. */
+  negotiation: { readonly peer: Peer; readonly step: NegotiationStep }
+  /** Something failed and nobody was waiting for it. `peer` is whom it concerns. */
+  error: { readonly error: AldisError; readonly peer?: Peer }
+}
+
+/** What a room is made with. @internal */
+export interface RoomOptions {
+  readonly id: string
+  readonly connect: ConnectOption
+  readonly rtc: RTCConfiguration
+  readonly environment: Environment
+  readonly signaling: Signaling
+}
+
+/** What this client tells the others it understands. @internal */
+export const FEATURES: readonly string[] = [NUMBERED]
+
+/** Videos that a mesh carries well: with more, every peer sends its own too often. */
+const MESH_VIDEOS = 6
+
+/** A room that was joined with `joinRoom`. */
+export class Room extends Emitter<RoomEvents> {
+  /** Its name. */
+  readonly id: string
+  readonly #options: RoomOptions
+  readonly #signaling: Signaling
+  readonly #outbox: Outbox
+  readonly #media: Media
+  readonly #channels = new Channels()
+  readonly #peers = new Map<PeerId, Peer>()
+  /** What waits for peers that have not come back with the server. */
+  readonly #absent: Scope
+  #gate = new Gate(0)
+  #self: Self | undefined
+  #iceServers: RTCIceServer[] = []
+  #status: Status = 'connecting'
+  #warned = false
+
+  /** @internal */
+  constructor(options: RoomOptions) {
+    super()
+    const { environment, signaling } = options
+    this.id = options.id
+    this.#options = options
+    this.#signaling = signaling
+    this.#absent = new Scope(environment.clock)
+    this.#media = new Media(environment, () => this.#publishedChanged())
+    this.#outbox = new Outbox({
+      clock: environment.clock,
+      send: (signal) => signaling.send(signal),
+      recognises: (id) => this.#peers.get(id)?.features.includes(NUMBERED) ?? false,
+      refused: (id, error) => this.#peers.get(id)?.refused(error),
+    })
+    signaling.on('welcome', (welcome) => this.#welcome(welcome))
+    signaling.on('message', (message) => this.#handle(message))
+    signaling.on('lost', () => this.#outbox.close())
+    signaling.on('status', (event) => this.#changed(event))
+    const forget = environment.onPageHide(() => this.leave())
+    signaling.on('status', ({ status }) => {
+      if (status === 'left') forget()
+    })
+  }
+
+  /** You. */
+  get me(): Self {
+    return this.#self ?? { id: '', identity: '', name: undefined }
+  }
+
+  /** The others, oldest first. */
+  get peers(): ReadonlyMap<PeerId, Peer> {
+    return this.#peers
+  }
+
+  /** How the connection to the server is. Calls go on whatever it is. */
+  get status(): Status {
+    return this.#status
+  }
+
+  /**
+   * Sends audio and video to everybody, those who come later included. Resolves with the stream, to show it.
+   *
+   * @example
+   * video.srcObject = await room.publish({ audio: true, video: true })
+   * @throws AldisError `media-denied`, `media-missing`, `media-busy`, `media-unsatisfied`, `insecure-context`, `too-many-tracks`
+   */
+  async publish(source: MediaSource): Promise<MediaStream> {
+    this.#checkIn()
+    const stream = await this.#media.add(source)
+    // The page may have left while its user was asked.
+    if (this.#isOver()) this.#media.remove(stream)
+    this.#checkIn()
+    return stream
+  }
+
+  /** Stops sending a stream or a track. Cameras that `publish` opened are switched off. */
+  unpublish(source: MediaStream | MediaStreamTrack): void {
+    this.#media.remove(source)
+  }
+
+  /**
+   * A data channel to every peer whose page asks for one of the same name. Without a name it is the channel that every connection has:
+   * a page without this library reaches it by `createDataChannel('', { negotiated: true, id: 0 })`.
+   *
+   * @param options how it delivers; those of the first call count
+   */
+  channel(name = '', options: ChannelOptions = {}): Channel {
+    return this.#channels.get(name, options)
+  }
+
+  /**
+   * Ends every call, switches off the cameras that `publish` opened, and leaves. Where the status is `failed` calls go on until then.
+   */
+  leave(): void {
+    this.#signaling.leave()
+  }
+
+  #isOver(): boolean {
+    return this.#status === 'left' || this.#status === 'failed'
+  }
+
+  #checkIn(): void {
+    if (this.#isOver()) throw new AldisError('left', 'This side is no longer in the room.')
+  }
+
+  #changed(event: StatusEvent): void {
+    this.#status = event.status
+    if (event.status === 'left') this.#clear()
+    this.emit('status', event)
+  }
+
+  #clear(): void {
+    this.#absent.end()
+    this.#outbox.clear()
+    for (const peer of this.#peers.values()) peer.end('You left the room.')
+    this.#media.clear()
+  }
+
+  #welcome(welcome: WelcomeMessage): void {
+    const { id, identity, name } = welcome.peer
+    this.#self = { id, identity, name }
+    this.#iceServers = [...welcome.iceServers]
+    if (welcome.resumed) {
+      this.#reconcile(welcome)
+    } else {
+      this.#begin(welcome)
+    }
+    this.#outbox.open(welcome.limits, welcome.peers.length)
+  }
+
+  /** A new stay: to the others this is a new peer, and every connection begins anew. */
+  #begin({ peers, limits }: WelcomeMessage): void {
+    this.#outbox.clear()
+    this.#gate = new Gate(limits.pairsOpening)
+    for (const id of [...this.#peers.keys()]) {
+      if (!peers.some((peer) => peer.id === id)) this.#remove(id, 'timeout')
+    }
+    for (const wire of peers) {
+      const known = this.#peers.get(wire.id)
+      known?.reset(wire)
+      if (known === undefined) this.#add(wire)
+      else this.#meet(known)
+    }
+  }
+
+  /** The same stay: connections are left alone. Whoever is missing may be about to come back too. */
+  #reconcile({ peers, left, resume }: WelcomeMessage): void {
+    for (const id of left) this.#remove(id, 'timeout')
+    for (const wire of peers) this.#joined(wire)
+    const here = new Set(peers.map(({ id }) => id))
+    const missing = [...this.#peers.keys()].filter((id) => !here.has(id))
+    for (const id of missing) this.#present(id, 'away')
+    this.#absent.after(resume?.windowMs ?? 0, () => {
+      for (const id of missing) {
+        if (this.#peers.get(id)?.presence === 'away') this.#remove(id, 'timeout')
+      }
+    })
+  }
+
+  #handle(message: ServerMessage): void {
+    switch (message.type) {
+      case 'peer-joined':
+        return this.#joined(message.peer)
+      case 'peer-updated':
+        return this.#updated(message.peer)
+      case 'peer-away':
+        return this.#present(message.id, 'away')
+      case 'peer-back':
+        return this.#present(message.id, 'here')
+      case 'peer-left':
+        return message.final ? this.#remove(message.id, message.reason) : this.#present(message.id, 'away')
+      case 'ice-servers':
+        this.#iceServers = [...message.iceServers]
+        for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers)
+        return
+      case 'receipt':
+        if (message.status === 'written') this.#outbox.settle(message.re)
+        return
+      case 'error':
+        if (!this.#outbox.refuse(message)) this.#report(fromServer(message))
+        return
+      default:
+        if ('from' in message) this.#peers.get((message as Relayed).from)?.receive(message as Relayed)
+    }
+  }
+
+  #joined(wire: WirePeer): void {
+    if (this.#peers.has(wire.id)) this.#updated(wire)
+    else this.#add(wire)
+    this.#outbox.resume(wire.id)
+  }
+
+  #add(wire: WirePeer): void {
+    const peer = new Peer(wire, this.#host)
+    this.#peers.set(wire.id, peer)
+    this.emit('peer-joined', { peer })
+    this.#meet(peer)
+  }
+
+  #meet(peer: Peer): void {
+    const { connect } = this.#options
+    if (connect === 'mesh' || (typeof connect === 'function' && connect(peer))) peer.begin('after-a-while')
+  }
+
+  #updated(wire: WirePeer): void {
+    const peer = this.#peers.get(wire.id)
+    if (peer === undefined) return
+    peer.update(wire)
+    this.emit('peer-updated', { peer })
+  }
+
+  #present(id: PeerId, presence: 'here' | 'away'): void {
+    const peer = this.#peers.get(id)
+    if (peer === undefined) return
+    peer.update({ ...peer.wire, presence })
+    if (presence === 'here') this.#outbox.resume(id)
+    this.emit('peer-updated', { peer })
+  }
+
+  #remove(id: PeerId, reason: LeaveReason): void {
+    const peer = this.#peers.get(id)
+    if (peer === undefined) return
+    this.#peers.delete(id)
+    this.#outbox.forget(id)
+    peer.end(`${peer.identity} left the room.`)
+    this.emit('peer-left', { peer, reason })
+  }
+
+  #publishedChanged(): void {
+    for (const peer of this.#peers.values()) peer.sync()
+    this.#warnOfMesh()
+  }
+
+  /** Says once that a mesh of so many videos will not go well. */
+  #warnOfMesh(): void {
+    const connections = [...this.#peers.values()].filter(({ connection }) => connection !== null).length
+    const video = [...this.#media.tracks.keys()].some(({ kind }) => kind === 'video')
+    if (this.#warned || !video || connections < MESH_VIDEOS) return
+    this.#warned = true
+    const line = `aldis: a mesh of more than ${MESH_VIDEOS} videos: each peer sends its own ${connections} times. Use an SFU for larger rooms.`
+    this.#options.environment.warn(line)
+  }
+
+  /** What failed without anybody waiting for it: for the application, and for its developer. */
+  #report(error: AldisError, peer?: Peer): void {
+    this.#options.environment.warn(String(error))
+    this.emit('error', { error, ...(peer && { peer }) })
+  }
+
+  /** What peers see of the room. */
+  get #host(): PeerHost {
+    return {
+      environment: this.#options.environment,
+      configuration: () => ({ ...this.#options.rtc, iceServers: this.#options.rtc.iceServers ?? this.#iceServers }),
+      published: (): Published => this.#media.tracks,
+      post: (to: PeerId, parcel: Parcel) => this.#outbox.post(to, parcel),
+      enter: (start: () => void): GiveUp => this.#gate.enter(start),
+      onState: (peer, state) => this.emit('peer-state', { peer, state }),
+      onStep: (peer, step) => this.emit('negotiation', { peer, step }),
+      onTrack: (peer, track, stream) => this.emit('track', { peer, track, stream }),
+      onTrackRemoved: (peer, track, stream) => this.emit('track-removed', { peer, track, stream }),
+      onConnection: (peer, pair) => this.#connected(peer, pair),
+      onChannel: (peer, channel) => this.#channels.found(channel, peer),
+      onError: (peer, error) => this.#report(error, peer),
+    }
+  }
+
+  #connected(peer: Peer, pair: Pair): void {
+    // A page without this library may wait for channels, or may open them itself.
+    const opens = !peer.polite || !peer.features.includes(NUMBERED) ? 'opens' : 'waits'
+    this.#channels.connect(pair.connection, peer, opens)
+    this.#channels.found(pair.mainChannel, peer)
+    this.#warnOfMesh()
+  }
+}

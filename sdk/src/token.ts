@@ -1,0 +1,68 @@
+/** Where tokens come from. */
+
+import type { Endpoint } from './endpoint.ts'
+import type { Environment } from './environment.ts'
+import { AldisError, asAldisError } from './errors.ts'
+import { refusalOf } from './problem.ts'
+
+/** A token, or a function that gets one: it is called for each connection, so it may return a fresh one. */
+export type TokenOption = string | (() => string | Promise<string>)
+
+/** Gets tokens. */
+export interface TokenSource {
+  /** Whether asking again may bring another one. */
+  readonly renewable: boolean
+  /** Gets one; rejects with an {@link AldisError}. */
+  get(): Promise<string>
+}
+
+/** The source for an option. Without one, a development server is asked. */
+export function tokenSource(option: TokenOption | undefined, endpoint: Endpoint, environment: Environment): TokenSource {
+  if (option === undefined) return developmentTokens(endpoint, environment)
+  if (typeof option === 'string') return { renewable: false, get: async () => checked(option) }
+  return {
+    renewable: true,
+    get: async () => {
+      try {
+        return checked(await option())
+      } catch (error) {
+        const failed = asAldisError(error, 'token-failed', 'The `token` function failed')
+        throw new AldisError(failed.code, failed.message, { cause: error, retryable: true })
+      }
+    },
+  }
+}
+
+function checked(token: unknown): string {
+  // These are the characters of a JSON Web Token; anything else cannot be a WebSocket subprotocol either.
+  if (typeof token === 'string' && /^[\w.=-]+$/.test(token)) return token
+  throw new AldisError(
+    'token-failed',
+    `\`token\` is ${typeof token === 'string' ? 'not a JSON Web Token' : `of type ${typeof token}`}.`,
+  )
+}
+
+function developmentTokens(endpoint: Endpoint, environment: Environment): TokenSource {
+  // One identity for the whole stay: a session resumes only as who it was.
+  const identity = `guest-${Math.floor(environment.random() * 36 ** 4)
+    .toString(36)
+    .padStart(4, '0')}`
+  return { renewable: true, get: () => ask(endpoint.devToken(identity), environment) }
+}
+
+async function ask(url: string, environment: Environment): Promise<string> {
+  let answer: Response
+  try {
+    answer = await environment.fetch(url, { signal: AbortSignal.timeout(10_000) })
+  } catch (cause) {
+    throw new AldisError('server-unreachable', 'The server does not answer.', { cause, retryable: true })
+  }
+  if (answer.status === 404) {
+    const hint =
+      'Pass `token`: a token of your backend, or a function that fetches one. Only `aldis dev` gives out tokens by itself.'
+    throw new AldisError('token-missing', 'No `token` was given, and this is no development server.', { hint })
+  }
+  if (!answer.ok) throw await refusalOf(answer)
+  const { token } = (await answer.json()) as { token?: unknown }
+  return checked(token)
+}

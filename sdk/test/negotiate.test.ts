@@ -1,0 +1,523 @@
+import { expect, test } from 'vitest'
+import { type NegotiationMessage, negotiate } from '../src/negotiate.ts'
+import { FakeClock, settle } from './support/clock.ts'
+import { FakePeerConnection, fragmentOf, sdpOf } from './support/connection.ts'
+import { at } from './support/lists.ts'
+import { seeded } from './support/random.ts'
+import { carry, converse, disagreements, newSide, type Side, twoSides } from './support/sides.ts'
+
+/** Two ends that have each other's descriptions, and nothing more to say. */
+async function connected(clock: FakeClock = new FakeClock()): Promise<{ impolite: Side; polite: Side }> {
+  const sides = twoSides(clock)
+  sides.impolite.pc.createDataChannel('')
+  await converse(sides.impolite, sides.polite)
+  for (const side of [sides.impolite, sides.polite]) side.steps.length = 0
+  return sides
+}
+
+/** Makes both offer at once. */
+async function glare({ impolite, polite }: { impolite: Side; polite: Side }): Promise<void> {
+  impolite.pc.addTransceiver('audio')
+  polite.pc.addTransceiver('video')
+  await settle()
+}
+
+/** Gives a side an offer of somebody. */
+function offer(sdp: string, d?: number): NegotiationMessage {
+  return { type: 'offer', sdp, ...(d !== undefined && { x: { d } }) }
+}
+
+function candidate(usernameFragment?: string): NegotiationMessage {
+  return { type: 'ice-candidate', candidate: { candidate: 'candidate:1', ...(usernameFragment && { usernameFragment }) } }
+}
+
+// The first offer
+
+test('the impolite side offers as soon as there is something to negotiate, and the polite one answers', async () => {
+  const { impolite, polite } = twoSides(new FakeClock())
+  impolite.pc.createDataChannel('')
+  await carry(impolite, polite)
+  await carry(polite, impolite)
+  expect(impolite.steps).toEqual(['offer-sent', 'answer-received'])
+  expect(polite.steps).toEqual(['offer-received', 'answer-sent'])
+  expect(disagreements({ impolite, polite })).toEqual([])
+})
+
+test('descriptions are numbered by their sender, and an answer names its offer', async () => {
+  const { impolite, polite } = twoSides(new FakeClock())
+  const all: unknown[] = []
+  const note = async (from: Side, to: Side): Promise<void> => {
+    await settle()
+    all.push(...from.sent.map((message) => ('x' in message ? [message.type, message.x] : message)))
+    await carry(from, to)
+  }
+  impolite.pc.createDataChannel('')
+  await note(impolite, polite)
+  await note(polite, impolite)
+  impolite.pc.addTransceiver('audio')
+  await note(impolite, polite)
+  await note(polite, impolite)
+  polite.pc.addTransceiver('video')
+  await note(polite, impolite)
+  await note(impolite, polite)
+  expect(all).toEqual([
+    ['offer', { d: 1 }],
+    ['answer', { d: 1, re: 1 }],
+    ['offer', { d: 2 }],
+    ['answer', { d: 2, re: 2 }],
+    ['offer', { d: 3 }],
+    ['answer', { d: 3, re: 3 }],
+  ])
+})
+
+test('the polite side makes no first offer: it asks for one after ten seconds, once', async () => {
+  const clock = new FakeClock()
+  const { polite } = twoSides(clock)
+  polite.pc.createDataChannel('')
+  polite.pc.addTransceiver('audio')
+  await clock.advance(9_999)
+  polite.pc.addTransceiver('video')
+  expect(polite.sent).toEqual([])
+  await clock.advance(1)
+  expect(polite.sent).toEqual([{ type: 'restart' }])
+  expect(polite.steps).toEqual(['restart-sent'])
+  await clock.advance(3_600_000)
+  expect(polite.sent).toHaveLength(1)
+})
+
+test('an offer that comes in time is not asked for', async () => {
+  const clock = new FakeClock()
+  const { impolite, polite } = twoSides(clock)
+  polite.pc.createDataChannel('')
+  await clock.advance(9_000)
+  impolite.pc.createDataChannel('')
+  await converse(impolite, polite)
+  expect(clock.planned).toBe(0)
+  expect(polite.steps).not.toContain('restart-sent')
+})
+
+test('what the polite side had to say is offered once the first offer was answered', async () => {
+  const sides = twoSides(new FakeClock())
+  sides.polite.pc.addTransceiver('audio')
+  sides.impolite.pc.createDataChannel('')
+  await converse(sides.impolite, sides.polite)
+  expect(sides.polite.steps).toEqual(['offer-received', 'answer-sent', 'offer-sent', 'answer-received'])
+  expect(disagreements(sides)).toEqual([])
+  expect(sides.impolite.pc.transceivers).toHaveLength(1)
+})
+
+test('tracks that are added before the answer are in no answer too few', async () => {
+  const clock = new FakeClock()
+  const impolite = newSide(false, clock)
+  const order: string[] = []
+  const polite: Side = newSide(true, clock, {
+    beforeAnswer: async () => {
+      order.push(polite.pc.signalingState)
+      await settle()
+      for (const transceiver of polite.pc.transceivers) transceiver.direction = 'sendrecv'
+    },
+  })
+  impolite.pc.addTransceiver('audio', { direction: 'recvonly' })
+  await converse(impolite, polite)
+  expect(order).toEqual(['have-remote-offer'])
+  expect(polite.pc.currentLocalDescription?.sdp).toContain('m=audio 0 sendrecv')
+  expect(polite.steps).toEqual(['offer-received', 'answer-sent'])
+})
+
+// Glare
+
+test('where both offer at once the impolite side goes on with its own, and the polite one yields and offers again', async () => {
+  const sides = await connected()
+  const { impolite, polite } = sides
+  await glare(sides)
+  expect([impolite.pc.signalingState, polite.pc.signalingState]).toEqual(['have-local-offer', 'have-local-offer'])
+  const offered = [at(impolite.sent, 0), at(polite.sent, 0)]
+  void impolite.negotiation.receive(at(offered, 1))
+  void polite.negotiation.receive(at(offered, 0))
+  impolite.sent.length = 0
+  polite.sent.length = 0
+  await settle()
+  expect(impolite.steps).toEqual(['offer-sent', 'offer-received', 'glare-ignored'])
+  expect(polite.steps).toEqual(['offer-sent', 'offer-received', 'glare-yielded', 'answer-sent', 'offer-sent'])
+  await converse(impolite, polite)
+  expect(disagreements(sides)).toEqual([])
+  expect([impolite.pc.transceivers.length, polite.pc.transceivers.length]).toEqual([2, 2])
+})
+
+test('an answer to the offer that was taken back is dropped by its number', async () => {
+  const sides = await connected()
+  const { impolite, polite } = sides
+  polite.pc.addTransceiver('video')
+  await carry(polite, impolite)
+  impolite.pc.addTransceiver('audio')
+  await settle()
+  const [late, theirs] = [at(impolite.sent, 0), at(impolite.sent, 1)]
+  expect([late.type, theirs.type]).toEqual(['answer', 'offer'])
+  impolite.sent.length = 0
+  void polite.negotiation.receive(theirs)
+  await settle()
+  void polite.negotiation.receive(late)
+  await settle()
+  expect(polite.steps).toContain('glare-yielded')
+  expect(polite.steps).toContain('stale-dropped')
+  expect(polite.errors).toEqual([])
+})
+
+test.each<[string, number | undefined, 'kept' | 'dropped']>([
+  ['the pending offer', 2, 'kept'],
+  ['an earlier offer', 1, 'dropped'],
+  ['an offer of the future', 3, 'dropped'],
+  ['no offer in particular', undefined, 'kept'],
+])('an answer to %s is as it should be', async (_, re, fate) => {
+  const { impolite } = await connected()
+  impolite.pc.addTransceiver('audio')
+  await settle()
+  await impolite.negotiation.receive({ type: 'answer', sdp: sdpOf('x'), ...(re !== undefined && { x: { re } }) })
+  expect(impolite.pc.signalingState).toBe(fate === 'kept' ? 'stable' : 'have-local-offer')
+  expect(impolite.steps.includes('stale-dropped')).toBe(fate === 'dropped')
+  expect(impolite.errors).toEqual([])
+})
+
+test('an answer that nobody waits for is dropped', async () => {
+  const { impolite, polite } = await connected()
+  for (const side of [impolite, polite]) {
+    await side.negotiation.receive({ type: 'answer', sdp: sdpOf('x') })
+    expect(side.steps).toEqual(['answer-received', 'stale-dropped'])
+    expect(side.errors).toEqual([])
+  }
+})
+
+test('an offer that comes twice is answered once, and so is one that was overtaken', async () => {
+  const clock = new FakeClock()
+  const { polite } = twoSides(clock)
+  await polite.negotiation.receive(offer(sdpOf('x'), 2))
+  await polite.negotiation.receive(offer(sdpOf('x'), 2))
+  await polite.negotiation.receive(offer(sdpOf('y'), 1))
+  expect(polite.sent.map(({ type }) => type)).toEqual(['answer'])
+  expect(polite.steps.filter((step) => step === 'stale-dropped')).toHaveLength(2)
+  expect(fragmentOf(polite.pc.remoteDescription)).toBe('x')
+})
+
+test('an ignored offer that comes again later is still known', async () => {
+  const sides = await connected()
+  await glare(sides)
+  const theirs = at(sides.polite.sent, 0)
+  await sides.impolite.negotiation.receive(theirs)
+  await carry(sides.impolite, sides.polite)
+  await carry(sides.polite, sides.impolite)
+  sides.impolite.steps.length = 0
+  await sides.impolite.negotiation.receive(theirs)
+  expect(sides.impolite.steps).toEqual(['offer-received', 'stale-dropped'])
+})
+
+// Sides without numbers
+
+test('a side without numbers neither gets them nor has to send them', async () => {
+  const sides = twoSides(new FakeClock(), { numbered: false })
+  sides.impolite.pc.createDataChannel('')
+  await settle()
+  expect(Object.keys(at(sides.impolite.sent, 0))).toEqual(['type', 'sdp'])
+  await carry(sides.impolite, sides.polite)
+  expect(Object.keys(at(sides.polite.sent, 0))).toEqual(['type', 'sdp'])
+  await carry(sides.polite, sides.impolite)
+  await glare(sides)
+  await converse(sides.impolite, sides.polite)
+  expect(disagreements(sides)).toEqual([])
+})
+
+test('the answer to an offer without a number names none', async () => {
+  const { polite } = twoSides(new FakeClock())
+  await polite.negotiation.receive(offer(sdpOf('x')))
+  await polite.negotiation.receive(offer(sdpOf('y')))
+  expect(polite.sent).toMatchObject([
+    { type: 'answer', x: { d: 1 } },
+    { type: 'answer', x: { d: 2 } },
+  ])
+  expect(at(polite.sent, 0)).not.toHaveProperty('x.re')
+})
+
+test.each([
+  [true, []],
+  [false, [{ type: 'ice-candidate', candidate: null }]],
+])('where numbers are understood (%s) the end of candidates is said so: %j', async (numbered, said) => {
+  const { impolite } = twoSides(new FakeClock(), { numbered })
+  impolite.pc.gathered()
+  expect(impolite.sent).toEqual(said)
+  await impolite.negotiation.receive({ type: 'ice-candidate', candidate: null })
+  expect(impolite.errors).toEqual([])
+})
+
+// Candidates
+
+test('a candidate goes out as the browser found it, and is taken by the side that has its description', async () => {
+  const { impolite, polite } = await connected()
+  impolite.pc.gather()
+  const fragment = fragmentOf(impolite.pc.localDescription)
+  expect(impolite.sent).toMatchObject([{ type: 'ice-candidate', candidate: { usernameFragment: fragment } }])
+  await carry(impolite, polite)
+  expect(polite.pc.candidates).toMatchObject([{ usernameFragment: fragment }])
+  expect([impolite.steps, polite.steps]).toEqual([['candidate-sent'], ['candidate-received']])
+})
+
+test('a candidate that overtakes its description waits for it, offer or answer', async () => {
+  const clock = new FakeClock()
+  const { impolite, polite } = twoSides(clock)
+  void polite.negotiation.receive(candidate('x'))
+  void polite.negotiation.receive(candidate())
+  await polite.negotiation.receive(offer(sdpOf('x'), 1))
+  expect(polite.pc.candidates).toHaveLength(2)
+  impolite.pc.createDataChannel('')
+  await settle()
+  void impolite.negotiation.receive(candidate('y'))
+  await settle()
+  expect(impolite.pc.candidates).toEqual([])
+  await impolite.negotiation.receive({ type: 'answer', sdp: sdpOf('y'), x: { re: 1 } })
+  expect(impolite.pc.candidates).toHaveLength(1)
+  expect([...polite.errors, ...impolite.errors]).toEqual([])
+})
+
+test('a candidate of the next start of ICE waits through the end of this one', async () => {
+  const { polite } = twoSides(new FakeClock())
+  await polite.negotiation.receive(offer(sdpOf('x'), 1))
+  await polite.negotiation.receive(candidate('y'))
+  await polite.negotiation.receive(offer(sdpOf('x'), 2))
+  expect(polite.pc.candidates).toEqual([])
+  await polite.negotiation.receive(offer(sdpOf('y'), 3))
+  expect(polite.pc.candidates).toHaveLength(1)
+})
+
+test('a candidate belongs to a description with exactly its fragment', async () => {
+  const { polite } = twoSides(new FakeClock())
+  await polite.negotiation.receive(offer(sdpOf('xyz'), 1))
+  for (const fragment of ['xy', 'yz', 'xyz1', 'XYZ']) await polite.negotiation.receive(candidate(fragment))
+  expect(polite.pc.candidates).toEqual([])
+  expect(polite.errors).toEqual([])
+  await polite.negotiation.receive(candidate('xyz'))
+  expect(polite.pc.candidates).toHaveLength(1)
+})
+
+test.each([
+  [9_999, 1],
+  [10_000, 0],
+])('a candidate that has waited for %i ms through a description of somebody else is kept %i times', async (ms, kept) => {
+  const clock = new FakeClock()
+  const { polite } = twoSides(clock)
+  await polite.negotiation.receive(candidate('y'))
+  await clock.advance(ms)
+  await polite.negotiation.receive(offer(sdpOf('x'), 1))
+  await polite.negotiation.receive(offer(sdpOf('y'), 2))
+  expect(polite.pc.candidates).toHaveLength(kept)
+})
+
+test('of more than 64 that wait the oldest is forgotten', async () => {
+  const { polite } = twoSides(new FakeClock())
+  for (let n = 0; n < 66; n += 1) {
+    await polite.negotiation.receive({ type: 'ice-candidate', candidate: { candidate: String(n), usernameFragment: 'x' } })
+  }
+  await polite.negotiation.receive(offer(sdpOf('x'), 1))
+  expect(polite.pc.candidates.map((init) => init.candidate)).toEqual(Array.from({ length: 64 }, (_, n) => String(n + 2)))
+})
+
+test('candidates of an ignored offer are nobody’s failure', async () => {
+  const sides = await connected()
+  await glare(sides)
+  sides.polite.pc.restartIce()
+  sides.polite.pc.gather()
+  await carry(sides.polite, sides.impolite)
+  void sides.impolite.negotiation.receive(candidate('never-seen'))
+  sides.impolite.pc.refuse('addIceCandidate', new DOMException('Unknown ufrag', 'OperationError'))
+  void sides.impolite.negotiation.receive(candidate())
+  await converse(sides.impolite, sides.polite)
+  expect(disagreements(sides)).toEqual([])
+})
+
+test('a candidate that the browser refuses although it should know it is an error', async () => {
+  const { polite } = await connected()
+  polite.pc.refuse('addIceCandidate', new Error('Malformed'))
+  await polite.negotiation.receive(candidate(fragmentOf(polite.pc.remoteDescription)))
+  expect(polite.errors).toMatchObject([{ code: 'negotiation-failed', cause: { message: 'Malformed' } }])
+})
+
+// Restarts
+
+test('the impolite side restarts ICE itself', async () => {
+  const sides = await connected()
+  const before = fragmentOf(sides.polite.pc.remoteDescription)
+  sides.impolite.negotiation.restart()
+  await converse(sides.impolite, sides.polite)
+  expect(disagreements(sides)).toEqual([])
+  expect(fragmentOf(sides.polite.pc.remoteDescription)).not.toBe(before)
+  expect(sides.impolite.steps).toEqual(['offer-sent', 'answer-received'])
+})
+
+test('the polite side asks the other one to restart ICE', async () => {
+  const sides = await connected()
+  const before = fragmentOf(sides.polite.pc.remoteDescription)
+  sides.polite.negotiation.restart()
+  expect(sides.polite.sent).toEqual([{ type: 'restart' }])
+  await converse(sides.impolite, sides.polite)
+  expect(disagreements(sides)).toEqual([])
+  expect(sides.impolite.steps).toEqual(['restart-received', 'offer-sent', 'answer-received'])
+  expect(fragmentOf(sides.polite.pc.remoteDescription)).not.toBe(before)
+})
+
+test('asked for the first offer before there was a reason for one, it makes one', async () => {
+  const { impolite } = twoSides(new FakeClock())
+  await impolite.negotiation.receive({ type: 'restart' })
+  expect(impolite.steps).toEqual(['restart-received', 'offer-sent'])
+})
+
+test('asked for a first offer that was made, it sends it again under a new number', async () => {
+  const sides = twoSides(new FakeClock())
+  sides.impolite.pc.createDataChannel('')
+  await settle()
+  const first = at(sides.impolite.sent, 0)
+  await sides.impolite.negotiation.receive({ type: 'restart' })
+  const again = at(sides.impolite.sent, 1)
+  expect([first, again]).toMatchObject([
+    { type: 'offer', x: { d: 1 } },
+    { type: 'offer', x: { d: 2 } },
+  ])
+  expect('sdp' in first && 'sdp' in again && first.sdp === again.sdp).toBe(true)
+  await converse(sides.impolite, sides.polite)
+  expect(sides.impolite.steps).toContain('stale-dropped')
+  expect(disagreements(sides)).toEqual([])
+})
+
+test('asked while an offer is pending, it restarts ICE after the answer', async () => {
+  const sides = await connected()
+  sides.impolite.pc.addTransceiver('audio')
+  await settle()
+  await sides.impolite.negotiation.receive({ type: 'restart' })
+  expect(sides.impolite.sent.map(({ type }) => type)).toEqual(['offer'])
+  const before = fragmentOf(sides.impolite.pc.localDescription)
+  await converse(sides.impolite, sides.polite)
+  expect(fragmentOf(sides.impolite.pc.localDescription)).not.toBe(before)
+  expect(disagreements(sides)).toEqual([])
+})
+
+// Errors and the end
+
+test.each(['setLocalDescription', 'setRemoteDescription'] as const)(
+  'where the browser refuses %s it is told once, and the mailbox goes on',
+  async (operation) => {
+    const sides = twoSides(new FakeClock())
+    const cause = new Error('Failed to set SDP')
+    sides.polite.pc.refuse(operation, cause)
+    await sides.polite.negotiation.receive(offer(sdpOf('x'), 1))
+    expect(sides.polite.errors).toMatchObject([{ code: 'negotiation-failed', cause, retryable: false }])
+    expect(at(sides.polite.errors, 0).message).toContain('Failed to set SDP')
+    await sides.polite.negotiation.receive(offer(sdpOf('y'), 2))
+    expect(sides.polite.errors).toHaveLength(1)
+    expect(at(sides.polite.sent, -1)).toMatchObject({ type: 'answer', x: { re: 2 } })
+  },
+)
+
+test('an offer that the browser cannot make is told, and the next one may do', async () => {
+  const { impolite } = twoSides(new FakeClock())
+  impolite.pc.refuse('setLocalDescription', new Error('No memory'))
+  impolite.pc.createDataChannel('')
+  await settle()
+  expect(impolite.errors).toHaveLength(1)
+  expect(impolite.sent).toEqual([])
+  await impolite.negotiation.receive({ type: 'restart' })
+  expect(impolite.sent).toMatchObject([{ type: 'offer' }])
+})
+
+test('where nobody listens for errors they harm nobody', async () => {
+  const pc = new FakePeerConnection()
+  const negotiation = negotiate(pc.asBrowsers(), { polite: true, clock: new FakeClock(), send: () => undefined })
+  pc.refuse('setRemoteDescription', new Error('No'))
+  await negotiation.receive(offer(sdpOf('x'), 1))
+  await negotiation.receive(offer(sdpOf('y'), 2))
+  expect(fragmentOf(pc.remoteDescription)).toBe('y')
+})
+
+test('nonsense of the other side is an error, not the end', async () => {
+  const { polite } = twoSides(new FakeClock())
+  await polite.negotiation.receive({ type: 'offer' } as NegotiationMessage)
+  await polite.negotiation.receive({ type: 'ice-candidate' } as NegotiationMessage)
+  await polite.negotiation.receive({ type: 'poem' } as unknown as NegotiationMessage)
+  expect(polite.errors.map(({ code }) => code)).toEqual(['negotiation-failed', 'negotiation-failed'])
+  await polite.negotiation.receive(offer(sdpOf('x'), 1))
+  expect(polite.sent).toMatchObject([{ type: 'answer' }])
+})
+
+test('closing ends everything: no timer, no message, no error', async () => {
+  const clock = new FakeClock()
+  const { impolite, polite } = twoSides(clock)
+  polite.pc.createDataChannel('')
+  await polite.negotiation.receive(candidate('x'))
+  await settle()
+  for (const side of [impolite, polite]) {
+    side.negotiation.close()
+    side.negotiation.close()
+    side.pc.createDataChannel('late')
+    side.pc.gathered()
+    await side.negotiation.receive(offer(sdpOf('x'), 1))
+    await side.negotiation.receive({ type: 'restart' })
+  }
+  await clock.advance(60_000)
+  expect(clock.planned).toBe(0)
+  expect([...impolite.sent, ...polite.sent]).toEqual([])
+  expect([...impolite.errors, ...polite.errors]).toEqual([])
+})
+
+test('a connection that is closed under its negotiation fails nothing', async () => {
+  const { impolite, polite } = twoSides(new FakeClock())
+  impolite.pc.createDataChannel('')
+  void polite.negotiation.receive(offer(sdpOf('x'), 1))
+  polite.pc.close()
+  impolite.pc.close()
+  void impolite.negotiation.receive({ type: 'restart' })
+  await settle()
+  expect([...impolite.errors, ...polite.errors]).toEqual([])
+  expect([...impolite.sent, ...polite.sent]).toEqual([])
+})
+
+// Chance
+
+/** A short history of two sides that do what they like over a slow but orderly way; tells what is wrong in the end, and whether offers crossed. */
+async function history(seed: number): Promise<{ wrong: string[]; glare: boolean }> {
+  const random = seeded(seed)
+  const clock = new FakeClock()
+  const sides: { impolite: Side; polite: Side } = {
+    impolite: newSide(false, clock, { send: (message) => travel(message, () => sides.polite, 'there') }),
+    polite: newSide(true, clock, { send: (message) => travel(message, () => sides.impolite, 'back') }),
+  }
+  const arrives = { there: 0, back: 0 }
+  const travel = (message: NegotiationMessage, to: () => Side, way: 'there' | 'back'): void => {
+    arrives[way] = Math.max(arrives[way], clock.now() + Math.floor(random() * 40))
+    clock.after(arrives[way] - clock.now(), () => void to().negotiation.receive(message))
+  }
+  for (const { pc } of [sides.impolite, sides.polite]) {
+    pc.delay = () => new Promise((resolve) => void clock.after(Math.floor(random() * 10), resolve))
+    pc.createDataChannel('')
+  }
+  const doings: readonly ((side: Side) => unknown)[] = [
+    ({ pc }) => pc.addTransceiver(random() < 0.5 ? 'audio' : 'video'),
+    ({ pc }) => {
+      for (const transceiver of pc.transceivers) transceiver.direction = random() < 0.5 ? 'sendrecv' : 'recvonly'
+    },
+    ({ pc }) => pc.gather(),
+    ({ negotiation }) => negotiation.restart(),
+  ]
+  for (let count = 4 + random() * 8; count > 0; count -= 1) {
+    clock.after(Math.floor(random() * 200), () => {
+      at(doings, Math.floor(random() * doings.length))(random() < 0.5 ? sides.impolite : sides.polite)
+    })
+  }
+  await clock.drain()
+  return { wrong: disagreements(sides), glare: sides.polite.steps.includes('glare-yielded') }
+}
+
+test('whatever two sides do at once, in the end both are stable, have each other’s descriptions, and no error', async () => {
+  const histories = 2_000
+  let glares = 0
+  for (let seed = 1; seed <= histories; seed += 1) {
+    const { wrong, glare } = await history(seed)
+    expect(wrong, `seed ${seed}`).toEqual([])
+    if (glare) glares += 1
+  }
+  expect(glares).toBeGreaterThan(histories / 5)
+})

@@ -1,0 +1,417 @@
+/**
+ * A peer connection without a network: what WebRTC 1.0 and JSEP say about descriptions, rollback and `negotiationneeded`, and nothing
+ * about media. Its session descriptions have an ICE user fragment and one line for each section.
+ */
+
+import { FakeDataChannel } from './data-channel.ts'
+import { FakeTrack } from './media.ts'
+
+/** A section of a description: a transceiver, or all data channels together. */
+interface Section {
+  readonly kind: string
+  mid: number | undefined
+  /** The direction that both sides know. */
+  agreed: string | undefined
+  readonly transceiver: FakeTransceiver | undefined
+}
+
+/** What the browser can be told to refuse. */
+export type Operation = 'addIceCandidate' | 'replaceTrack' | 'setLocalDescription' | 'setRemoteDescription'
+
+/** How many turns of the microtask queue make it empty enough for what browsers queue as a task. */
+const TASK_TURNS = 8
+
+let made = 0
+
+/** One end of a connection. */
+export class FakePeerConnection extends EventTarget {
+  readonly name: string = `c${++made}`
+  configuration: RTCConfiguration
+  connectionState: RTCPeerConnectionState = 'new'
+  signalingState: RTCSignalingState = 'stable'
+  currentLocalDescription: RTCSessionDescriptionInit | null = null
+  currentRemoteDescription: RTCSessionDescriptionInit | null = null
+  pendingLocalDescription: RTCSessionDescriptionInit | null = null
+  pendingRemoteDescription: RTCSessionDescriptionInit | null = null
+  readonly channels: FakeDataChannel[] = []
+  /** The candidates that were taken. */
+  readonly candidates: RTCIceCandidateInit[] = []
+  /** How long an operation takes; by default no time. */
+  delay: () => Promise<void> = () => Promise.resolve()
+  readonly #sections: Section[] = []
+  readonly #refusals = new Map<Operation, unknown>()
+  #tail: Promise<unknown> = Promise.resolve()
+  #queued = 0
+  #needed = false
+  #updateWhenIdle = false
+  #descriptions = 0
+  #fragments = 0
+  #fragmentsToReplace = new Set<string>()
+  #unsettled: Section[] = []
+
+  constructor(configuration: RTCConfiguration = {}) {
+    super()
+    this.configuration = configuration
+  }
+
+  asBrowsers(): RTCPeerConnection {
+    return this as unknown as RTCPeerConnection
+  }
+
+  get localDescription(): RTCSessionDescriptionInit | null {
+    return this.pendingLocalDescription ?? this.currentLocalDescription
+  }
+
+  get remoteDescription(): RTCSessionDescriptionInit | null {
+    return this.pendingRemoteDescription ?? this.currentRemoteDescription
+  }
+
+  get transceivers(): FakeTransceiver[] {
+    return this.#sections.flatMap(({ transceiver }) => transceiver ?? [])
+  }
+
+  /** The tracks that it sends. */
+  get sending(): (FakeTrack | null)[] {
+    return this.transceivers.map(({ sender }) => sender.track).filter((track) => track !== null)
+  }
+
+  /** Whether there is anything left to tell the other side. */
+  get unfinished(): boolean {
+    return this.signalingState !== 'stable' || this.#queued > 0 || this.#isNeeded()
+  }
+
+  getTransceivers(): FakeTransceiver[] {
+    return this.transceivers
+  }
+
+  getConfiguration(): RTCConfiguration {
+    return this.configuration
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.#checkOpen()
+    this.configuration = configuration
+  }
+
+  addTransceiver(what: FakeTrack | 'audio' | 'video', init: RTCRtpTransceiverInit = {}): FakeTransceiver {
+    this.#checkOpen()
+    const track = typeof what === 'string' ? null : what
+    const transceiver = this.#newTransceiver(typeof what === 'string' ? what : what.kind, init.direction ?? 'sendrecv')
+    transceiver.sender.track = track
+    transceiver.sender.streams = init.streams ?? []
+    this.#sections.push({ kind: transceiver.receiver.track.kind, mid: undefined, agreed: undefined, transceiver })
+    this.#update()
+    return transceiver
+  }
+
+  createDataChannel(label: string, init: RTCDataChannelInit = {}): RTCDataChannel {
+    this.#checkOpen()
+    const channel = new FakeDataChannel(label, init)
+    this.channels.push(channel)
+    if (!this.#sections.some(({ kind }) => kind === 'application')) this.#addApplication()
+    this.#update()
+    return channel.asBrowsers()
+  }
+
+  restartIce(): void {
+    if (this.signalingState === 'closed') return
+    const descriptions = [this.currentLocalDescription, this.pendingLocalDescription]
+    this.#fragmentsToReplace = new Set(descriptions.flatMap((description) => fragmentOf(description) ?? []))
+    this.#update()
+  }
+
+  setLocalDescription(): Promise<void> {
+    return this.#operate('setLocalDescription', () => {
+      if (this.signalingState === 'have-remote-offer') return this.#conclude(this.#makeAnswer(), this.pendingRemoteDescription)
+      const offer = this.#makeOffer()
+      this.pendingLocalDescription = offer
+      this.signalingState = 'have-local-offer'
+    })
+  }
+
+  setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    return this.#operate('setRemoteDescription', () => {
+      if (!description.sdp?.startsWith('v=0')) throw new DOMException('No session description.', 'OperationError')
+      if (description.type === 'answer') {
+        if (this.signalingState !== 'have-local-offer') throw new DOMException('No offer is pending.', 'InvalidStateError')
+        return this.#conclude(this.pendingLocalDescription, description)
+      }
+      if (this.signalingState === 'have-local-offer') this.#rollBack()
+      this.pendingRemoteDescription = description
+      this.signalingState = 'have-remote-offer'
+      this.#associate(description)
+    })
+  }
+
+  addIceCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+    return this.#operate('addIceCandidate', () => {
+      if (this.remoteDescription === null) throw new DOMException('There is no remote description.', 'InvalidStateError')
+      const known = [this.currentRemoteDescription, this.pendingRemoteDescription].map(fragmentOf)
+      const fragment = candidate.usernameFragment ?? undefined
+      if (fragment !== undefined && !known.includes(fragment)) throw new DOMException('An unknown ufrag.', 'OperationError')
+      this.candidates.push(candidate)
+    })
+  }
+
+  close(): void {
+    this.signalingState = 'closed'
+    this.connectionState = 'closed'
+    for (const channel of this.channels) channel.readyState = 'closed'
+  }
+
+  /** Refuses the next operation of a kind. */
+  refuse(operation: Operation, error: unknown): void {
+    this.#refusals.set(operation, error)
+  }
+
+  /** Finds a candidate of the local description. */
+  gather(): void {
+    const usernameFragment = fragmentOf(this.localDescription)
+    if (usernameFragment === undefined || this.signalingState === 'closed') return
+    const candidate = { candidate: 'candidate:1', sdpMid: '0', usernameFragment }
+    this.#dispatch('icecandidate', { candidate: { ...candidate, toJSON: () => candidate } })
+  }
+
+  /** Has found every candidate. */
+  gathered(): void {
+    this.#dispatch('icecandidate', { candidate: null })
+  }
+
+  become(state: RTCPeerConnectionState): void {
+    this.connectionState = state
+    this.#dispatch('connectionstatechange', {})
+  }
+
+  /** The other side sends a track. */
+  bring(track: FakeTrack, streams: readonly object[]): void {
+    this.#dispatch('track', { track, streams })
+  }
+
+  /** The other side opens a channel. */
+  offerChannel(channel: FakeDataChannel): void {
+    this.#dispatch('datachannel', { channel })
+  }
+
+  failAtTurn(errorCode: number): void {
+    this.#dispatch('icecandidateerror', { errorCode, url: 'turn:turn.example.org' })
+  }
+
+  #dispatch(type: string, fields: object): void {
+    this.dispatchEvent(Object.assign(new Event(type), fields))
+  }
+
+  #checkOpen(): void {
+    if (this.signalingState === 'closed') throw new DOMException('The connection is closed.', 'InvalidStateError')
+  }
+
+  /** The operations chain: one after the other; what a closed connection was still doing never ends. */
+  #operate(operation: Operation, run: () => void): Promise<void> {
+    if (this.signalingState === 'closed') return Promise.reject(new DOMException('It is closed.', 'InvalidStateError'))
+    this.#queued += 1
+    const result = this.#tail.then(async () => {
+      await this.delay()
+      if (this.signalingState === 'closed') return new Promise<void>(() => undefined)
+      const refusal = this.#refusals.get(operation)
+      if (this.#refusals.delete(operation)) throw refusal
+      run()
+    })
+    this.#tail = result.then(
+      () => this.#idle(),
+      () => this.#idle(),
+    )
+    return result
+  }
+
+  #idle(): void {
+    this.#queued -= 1
+    if (this.#queued > 0 || !this.#updateWhenIdle) return
+    this.#updateWhenIdle = false
+    this.#update()
+  }
+
+  /** WebRTC 1.0, section 4.7.3: update the negotiation-needed flag. */
+  #update(): void {
+    if (this.#queued > 0) {
+      this.#updateWhenIdle = true
+      return
+    }
+    void inATask(() => {
+      if (this.signalingState === 'closed') return
+      if (this.#queued > 0) {
+        this.#updateWhenIdle = true
+        return
+      }
+      if (this.signalingState !== 'stable') return
+      const before = this.#needed
+      this.#needed = this.#isNeeded()
+      if (this.#needed && !before) this.#dispatch('negotiationneeded', {})
+    })
+  }
+
+  #isNeeded(): boolean {
+    const fragment = fragmentOf(this.currentLocalDescription)
+    if (fragment !== undefined && this.#fragmentsToReplace.has(fragment)) return true
+    return this.#sections.some((section) => section.mid === undefined || section.agreed !== directionOf(section))
+  }
+
+  #makeOffer(): RTCSessionDescriptionInit {
+    for (const section of this.#sections.filter(({ mid }) => mid === undefined)) {
+      section.mid = Math.max(-1, ...this.#sections.map(({ mid }) => mid ?? -1)) + 1
+      this.#unsettled.push(section)
+    }
+    const current = fragmentOf(this.currentLocalDescription)
+    const fresh = current === undefined || this.#fragmentsToReplace.has(current)
+    return this.#describe('offer', this.#sections, fresh ? this.#newFragment() : current)
+  }
+
+  #makeAnswer(): RTCSessionDescriptionInit {
+    const offered = sectionsOf(this.pendingRemoteDescription)
+    const sections = this.#sections.filter(({ mid }) => offered.some((line) => line.mid === mid))
+    const current = fragmentOf(this.currentLocalDescription)
+    const restarts = fragmentOf(this.pendingRemoteDescription) !== fragmentOf(this.currentRemoteDescription)
+    return this.#describe('answer', sections, current === undefined || restarts ? this.#newFragment() : current)
+  }
+
+  #newFragment(): string {
+    return `${this.name}u${++this.#fragments}`
+  }
+
+  #describe(type: 'offer' | 'answer', sections: readonly Section[], fragment: string): RTCSessionDescriptionInit {
+    const lines = sections.map((section) => `m=${section.kind} ${section.mid} ${directionOf(section)}`)
+    return {
+      type,
+      sdp: `${['v=0', `o=${this.name} ${++this.#descriptions}`, `a=ice-ufrag:${fragment}`, ...lines].join('\r\n')}\r\n`,
+    }
+  }
+
+  #conclude(local: RTCSessionDescriptionInit | null, remote: RTCSessionDescriptionInit | null): void {
+    this.currentLocalDescription = local
+    this.currentRemoteDescription = remote
+    this.pendingLocalDescription = null
+    this.pendingRemoteDescription = null
+    this.#unsettled = []
+    const own = sectionsOf(local)
+    for (const section of this.#sections) section.agreed = own.find(({ mid }) => mid === section.mid)?.direction ?? section.agreed
+    const fragment = fragmentOf(local)
+    if (fragment !== undefined && !this.#fragmentsToReplace.has(fragment)) this.#fragmentsToReplace.clear()
+    this.#stable()
+  }
+
+  #rollBack(): void {
+    this.pendingLocalDescription = null
+    for (const section of this.#unsettled.splice(0)) section.mid = undefined
+    this.#stable()
+  }
+
+  #stable(): void {
+    this.signalingState = 'stable'
+    this.#needed = false
+    this.#update()
+  }
+
+  /** Finds or makes a section for each one of an offer. */
+  #associate(offer: RTCSessionDescriptionInit): void {
+    for (const { mid, kind } of sectionsOf(offer)) {
+      if (this.#sections.some((section) => section.mid === mid)) continue
+      const application = this.#sections.find((section) => section.kind === 'application')
+      if (kind !== 'application') {
+        const transceiver = this.#newTransceiver(kind === 'audio' ? 'audio' : 'video', 'recvonly')
+        this.#sections.push({ kind, mid, agreed: undefined, transceiver })
+      } else if (application === undefined) {
+        this.#addApplication().mid = mid
+      } else {
+        application.mid = mid
+      }
+    }
+  }
+
+  #addApplication(): Section {
+    const section: Section = { kind: 'application', mid: undefined, agreed: undefined, transceiver: undefined }
+    this.#sections.push(section)
+    return section
+  }
+
+  #newTransceiver(kind: 'audio' | 'video', direction: RTCRtpTransceiverDirection): FakeTransceiver {
+    const replacing = async (): Promise<void> => {
+      const refusal = this.#refusals.get('replaceTrack')
+      if (this.#refusals.delete('replaceTrack')) throw refusal
+    }
+    return new FakeTransceiver(kind, direction, () => this.#update(), replacing)
+  }
+}
+
+/** A transceiver: a section of audio or video. */
+export class FakeTransceiver {
+  readonly receiver: { readonly track: FakeTrack }
+  readonly sender: FakeSender
+  readonly currentDirection: RTCRtpTransceiverDirection | null = null
+  readonly #changed: () => void
+  #direction: RTCRtpTransceiverDirection
+
+  constructor(
+    kind: 'audio' | 'video',
+    direction: RTCRtpTransceiverDirection,
+    changed: () => void,
+    replacing: () => Promise<void>,
+  ) {
+    this.receiver = { track: new FakeTrack(kind) }
+    this.sender = new FakeSender(replacing)
+    this.#direction = direction
+    this.#changed = changed
+  }
+
+  get direction(): RTCRtpTransceiverDirection {
+    return this.#direction
+  }
+
+  set direction(direction: RTCRtpTransceiverDirection) {
+    this.#direction = direction
+    this.#changed()
+  }
+}
+
+/** What a transceiver sends. */
+export class FakeSender {
+  track: FakeTrack | null = null
+  streams: readonly object[] = []
+  readonly #replacing: () => Promise<void>
+
+  constructor(replacing: () => Promise<void>) {
+    this.#replacing = replacing
+  }
+
+  async replaceTrack(track: FakeTrack | null): Promise<void> {
+    await this.#replacing()
+    this.track = track
+  }
+
+  setStreams(...streams: object[]): void {
+    this.streams = streams
+  }
+}
+
+/** A description of somebody else, with the sections that the library lays out. */
+export function sdpOf(fragment: string): string {
+  const lines = ['v=0', `a=ice-ufrag:${fragment}`, 'm=application 0 sendrecv', 'm=audio 1 recvonly', 'm=video 2 recvonly']
+  return `${lines.join('\r\n')}\r\n`
+}
+
+/** The ICE user fragment of a description. */
+export function fragmentOf(description: RTCSessionDescriptionInit | null): string | undefined {
+  return /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? '')?.[1]
+}
+
+function sectionsOf(description: RTCSessionDescriptionInit | null): { kind: string; mid: number; direction: string }[] {
+  return [...(description?.sdp ?? '').matchAll(/^m=(\S+) (\S+) (\S+)/gm)].map(([, kind = '', mid, direction = '']) => {
+    return { kind, mid: Number(mid), direction }
+  })
+}
+
+function directionOf({ transceiver }: Section): string {
+  return transceiver?.direction ?? 'sendrecv'
+}
+
+async function inATask(run: () => void): Promise<void> {
+  for (let turn = 0; turn < TASK_TURNS; turn += 1) await Promise.resolve()
+  run()
+}

@@ -1,0 +1,41 @@
+/** A data channel that carries what the test says. */
+
+/** One end of a channel. */
+export class FakeDataChannel extends EventTarget {
+  readonly label: string
+  readonly init: RTCDataChannelInit
+  readyState: RTCDataChannelState = 'connecting'
+  binaryType: BinaryType = 'blob'
+  readonly sent: unknown[] = []
+  /** The largest message that it takes. */
+  maxSize = 262_144
+
+  constructor(label: string, init: RTCDataChannelInit = {}) {
+    super()
+    this.label = label
+    this.init = init
+  }
+
+  asBrowsers(): RTCDataChannel {
+    return this as unknown as RTCDataChannel
+  }
+
+  send(data: unknown): void {
+    if (typeof data === 'string' && data.length > this.maxSize) throw new TypeError('The message is too large.')
+    this.sent.push(data)
+  }
+
+  open(): void {
+    this.readyState = 'open'
+    this.dispatchEvent(new Event('open'))
+  }
+
+  hear(data: unknown): void {
+    this.dispatchEvent(new MessageEvent('message', { data }))
+  }
+
+  end(): void {
+    this.readyState = 'closed'
+    this.dispatchEvent(new Event('close'))
+  }
+}

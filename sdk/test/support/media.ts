@@ -1,0 +1,57 @@
+/** Tracks and streams, for a Node that has none. */
+
+/** A track. */
+export class FakeTrack extends EventTarget {
+  readonly kind: 'audio' | 'video'
+  stopped = false
+
+  constructor(kind: 'audio' | 'video') {
+    super()
+    this.kind = kind
+  }
+
+  stop(): void {
+    this.stopped = true
+  }
+
+  /** What happens when a camera is unplugged. */
+  end(): void {
+    this.dispatchEvent(new Event('ended'))
+  }
+
+  asBrowsers(): MediaStreamTrack {
+    return this as unknown as MediaStreamTrack
+  }
+}
+
+/** A stream. */
+export class FakeStream extends EventTarget {
+  #tracks: FakeTrack[]
+
+  constructor(tracks: FakeTrack[] = []) {
+    super()
+    this.#tracks = [...tracks]
+  }
+
+  getTracks(): FakeTrack[] {
+    return [...this.#tracks]
+  }
+
+  /** The other side takes a track away. */
+  lose(track: FakeTrack): void {
+    this.#tracks = this.#tracks.filter((other) => other !== track)
+    this.dispatchEvent(Object.assign(new Event('removetrack'), { track }))
+  }
+
+  asBrowsers(): MediaStream {
+    return this as unknown as MediaStream
+  }
+}
+
+// The library asks `instanceof`, as any code on a page would.
+Object.assign(globalThis, { MediaStream: FakeStream, MediaStreamTrack: FakeTrack })
+
+/** Tracks of a kind. */
+export function tracks(kind: 'audio' | 'video', count: number): FakeTrack[] {
+  return Array.from({ length: count }, () => new FakeTrack(kind))
+}

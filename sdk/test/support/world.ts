@@ -1,0 +1,51 @@
+/** Everything that the library takes from the world around it, in the test's hands. */
+
+import type { Environment } from '../../src/environment.ts'
+import { FakeClock } from './clock.ts'
+import { FakePeerConnection } from './connection.ts'
+import { FakeServer } from './server.ts'
+
+/** A browser page. */
+export interface World {
+  readonly clock: FakeClock
+  readonly server: FakeServer
+  /** Every connection that was made, oldest first. */
+  readonly connections: FakePeerConnection[]
+  /** The lines for the developer. */
+  readonly warnings: string[]
+  readonly environment: Environment
+  /** Whether somebody wants to know when the page goes. */
+  watched(): boolean
+  /** The page goes away. */
+  hidePage(): void
+}
+
+/** A page on which nothing has happened yet. Chance always says the same. */
+export function newWorld(changes: Partial<Environment> = {}): World {
+  const clock = new FakeClock()
+  const server = new FakeServer()
+  const connections: FakePeerConnection[] = []
+  const warnings: string[] = []
+  let leaving: (() => void) | undefined
+  const environment: Environment = {
+    clock,
+    random: () => 0.5,
+    openSocket: server.openSocket,
+    fetch: server.fetch,
+    createConnection: (configuration) => {
+      const connection = new FakePeerConnection(configuration)
+      connections.push(connection)
+      return connection.asBrowsers()
+    },
+    getUserMedia: undefined,
+    onPageHide: (listener) => {
+      leaving = listener
+      return () => {
+        leaving = undefined
+      }
+    },
+    warn: (line) => warnings.push(line),
+    ...changes,
+  }
+  return { clock, server, connections, warnings, environment, watched: () => leaving !== undefined, hidePage: () => leaving?.() }
+}
