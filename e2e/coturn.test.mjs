@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import WebSocket from 'ws';
-import { built, startAldis, temporaryFolder } from './lib/aldis.mjs';
+import { built, startAldis } from './lib/aldis.mjs';
+import { startCoturn } from './lib/coturn.mjs';
 import { Program } from './lib/program.mjs';
 import { allocate } from './lib/turn.mjs';
 
@@ -13,7 +13,7 @@ const SECRET = 'a-secret-that-only-this-test-knows';
 const KEYS = 'e2e:0123456789abcdef0123456789abcdef';
 
 test('a credential from a welcome opens a relay through which data flows', async (t) => {
-  const turn = await startCoturn(t);
+  const turn = await startCoturn(t, { secret: SECRET });
   const server = await startAldisFor(t, turn);
   const welcome = await enter(t, server, 'alice');
 
@@ -27,7 +27,7 @@ test('a credential from a welcome opens a relay through which data flows', async
 });
 
 test('an expired credential is refused', async (t) => {
-  const turn = await startCoturn(t);
+  const turn = await startCoturn(t, { secret: SECRET });
   const server = await startAldisFor(t, turn);
   const [fresh] = (await enter(t, server, 'alice')).iceServers;
   assert.equal(await allocate(t, turn, fresh), 200);
@@ -40,7 +40,7 @@ test('an expired credential is refused', async (t) => {
 });
 
 test('all sessions of an identity share one quota, and no other identity does', async (t) => {
-  const turn = await startCoturn(t, '--user-quota=2');
+  const turn = await startCoturn(t, { secret: SECRET, flags: ['--user-quota=2'] });
   const server = await startAldisFor(t, turn);
   const [first] = (await enter(t, server, 'alice')).iceServers;
   const [second] = (await enter(t, server, 'alice')).iceServers;
@@ -54,39 +54,8 @@ test('all sessions of an identity share one quota, and no other identity does', 
   assert.equal(await allocate(t, turn, other), 200, 'the first of another');
 });
 
-let started = 0;
-
-/** coturn takes no port 0. But each one has a loopback address to itself, so the usual port is free whatever else runs here. */
-async function startCoturn(t, ...more) {
-  const host = `127.${64 + ((process.pid >> 8) % 64)}.${process.pid % 256}.${++started}`;
-  const port = 3478;
-  const folder = await temporaryFolder(t);
-  const program = new Program(t, 'turnserver', [
-    '-n', // no configuration file
-    `--listening-ip=${host}`,
-    `--relay-ip=${host}`,
-    `--listening-port=${port}`,
-    '--realm=aldis.test',
-    '--use-auth-secret',
-    `--static-auth-secret=${SECRET}`,
-    '--allow-loopback-peers',
-    '--no-cli',
-    '--no-dtls',
-    '--no-tls',
-    '--log-file=stdout',
-    '--pidfile=',
-    '--simple-log',
-    `--userdb=${join(folder, 'turndb')}`,
-    '--verbose', // else it does not say when it listens
-    ...more,
-  ]);
-  await program.says(/UDP listener opened/);
-  return { host, port };
-}
-
-function startAldisFor(t, { host, port }) {
-  const env = { ALDIS_AUTH_KEYS: KEYS, ALDIS_TURN_URLS: `turn:${host}:${port}`, ALDIS_TURN_SECRET: SECRET };
-  return startAldis(t, 'serve', env);
+function startAldisFor(t, { env }) {
+  return startAldis(t, 'serve', { ALDIS_AUTH_KEYS: KEYS, ...env });
 }
 
 /** Joins a room, for the length of the test, and returns the welcome. */

@@ -5,8 +5,9 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { ROOT, startAldis } from './lib/aldis.mjs';
-import { FAKE_DEVICES, NO_DEVICES, openTab } from './lib/chromium.mjs';
-import { within } from './lib/within.mjs';
+import { openTab } from './lib/chromium.mjs';
+import { chat, connected, enter, status } from './lib/raw-page.mjs';
+import { FAKE_DEVICES, NO_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
 
 const OUT = join(ROOT, 'e2e/out');
 before(() => mkdir(OUT, { recursive: true }));
@@ -91,7 +92,7 @@ test('what the server refuses is said in its words', async (t) => {
   const [first, second] = [await openTab(t, 'first', NO_DEVICES), await openTab(t, 'second', NO_DEVICES)];
   await enter(first, port, 'alone');
   await enter(second, port, 'did not let us in. The room has 1 peer');
-  await second.page.goto(`http://localhost:${port}/?room=no%20room`);
+  await second.page.goto(`http://localhost:${port}/raw?room=no%20room`);
   await status(second, 'gave no token. The query\'s `room`');
   await second.page.screenshot({ path: join(OUT, 'refused.png') });
 });
@@ -110,50 +111,9 @@ test('localhost answers under each of its names', async (t) => {
   }
 });
 
-/** Opens the page and waits until its status holds `words`. */
-async function enter(tab, port, words) {
-  await tab.page.goto(`http://localhost:${port}/?room=e2e`);
-  await status(tab, words);
-}
-
-async function status(tab, words) {
-  await tab.page.locator('#status', { hasText: words }).waitFor();
-}
-
-/** Waits until the page shows `count` connected peers. */
-async function connected(tab, count) {
-  await tab.page.locator('figcaption', { hasText: /: connected$/ }).nth(count - 1).waitFor();
-}
-
-/** Waits until this many bytes of audio and frames of video have come from some peer, and returns how many it were. */
-function receives(tab, atLeast) {
-  const got = tab.page.evaluate(async (atLeast) => {
-    for (;;) {
-      const reports = await Promise.all(window.connections.map((connection) => connection.getStats()));
-      const inbound = reports.flatMap((report) => [...report.values()]).filter(({ type }) => type === 'inbound-rtp');
-      const most = (kind, what) => Math.max(0, ...inbound.filter((rtp) => rtp.kind === kind).map((rtp) => rtp[what] ?? 0));
-      const got = { audio: most('audio', 'bytesReceived'), video: most('video', 'framesDecoded') };
-      if (got.audio >= atLeast.audio && got.video >= atLeast.video) return got;
-      await new Promise(requestAnimationFrame);
-    }
-  }, atLeast);
-  return within(30_000, `${JSON.stringify(atLeast)} at ${tab.name}`, got);
-}
-
 async function statistic(tab, type) {
   return tab.page.evaluate(async (type) => {
     const report = await window.connections[0].getStats();
     return [...report.values()].find((entry) => entry.type === type);
   }, type);
-}
-
-/** Says something in one tab and waits until all the others show it. */
-async function chat(from, text, ...others) {
-  await from.page.fill('input', text);
-  await from.page.click('button');
-  await Promise.all(others.map(({ page }) => page.locator('#lines li', { hasText: text }).waitFor()));
-}
-
-function assertQuiet(...tabs) {
-  assert.deepEqual(tabs.flatMap((tab) => tab.complaints), []);
 }

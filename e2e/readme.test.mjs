@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT, startAldis } from './lib/aldis.mjs';
-import { NO_DEVICES, openTab } from './lib/chromium.mjs';
+import { openTab } from './lib/chromium.mjs';
+import { NO_DEVICES } from './lib/tab.mjs';
 
 test('the ten lines of the README connect two pages of another port', async (t) => {
   const { port } = await startAldis(t, 'dev');

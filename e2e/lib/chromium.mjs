@@ -1,8 +1,10 @@
 import pw from 'playwright-core';
+import { FAKE_DEVICES, PATIENCE_MS, newTab } from './tab.mjs';
 
 /**
- * Nothing leaves this machine, and nothing but loopback is needed. Chromium offers loopback addresses only with the flag below,
- * and only to pages that may use the camera: so even a browser without one is given the permission.
+ * Nothing but a word to the local router about multicast leaves this machine, and nothing but loopback is needed. Chromium offers
+ * loopback addresses only with the flag below, and only to pages that may use the camera: so even a browser without one is given the
+ * permission.
  */
 const ARGS = [
   '--allow-loopback-in-peer-connection',
@@ -13,37 +15,19 @@ const ARGS = [
   '--disable-gpu',
   '--disable-quic',
   '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.*, EXCLUDE [::1]', // else it looks for its makers
   '--no-first-run',
   '--no-pings',
   '--no-sandbox', // it cannot start as root, which is who runs the tests in CI
 ];
 
-export const FAKE_DEVICES = ['--use-fake-device-for-media-stream'];
-export const NO_DEVICES = [];
-
-/** A tab in a browser process of its own, for the length of the test `t`. */
+/** A tab in a Chromium process of its own, for the length of the test `t`. */
 export async function openTab(t, name, devices, { prepare } = {}) {
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await pw.chromium.launch({ executablePath, args: [...ARGS, ...devices], timeout: 60_000 });
+  const browser = await pw.chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: devices === FAKE_DEVICES ? [...ARGS, '--use-fake-device-for-media-stream'] : ARGS,
+    timeout: PATIENCE_MS,
+  });
   t.after(() => browser.close());
-  const context = await browser.newContext({ permissions: ['camera', 'microphone'], viewport: { width: 900, height: 800 } });
-  context.setDefaultTimeout(30_000);
-  const page = await context.newPage();
-  const tab = { name, page, complaints: [] };
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) tab.complaints.push(`${name}: ${message.text()}`);
-  });
-  page.on('pageerror', (error) => tab.complaints.push(`${name}: ${error.stack}`));
-  // A way to the connections' statistics that asks nothing of the page.
-  await page.addInitScript(() => {
-    window.connections = [];
-    window.RTCPeerConnection = class extends RTCPeerConnection {
-      constructor(...args) {
-        super(...args);
-        window.connections.push(this);
-      }
-    };
-  });
-  if (prepare) await page.addInitScript(prepare);
-  return tab;
+  return newTab(name, browser, { permissions: ['camera', 'microphone'] }, prepare);
 }

@@ -1,4 +1,4 @@
-//! For development: the page at `/`, and tokens for whoever asks from this machine.
+//! For development: the demo at `/`, and tokens for whoever asks from this machine.
 //!
 //! Handing out tokens is safe only to pages that this server gave out itself. So `/dev/token` looks at `Host`, against a page of
 //! another site that made its name point to this machine, and at `Origin`, against a page of another site that simply asks.
@@ -11,17 +11,36 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderMap, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::problem::Problem;
+use super::{
+    assets::{self, Asset},
+    problem::Problem,
+};
 use crate::{auth::NewToken, node::Node};
 
-/// The page: the example that the documentation shows.
-const PAGE: &str = include_str!("../../../../examples/raw/index.html");
+/// The demo, whose files a browser gets as they are in `web/demo`, and the page without an SDK.
+const PAGES: &[Asset] = &[
+    Asset { path: "/", body: include_str!("../../../../web/demo/index.html") },
+    Asset { path: "/demo/chat.js", body: include_str!("../../../../web/demo/chat.js") },
+    Asset { path: "/demo/dom.js", body: include_str!("../../../../web/demo/dom.js") },
+    Asset { path: "/demo/lobby.js", body: include_str!("../../../../web/demo/lobby.js") },
+    Asset { path: "/demo/main.js", body: include_str!("../../../../web/demo/main.js") },
+    Asset { path: "/demo/marks.js", body: include_str!("../../../../web/demo/marks.js") },
+    Asset { path: "/demo/media.js", body: include_str!("../../../../web/demo/media.js") },
+    Asset { path: "/demo/network.js", body: include_str!("../../../../web/demo/network.js") },
+    Asset { path: "/demo/notice.js", body: include_str!("../../../../web/demo/notice.js") },
+    Asset { path: "/demo/screen.js", body: include_str!("../../../../web/demo/screen.js") },
+    Asset { path: "/demo/stage.js", body: include_str!("../../../../web/demo/stage.js") },
+    Asset { path: "/demo/status.js", body: include_str!("../../../../web/demo/status.js") },
+    Asset { path: "/demo/style.css", body: include_str!("../../../../web/demo/style.css") },
+    Asset { path: "/demo/timeline.js", body: include_str!("../../../../web/demo/timeline.js") },
+    Asset { path: "/raw", body: include_str!("../../../../examples/raw/index.html") },
+];
 
 /// How long a development token lives.
 const TOKEN_TTL: Duration = Duration::from_secs(3_600);
@@ -39,9 +58,9 @@ pub fn router(dev: Arc<Dev>) -> Router {
     // A page on another port of this machine, as of a bundler, is the developer's own.
     let local = AllowOrigin::predicate(|origin, _| origin.to_str().is_ok_and(is_local_origin));
     Router::new()
-        .route("/", get(|| async { Html(PAGE) }))
         .route("/dev/token", get(token))
         .layer(CorsLayer::new().allow_origin(local))
+        .merge(assets::router(PAGES))
         .with_state(dev)
 }
 

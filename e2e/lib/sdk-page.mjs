@@ -1,0 +1,71 @@
+import { within } from './within.mjs';
+import { PATIENCE_MS } from './tab.mjs';
+
+/**
+ * Opens an almost empty page of the server on `port` and joins a room there, with what a page would pass to `joinRoom`; through another
+ * port, if `via` is one. What the room tells is kept: `window.log` has the events, `window.room` is the room. `window.wire` holds back
+ * what the server says.
+ */
+export async function join(tab, port, { room = 'demo', identity = tab.name, via = port, publish, ...options } = {}) {
+  await tab.page.route('**/favicon.ico', (route) => route.fulfill({ status: 204 }));
+  // A page that the test itself made up would be one from nowhere, which Chromium does not let near this machine.
+  await tab.page.goto(`http://localhost:${port}/livez`);
+  await tab.page.evaluate(enter, { url: `http://localhost:${via}`, room, identity, publish, options });
+  return tab;
+}
+
+async function enter({ url, room, identity, publish, options }) {
+  const { joinRoom, openWebSocket } = await import('/sdk.js');
+  window.log = [];
+  window.texts = [];
+  window.wire = { held: undefined };
+  const openSocket = (url, protocols, events) => {
+    const hear = (data) => (window.wire.held ? window.wire.held.push(() => events.onMessage(data)) : events.onMessage(data));
+    return openWebSocket(url, protocols, { ...events, onMessage: hear });
+  };
+  const ask = async () => (await (await fetch(`/dev/token?${new URLSearchParams({ room, identity })}`)).json()).token;
+  window.room = await joinRoom(url, { room, token: ask, environment: { openSocket }, ...options });
+  const names = ['status', 'peer-joined', 'peer-left', 'peer-updated', 'peer-state', 'track', 'track-removed', 'negotiation', 'error'];
+  for (const name of names) window.room.on(name, (event) => window.log.push({ name, ...event }));
+  window.chat = window.room.channel('chat');
+  window.chat.on('message', ({ data, from }) => window.texts.push(`${from.identity}: ${data}`));
+  if (publish) await window.room.publish(publish);
+}
+
+/** Keeps back what the server says, or lets it all through again. */
+export const hold = (tab) => tab.page.evaluate(() => void (window.wire.held = []));
+export const release = (tab) =>
+  tab.page.evaluate(() => {
+    const { held } = window.wire;
+    window.wire.held = undefined;
+    for (const hear of held) hear();
+  });
+
+/** Waits until a function of the page says yes. */
+export async function until(tab, what, condition, argument) {
+  await within(PATIENCE_MS, `${what} at ${tab.name}`, tab.page.waitForFunction(condition, argument, { polling: 50, timeout: 0 }));
+}
+
+/** Waits until the page has so many peers and is connected to all of them. */
+export const connected = (tab, peers) =>
+  until(tab, `${peers} connected peers`, (peers) => {
+    const states = [...window.room.peers.values()].map((peer) => peer.state);
+    return states.length === peers && states.every((state) => state === 'connected');
+  }, peers);
+
+/** Writes from one page to others over the channel of the name `chat`, and waits until they have it. */
+export async function chat(from, text, ...others) {
+  const identity = await from.page.evaluate(() => window.room.me.identity);
+  const reached = (count) => window.chat.peers.length >= count;
+  await until(from, `a channel to ${others.length} peers`, reached, others.length);
+  await from.page.evaluate((text) => void window.chat.send(text), text);
+  for (const tab of others) await until(tab, text, (line) => window.texts.includes(line), `${identity}: ${text}`);
+}
+
+/** How often the page took a step of negotiation. */
+export const steps = (tab, step) =>
+  tab.page.evaluate((step) => window.log.filter((event) => event.name === 'negotiation' && event.step === step).length, step);
+
+/** Calls `run` in the page, where `peer` is the one other peer. */
+export const withPeer = (tab, run, argument) =>
+  tab.page.evaluate(`(${run})([...window.room.peers.values()][0], ${JSON.stringify(argument ?? null)})`);
