@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use aldis_protocol::Limits;
 use aws_lc_rs::rand;
+use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission, auth::Verifier, bell::Bell, clock::Clock, config::Origins, driver::Driver, ice::IceSource,
-    telemetry::metrics::Metrics,
+    telemetry::metrics::Metrics, throttle::Throttle,
 };
 
 /// How long a draining node waits between turning unready and sending its clients elsewhere, in milliseconds: load balancers need
@@ -29,6 +30,8 @@ pub struct Node {
     pub ice: IceSource,
     /// Whose pages may connect.
     pub origins: Origins,
+    /// How long failed authentications wait.
+    pub throttle: Mutex<Throttle>,
     /// The counts.
     pub admission: Arc<Admission>,
     /// The metrics.

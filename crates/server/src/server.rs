@@ -5,6 +5,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aldis_protocol::NodeId;
+use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,6 +22,7 @@ use crate::{
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
+    throttle::Throttle,
 };
 
 /// What a server is for.
@@ -153,6 +155,7 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),
+        throttle: Mutex::new(Throttle::new(&limits)),
         admission: Arc::new(Admission::default()),
         limits,
         metrics,

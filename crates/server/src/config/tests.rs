@@ -179,6 +179,10 @@ fn values_that_contradict_each_other_are_refused() {
             &[("ALDIS_LIMITS_OUTBOUND_BYTES", "300000")],
             "limits.outbound_bytes (from ALDIS_LIMITS_OUTBOUND_BYTES): 300000 is less than limits.welcome_bytes and",
         ),
+        (
+            &[("ALDIS_LIMITS_AUTH_DELAY_MS", "6000")],
+            "limits.auth_delay_ms (from ALDIS_LIMITS_AUTH_DELAY_MS): 6000 is more",
+        ),
         (&[("ALDIS_LIMITS_RESUME_WINDOW_MS", "200000")], "limits.resume_token_ms: 300000 is less than"),
         (
             &[("ALDIS_AUTH_ALLOW_PATTERNS", "b")],

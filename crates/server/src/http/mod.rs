@@ -5,6 +5,8 @@
 //! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
+//!
+//! [`remote`] is who asks.
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use crate::{config::Origins, node::Node};
 pub mod dev;
 pub mod ops;
 pub mod problem;
+pub mod remote;
 pub mod signal;
 
 use problem::Problem;

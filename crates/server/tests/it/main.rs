@@ -20,4 +20,5 @@ mod restart;
 mod resume;
 mod sizes;
 mod slow_reader;
+mod throttle;
 mod tidy;
