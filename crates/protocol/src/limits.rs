@@ -41,7 +41,7 @@ macro_rules! for_each_limit {
             connections_per_identity = 20, "an_identity_has_so_many_connections", "Most connections of one identity on the node.";
             unauthenticated_per_address = 200, "an_address_has_so_many_unauthenticated_connections", "Most connections of one IPv4 address or IPv6 /64 that have not shown a valid token.";
             auth_failures_free = 10, "a_failing_attempt_waits_while_a_valid_token_is_served", "Failed authentications of one address that are answered at once.";
-            auth_failures_tracked = 10_000, "the_table_is_bounded_and_the_oldest_go_first", "Most addresses whose failed authentications are remembered.";
+            auth_failures_tracked = 10_000, "the_failures_of_only_so_many_addresses_are_remembered", "Most addresses whose failed authentications are remembered.";
             parked_messages = 64, "a_full_parking_is_queue_full", "Most messages kept for a peer that is away.";
             parked_bytes = 65_536, "a_full_parking_is_queue_full", "Most bytes kept for a peer that is away.";
             outbound_bytes = 1_048_576, "a_slow_reader_is_closed_with_4420", "Most bytes queued for a connection that does not read.";

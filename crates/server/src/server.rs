@@ -2,7 +2,12 @@
 //!
 //! Every task belongs to the [`Server`]: dropping it stops them all.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use aldis_protocol::NodeId;
 use parking_lot::Mutex;
@@ -155,6 +160,8 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        unlisted_proxy: Once::new(),
         throttle: Mutex::new(Throttle::new(&limits)),
         admission: Arc::new(Admission::default()),
         limits,

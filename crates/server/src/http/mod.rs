@@ -6,7 +6,7 @@
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
-//! [`remote`] is who asks.
+//! [`remote`] is who asks, and [`forwarded`] what proxies say of that.
 
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::{config::Origins, node::Node};
 
 pub mod dev;
+pub mod forwarded;
 pub mod ops;
 pub mod problem;
 pub mod remote;

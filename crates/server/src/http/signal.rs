@@ -78,7 +78,7 @@ pub async fn endpoint(
     } else {
         None
     };
-    let caller = remote.caller();
+    let caller = remote.caller(&node, request.headers());
     let offered = handshake::offered(request.headers());
     let dialect = if offered.v1 { Dialect::V1 } else { Dialect::Raw };
     // In one statement: what borrows the request must be gone before anything is waited for.

@@ -14,6 +14,7 @@ mod handshake;
 mod ice;
 mod probe;
 mod process;
+mod proxies;
 mod rates;
 mod raw;
 mod restart;
