@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use aldis_protocol::{ErrorCode, WireError};
 use axum::{
-    Router,
+    Extension, Router,
+    body::Body,
     extract::State,
     http::{HeaderValue, Method, Request, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{any, get},
 };
@@ -48,7 +49,13 @@ pub fn development(node: Arc<Node>, ops: Ops, dev: Arc<dev::Dev>) -> Router {
 
 /// The operator's endpoints alone.
 pub fn admin(node: Arc<Node>) -> Router {
-    finish(operator(), node)
+    finish(operator().layer(from_fn(recognise)), node)
+}
+
+/// Whoever reaches the operator's own listener is no stranger: its connections, which it keeps, take no place from clients.
+async fn recognise(Extension(remote): Extension<remote::Remote>, request: Request<Body>, next: Next) -> Response {
+    remote.recognise();
+    next.run(request).await
 }
 
 /// Where the operator's endpoints are.
@@ -77,7 +84,7 @@ fn finish(router: Router<Arc<Node>>, node: Arc<Node>) -> Router {
 }
 
 /// Counts what is refused before there is a connection.
-async fn count_refusals(State(node): State<Arc<Node>>, request: Request<axum::body::Body>, next: Next) -> Response {
+async fn count_refusals(State(node): State<Arc<Node>>, request: Request<Body>, next: Next) -> Response {
     let response = next.run(request).await;
     if let Some(code) = response.extensions().get::<ErrorCode>() {
         node.metrics.refused(*code);

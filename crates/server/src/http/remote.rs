@@ -77,6 +77,13 @@ impl Remote {
             }
         }
     }
+
+    /// The connection is no stranger's: of the operator.
+    pub(super) fn recognise(&self) {
+        if let Hop::Client(place) = &self.hop {
+            *place.lock() = None;
+        }
+    }
 }
 
 impl Caller {
