@@ -100,7 +100,7 @@ error_codes! {
     RoomFull = "room-full", 409, Closes(C::Full), true, false, "The room has as many peers as it may.", "Try again when somebody has left, or raise `maxPeers`.";
     IdentityTaken = "identity-taken", 409, Closes(C::Full), true, false, "The identity is already in the room and the token says `duplicates: reject`.", "Leave with the other session first, or issue tokens with `duplicates: replace`.";
     ConnectionLimit = "connection-limit", 429, Closes(C::Full), true, false, "The identity has as many connections as it may.", "Close another connection of this identity, or raise `limits.connections_per_identity`.";
-    AddressLimit = "address-limit", 429, Http, true, false, "Too many connections without a valid token from this address.", "Wait until some of them have closed.";
+    AddressLimit = "address-limit", 429, Http, true, false, "Too many connections without a valid token from this address.", "Wait until some of them have closed; if it is the address of a proxy, list that in `trusted_proxies`.";
     ProtocolUnsupported = "protocol-unsupported", 400, Closes(C::Version), false, false, "`hello.protocol` is not a version this server speaks.", "Send `protocol: 1`, or update the server.";
     HelloTimeout = "hello-timeout", 408, Closes(C::Timeout), true, false, "No `hello` came in time.", "Send `hello` as the first message after the connection opens.";
     HeartbeatTimeout = "heartbeat-timeout", 408, Closes(C::Timeout), true, false, "The connection did not answer a ping.", "Connect again and resume.";

@@ -40,6 +40,8 @@ macro_rules! for_each_limit {
             connections = 100_000, "a_full_node_answers_503", "Most connections of the node.";
             connections_per_identity = 20, "an_identity_has_so_many_connections", "Most connections of one identity on the node.";
             unauthenticated_per_address = 200, "an_address_has_so_many_unauthenticated_connections", "Most connections of one IPv4 address or IPv6 /64 that have not shown a valid token.";
+            auth_failures_free = 10, "a_failing_attempt_waits_while_a_valid_token_is_served", "Failed authentications of one address that are answered at once.";
+            auth_failures_tracked = 10_000, "the_failures_of_only_so_many_addresses_are_remembered", "Most addresses whose failed authentications are remembered.";
             parked_messages = 64, "a_full_parking_is_queue_full", "Most messages kept for a peer that is away.";
             parked_bytes = 65_536, "a_full_parking_is_queue_full", "Most bytes kept for a peer that is away.";
             outbound_bytes = 1_048_576, "a_slow_reader_is_closed_with_4420", "Most bytes queued for a connection that does not read.";
@@ -57,6 +59,9 @@ macro_rules! for_each_limit {
             resume_token_ms = 300_000, "an_old_resume_token_starts_a_new_stay", "How long a resume token is valid, ms.";
             resume_renew_ms = 120_000, "a_fresh_resume_token_comes_in_time", "How often a connection gets a fresh resume token, ms.";
             tombstone_ms = 600_000, "a_tombstone_outlives_a_resume_token", "How long the id of a peer that left for good is remembered, ms.";
+            auth_delay_ms = 100, "the_delay_begins_small_and_ends", "How long the answer to the first failed authentication that is not free is held back, ms; each further one doubles it, 0 turns it off.";
+            auth_delay_max_ms = 5_000, "the_delay_begins_small_and_ends", "Longest time that the answer to a failed authentication is held back, ms.";
+            auth_failure_ms = 30_000, "failures_are_forgotten_one_by_one", "How long it takes until one failed authentication of an address is forgotten, ms.";
             receipt_ms = 5_000, "a_receipt_is_settled_in_time", "Time within which a receipt or an error answers a message that asked for one, ms.";
         }
     };

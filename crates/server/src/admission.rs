@@ -123,7 +123,8 @@ impl Drop for Slot {
 }
 
 /// What counts as one address: a provider gives a household a /64, so single IPv6 addresses mean nothing.
-fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

@@ -9,7 +9,7 @@
 //! | [`ws`] | the WebSocket handshake and frames |
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
-//! | [`node`], [`admission`], [`clock`], [`bell`] | what all connections share |
+//! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
 //! | [`telemetry`] | metrics and logs |
 //! | [`mod@bench`] | the load program |
@@ -32,4 +32,5 @@ pub mod serve;
 pub mod server;
 mod sync;
 pub mod telemetry;
+pub mod throttle;
 pub mod ws;

@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::add_extension::AddExtension;
 
-use crate::{config::ListenAddr, http::signal::Remote, node::Node};
+use crate::{config::ListenAddr, http::remote::Remote, node::Node};
 
 /// How many connections may wait to be accepted; the system caps it. With the usual 128, a thousand clients that come at once wait
 /// a second for their SYN to be sent again.

@@ -1,14 +1,22 @@
 //! One server process as its parts see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use aldis_protocol::Limits;
 use aws_lc_rs::rand;
+use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admission::Admission, auth::Verifier, bell::Bell, clock::Clock, config::Origins, driver::Driver, ice::IceSource,
+    admission::Admission,
+    auth::Verifier,
+    bell::Bell,
+    clock::Clock,
+    config::{Origins, TrustedProxies},
+    driver::Driver,
+    ice::IceSource,
     telemetry::metrics::Metrics,
+    throttle::Throttle,
 };
 
 /// How long a draining node waits between turning unready and sending its clients elsewhere, in milliseconds: load balancers need
@@ -29,6 +37,12 @@ pub struct Node {
     pub ice: IceSource,
     /// Whose pages may connect.
     pub origins: Origins,
+    /// Whose word on where a client comes from is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// Done when the operator was told of what seems to be a proxy and is not listed.
+    pub unlisted_proxy: Once,
+    /// How long failed authentications wait.
+    pub throttle: Mutex<Throttle>,
     /// The counts.
     pub admission: Arc<Admission>,
     /// The metrics.

@@ -2,9 +2,15 @@
 //!
 //! Every task belongs to the [`Server`]: dropping it stops them all.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use aldis_protocol::NodeId;
+use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,6 +27,7 @@ use crate::{
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
+    throttle::Throttle,
 };
 
 /// What a server is for.
@@ -153,6 +160,9 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        unlisted_proxy: Once::new(),
+        throttle: Mutex::new(Throttle::new(&limits)),
         admission: Arc::new(Admission::default()),
         limits,
         metrics,

@@ -131,6 +131,33 @@ impl TokenError {
         }
     }
 
+    /// Whether it may be one of many guesses, which are answered ever more slowly.
+    ///
+    /// Whoever shows a token that a key of this server signed was given it by the backend: it does not guess, however late, early or
+    /// wrong the token is, and a clock or a bug at the backend must not slow down everybody behind one address.
+    #[must_use]
+    pub fn is_guess(&self) -> bool {
+        match self {
+            Self::Missing
+            | Self::TooLong { .. }
+            | Self::Malformed(_)
+            | Self::Header { .. }
+            | Self::KidMissing
+            | Self::UnknownKid
+            | Self::WrongAlgorithm { .. }
+            | Self::Signature
+            // Of the header mostly; that of signed claims is a bug which its developer sees at once.
+            | Self::Doubled { .. } => true,
+            Self::Claim { .. }
+            | Self::MetadataTooLarge { .. }
+            | Self::Expired { .. }
+            | Self::NotYet { .. }
+            | Self::TooLongLived { .. }
+            | Self::RoomNeeded { .. }
+            | Self::OtherRoom { .. } => false,
+        }
+    }
+
     /// What to do next, in one sentence.
     #[must_use]
     pub fn hint(&self) -> &'static str {

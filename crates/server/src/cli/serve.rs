@@ -58,7 +58,7 @@ pub(super) struct DevArgs {
 impl DevArgs {
     fn flags(&self) -> Flags {
         let listen = self.port.map(|port| format!("localhost:{port}")).or_else(|| self.listen.clone());
-        Flags { listen, ports_file: self.ports_file.clone(), admin: self.admin.clone(), config: None }
+        Flags { listen, ports_file: self.ports_file.clone(), admin: self.admin.clone(), ..Flags::default() }
     }
 }
 

@@ -27,6 +27,10 @@ pub struct Flags {
     /// Serve /livez, /readyz and /metrics on an address of their own [env: ALDIS_ADMIN].
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
+    /// The proxies whose forwarding headers are believed: addresses and networks, separated by commas
+    /// [env: ALDIS_TRUSTED_PROXIES].
+    #[arg(long, value_name = "LIST")]
+    pub trusted_proxies: Option<String>,
     /// The configuration file, TOML [env: ALDIS_CONFIG_FILE].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -35,7 +39,12 @@ pub struct Flags {
 impl Flags {
     /// As arguments of the tree. `config` is not of the tree: it is read before.
     fn to_args(&self) -> Vec<String> {
-        let flags = [("listen", &self.listen), ("ports-file", &self.ports_file), ("admin", &self.admin)];
+        let flags = [
+            ("listen", &self.listen),
+            ("ports-file", &self.ports_file),
+            ("admin", &self.admin),
+            ("trusted-proxies", &self.trusted_proxies),
+        ];
         let given = flags.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
         std::iter::once("aldis".to_owned()).chain(given).collect()
     }
@@ -51,6 +60,8 @@ pub struct Tree {
     pub(super) ports_file: Option<Raw>,
     #[conf(long, env)]
     pub(super) admin: Option<Raw>,
+    #[conf(long, env)]
+    pub(super) trusted_proxies: Option<Raw>,
     #[conf(env)]
     pub(super) allowed_origins: Option<Raw>,
     #[conf(env)]

@@ -42,10 +42,16 @@ fn range(name: &str) -> RangeInclusive<u64> {
     const GIB: u64 = 1 << 30;
     const MANY: u64 = 1_000_000_000;
     match name {
-        // Nothing can be had of these: no burst, no parking, news at once.
-        "message_burst_per_peer" | "acks_per_second_per_peer" | "message_burst" | "parked_messages" => 0..=MANY,
+        // Nothing can be had of these: no burst, no parking, no failure for free, news and refusals at once.
+        "message_burst_per_peer"
+        | "acks_per_second_per_peer"
+        | "message_burst"
+        | "parked_messages"
+        | "auth_failures_free" => 0..=MANY,
         "parked_bytes" => 0..=GIB,
-        "away_notice_ms" => 0..=DAY_MS,
+        "away_notice_ms" | "auth_delay_ms" => 0..=DAY_MS,
+        // They are kept in two halves.
+        "auth_failures_tracked" => 2..=MANY,
         // hyper refuses to read a head into less.
         "header_bytes" => 8_192..=1 << 20,
         // A token at least has a header, a few claims and a signature.
@@ -100,6 +106,13 @@ fn compare(reader: &mut Reader, limits: &Limits) {
             "outbound_bytes",
             limits.outbound_bytes,
             "else it could never be queued",
+        ),
+        (
+            "auth_delay_ms",
+            limits.auth_delay_ms,
+            "auth_delay_max_ms",
+            limits.auth_delay_max_ms,
+            "it is the shortest of the delays",
         ),
         (
             "resume_renew_ms",

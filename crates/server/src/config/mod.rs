@@ -13,7 +13,7 @@
 //! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
 //! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
 //! | `reader` | what the sections read with, and what `aldis config show` prints |
-//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`] | a section each |
+//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`proxies`] | a section each |
 //! | [`secret`] | [`Secret`] |
 
 use std::{ffi::OsString, path::PathBuf};
@@ -29,6 +29,7 @@ pub mod listen;
 pub mod log;
 pub mod mistake;
 pub mod origins;
+pub mod proxies;
 mod raw;
 mod reader;
 pub mod secret;
@@ -43,6 +44,7 @@ pub use listen::ListenAddr;
 pub use log::{LogConfig, LogFormat};
 pub use mistake::{ConfigError, Mistake, Source};
 pub use origins::Origins;
+pub use proxies::TrustedProxies;
 pub use reader::Row;
 pub use secret::{MIN_SECRET_BYTES, Secret};
 
@@ -75,6 +77,8 @@ pub struct Config {
     pub ports_file: Option<PathBuf>,
     /// `admin`: where `/livez`, `/readyz` and `/metrics` are, if not beside the rest.
     pub admin: Option<ListenAddr>,
+    /// `trusted_proxies`: whose word on where a client comes from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// `[auth]`: who may come in.
     pub auth: AuthConfig,
     /// `cluster_secret`: what resume tokens and TURN pseudonyms are derived from; random at each start where there is none.
@@ -135,6 +139,7 @@ impl Loaded {
         let listen = listen::read(&mut reader, tree.listen, purpose);
         let ports_file = reader.text("ports_file", tree.ports_file).map(PathBuf::from);
         let admin = listen::read_admin(&mut reader, tree.admin, purpose);
+        let trusted_proxies = proxies::read(&mut reader, tree.trusted_proxies);
         let origins = origins::read(&mut reader, tree.allowed_origins);
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
@@ -145,8 +150,19 @@ impl Loaded {
         let log = log::read(&mut reader, tree.log);
         refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &ice);
 
-        let config =
-            Config { listen, ports_file, admin, auth, cluster_secret, ice, origins, limits, drain_window_ms, log };
+        let config = Config {
+            listen,
+            ports_file,
+            admin,
+            trusted_proxies,
+            auth,
+            cluster_secret,
+            ice,
+            origins,
+            limits,
+            drain_window_ms,
+            log,
+        };
         reader.finish().map(|rows| Self { config, rows })
     }
 }

@@ -13,7 +13,8 @@ pub enum Origins {
 }
 
 impl Origins {
-    /// Whether a page of this origin may connect: the value of its `Origin` header.
+    /// Whether a page of this origin may connect: the value of its `Origin` header, compared byte by byte. Browsers write an origin
+    /// in one way only, so whatever differs comes from no page that the operator means.
     #[must_use]
     pub fn allow(&self, origin: &str) -> bool {
         match self {
@@ -40,6 +41,9 @@ fn check(origin: &str) -> Result<(), &'static str> {
     if origin == "*" {
         return Err("is no origin; leave the list empty for any");
     }
+    if origin == "null" {
+        return Err("is what files and sandboxed frames send, so anybody's page can be it");
+    }
     let (scheme, rest) = origin.split_once("://").ok_or(FORM)?;
     let scheme_is_one = scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
@@ -49,7 +53,10 @@ fn check(origin: &str) -> Result<(), &'static str> {
     if rest.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err("must be in lower case: browsers send it so");
     }
-    if rest.bytes().any(|byte| matches!(byte, b'/' | b'?' | b'#' | b'@' | b'*') || !byte.is_ascii_graphic()) {
+    if rest.contains('*') {
+        return Err("is a pattern; list every origin, for a forgotten subdomain is a way in");
+    }
+    if rest.bytes().any(|byte| matches!(byte, b'/' | b'?' | b'#' | b'@') || !byte.is_ascii_graphic()) {
         return Err(FORM);
     }
     match (scheme, rest.rsplit_once(':')) {
@@ -93,6 +100,8 @@ mod tests {
         assert!(only.allow("https://app.example.org"));
         for other in
             ["https://app.example.org.evil.com", "https://evil-app.example.org", "http://app.example.org", "null"]
+                .into_iter()
+                .chain(["https://App.example.org", "https://app.example.org/", "https://app.example.org:443", ""])
         {
             assert!(!only.allow(other), "{other}");
         }

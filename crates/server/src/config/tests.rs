@@ -40,7 +40,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!((config.origins, config.drain_window_ms), (Origins::Any, 25_000));
     assert_eq!((config.ports_file, config.admin, config.cluster_secret), (None, None, None));
-    assert_eq!(config.ice, IceConfig::default());
+    assert_eq!((config.ice, config.trusted_proxies), (IceConfig::default(), TrustedProxies::default()));
     assert_eq!(config.log, LogConfig { filter: "info".into(), format: LogFormat::Auto });
 }
 
@@ -102,6 +102,7 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
             ("ALDIS_CLUSTER_SECRET", "canary"),
             ("ALDIS_TURN_URLS", "turn:turn.example.org,http://x"),
             ("ALDIS_TURN_TTL", "59"),
+            ("ALDIS_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example.org, 192.0.2.1/24"),
             ("ALDIS_ALLOWED_ORIGINS", "https://app.example.org/"),
             ("ALDIS_ALLOWED_ORIGIN", "https://app.example.org"),
             ("ALDIS_LOG", "info,=,="),
@@ -124,6 +125,8 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
         "turn (from FILE): must be a section: [turn]",
         "listen (from --listen): `nowhere` is not `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`",
         "ports_file (from FILE): must be a string, not a whole number",
+        "trusted_proxies (from ALDIS_TRUSTED_PROXIES): `proxy.example.org` is no address and no network: `192.0.2.7`, ",
+        "trusted_proxies (from ALDIS_TRUSTED_PROXIES): `192.0.2.1/24` has bits beyond its prefix; write `192.0.2.0/24`",
         "allowed_origins (from ALDIS_ALLOWED_ORIGINS): `https://app.example.org/` is not an origin",
         "cluster_secret (from ALDIS_CLUSTER_SECRET): is 6 bytes; at least 32 are needed",
         "auth.keys: is missing",
@@ -179,6 +182,10 @@ fn values_that_contradict_each_other_are_refused() {
             &[("ALDIS_LIMITS_OUTBOUND_BYTES", "300000")],
             "limits.outbound_bytes (from ALDIS_LIMITS_OUTBOUND_BYTES): 300000 is less than limits.welcome_bytes and",
         ),
+        (
+            &[("ALDIS_LIMITS_AUTH_DELAY_MS", "6000")],
+            "limits.auth_delay_ms (from ALDIS_LIMITS_AUTH_DELAY_MS): 6000 is more",
+        ),
         (&[("ALDIS_LIMITS_RESUME_WINDOW_MS", "200000")], "limits.resume_token_ms: 300000 is less than"),
         (
             &[("ALDIS_AUTH_ALLOW_PATTERNS", "b")],
@@ -228,6 +235,21 @@ fn ice_and_origins_and_admin_come_through() {
     assert_eq!(admin.addrs().len(), 2);
     assert!(admin.is_loopback() && !config.listen.is_loopback());
     assert_eq!(config.ports_file, Some("ports.json".into()));
+}
+
+#[test]
+fn trusted_proxies_come_from_the_file_the_environment_or_a_flag() {
+    let file = file("trusted_proxies = ['10.0.0.0/8', '2001:db8::7']\n");
+    let load = |flags: &Flags, variables: &[(&str, &str)]| {
+        let proxies = Loaded::load(flags, env(variables), Purpose::Tool).expect("good").config.trusted_proxies;
+        ["10.1.2.3", "2001:db8::7", "192.0.2.7", "fd00::1"]
+            .map(|address| proxies.contain(address.parse().expect(address)))
+    };
+    assert_eq!(load(&flags(&file), &[]), [true, true, false, false]);
+    let variables = [("ALDIS_TRUSTED_PROXIES", "192.0.2.7 , 10.0.0.0/8")];
+    assert_eq!(load(&flags(&file), &variables), [true, false, true, false]);
+    let flag = Flags { trusted_proxies: Some("fd00::/8".into()), ..flags(&file) };
+    assert_eq!(load(&flag, &variables), [false, false, false, true]);
 }
 
 #[test]

@@ -6,15 +6,18 @@
 //! | `/sdk.js` | the client for browsers ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
+//!
+//! [`remote`] is who asks, and [`forwarded`] what proxies say of that.
 
 use std::sync::Arc;
 
 use aldis_protocol::{ErrorCode, WireError};
 use axum::{
-    Router,
+    Extension, Router,
+    body::Body,
     extract::State,
     http::{HeaderValue, Method, Request, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{any, get},
 };
@@ -24,8 +27,10 @@ use crate::{config::Origins, node::Node};
 
 pub mod assets;
 pub mod dev;
+pub mod forwarded;
 pub mod ops;
 pub mod problem;
+pub mod remote;
 pub mod signal;
 
 use problem::Problem;
@@ -46,7 +51,13 @@ pub fn development(node: Arc<Node>, ops: Ops, dev: Arc<dev::Dev>) -> Router {
 
 /// The operator's endpoints alone.
 pub fn admin(node: Arc<Node>) -> Router {
-    finish(operator(), node)
+    finish(operator().layer(from_fn(recognise)), node)
+}
+
+/// Whoever reaches the operator's own listener is no stranger: its connections, which it keeps, take no place from clients.
+async fn recognise(Extension(remote): Extension<remote::Remote>, request: Request<Body>, next: Next) -> Response {
+    remote.recognise();
+    next.run(request).await
 }
 
 /// Where the operator's endpoints are.
@@ -75,7 +86,7 @@ fn finish(router: Router<Arc<Node>>, node: Arc<Node>) -> Router {
 }
 
 /// Counts what is refused before there is a connection.
-async fn count_refusals(State(node): State<Arc<Node>>, request: Request<axum::body::Body>, next: Next) -> Response {
+async fn count_refusals(State(node): State<Arc<Node>>, request: Request<Body>, next: Next) -> Response {
     let response = next.run(request).await;
     if let Some(code) = response.extensions().get::<ErrorCode>() {
         node.metrics.refused(*code);

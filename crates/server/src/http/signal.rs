@@ -3,13 +3,14 @@
 //! A browser cannot see why an upgrade failed. So a client that offered `aldis.v1` and is refused for its token or its room is
 //! upgraded, told, and closed; everybody else gets the HTTP status. Overload and malformed requests are always HTTP.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aldis_core::Dialect;
 use aldis_protocol::{
     CloseCode, ErrorCode, RoomId, SUBPROTOCOL, ServerMessage, WireError, error::Effect, limits::Limit,
 };
 use axum::{
+    Extension,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
@@ -17,16 +18,17 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{
     io::AsyncReadExt,
     net::{TcpStream, tcp::OwnedReadHalf},
 };
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    remote::{Caller, Remote},
+};
 use crate::{
-    admission::Counted,
     auth::{TokenError, Verified},
     connection::{
         Connection, Places,
@@ -35,43 +37,9 @@ use crate::{
     node::Node,
     ws::{
         codec::{Decoded, Decoder, Event},
-        handshake::{self, Opening},
+        handshake::{self, Offered, Opening},
     },
 };
-
-/// Who is at the other end of the socket: a stranger, until its token is found good.
-#[derive(Debug, Clone)]
-pub struct Remote {
-    address: IpAddr,
-    stranger: Arc<Mutex<Option<Counted<IpAddr>>>>,
-}
-
-impl Remote {
-    /// A connection from an address, counted from its first byte on.
-    #[must_use]
-    pub fn new(node: &Node, address: IpAddr) -> Self {
-        let counted = node.admission.address(address, node.limits.unauthenticated_per_address);
-        Self { address, stranger: Arc::new(Mutex::new(counted)) }
-    }
-
-    /// Takes a place among the strangers of the address for a request, if it has none and there is one left.
-    fn admit(&self, node: &Node) -> Result<(), WireError> {
-        let mut stranger = self.stranger.lock();
-        if stranger.is_none() {
-            *stranger = node.admission.address(self.address, node.limits.unauthenticated_per_address);
-        }
-        if stranger.is_some() {
-            return Ok(());
-        }
-        node.metrics.limit(Limit::unauthenticated_per_address);
-        Err(WireError::new(ErrorCode::AddressLimit).retry_after(RETRY_AFTER_MS))
-    }
-
-    /// It has shown a good token.
-    fn recognise(&self) {
-        *self.stranger.lock() = None;
-    }
-}
 
 /// How long a client is told to wait before it tries again, in milliseconds.
 const RETRY_AFTER_MS: u64 = 5_000;
@@ -90,7 +58,11 @@ struct Query {
 }
 
 /// The endpoint.
-pub async fn endpoint(State(node): State<Arc<Node>>, mut request: Request) -> Response {
+pub async fn endpoint(
+    State(node): State<Arc<Node>>,
+    Extension(remote): Extension<Remote>,
+    mut request: Request,
+) -> Response {
     if request.method() != Method::GET {
         let sse = wants_event_stream(request.headers());
         return Problem::new(WireError::new(if sse { ErrorCode::NotAcceptable } else { ErrorCode::MethodNotAllowed }))
@@ -106,34 +78,64 @@ pub async fn endpoint(State(node): State<Arc<Node>>, mut request: Request) -> Re
     } else {
         None
     };
-    let v1 = handshake::offered(request.headers()).v1;
-    let verdict = judge(&node, &request);
+    let caller = remote.caller(&node, request.headers());
+    let offered = handshake::offered(request.headers());
+    let dialect = if offered.v1 { Dialect::V1 } else { Dialect::Raw };
+    // In one statement: what borrows the request must be gone before anything is waited for.
+    let mut verdict =
+        judge(&node, &Asked { request: &request, offered, seat: upgrade.as_ref().map(|_| dialect) }, &caller);
+    if let Err(Refusal::Guess(error)) = verdict {
+        caller.pause(&node).await;
+        verdict = Err(Refusal::Client(error));
+    }
     match (verdict, upgrade) {
         (Ok((token, places)), Some((opening, upgrade))) => {
-            let dialect = if v1 { Dialect::V1 } else { Dialect::Raw };
             serve(node, upgrade, token, places, dialect);
             switch(&opening, dialect)
         }
         (Ok((token, _)), None) => would_do(&token),
-        (Err(Refusal::Client(error)), Some((opening, upgrade))) if v1 => {
+        (Err(Refusal::Client(error)), Some((opening, upgrade))) if dialect == Dialect::V1 => {
             node.metrics.refused(error.code);
-            refuse_in_band(&node, upgrade, error, request.extensions().get::<Remote>().cloned());
-            switch(&opening, Dialect::V1)
+            refuse_in_band(&node, upgrade, error, caller);
+            switch(&opening, dialect)
         }
-        (Err(Refusal::Client(error) | Refusal::Request(error)), _) => Problem::new(error).into_response(),
+        (Err(Refusal::Guess(error) | Refusal::Client(error) | Refusal::Request(error)), _) => {
+            Problem::new(error).into_response()
+        }
     }
+}
+
+/// A request, as far as it was read.
+struct Asked<'a> {
+    request: &'a Request,
+    offered: Offered<'a>,
+    /// How the client would be spoken to; a probe is not.
+    seat: Option<Dialect>,
 }
 
 /// Why a request is refused.
 enum Refusal {
+    /// For a token that no key of this server signed: as `Client`, after a pause that grows with the failures of the address.
+    Guess(WireError),
     /// For its token or its room: a browser has to be told in band.
     Client(WireError),
     /// For anything else.
     Request(WireError),
 }
 
+impl From<&TokenError> for Refusal {
+    fn from(error: &TokenError) -> Self {
+        match (error.is_guess(), WireError::from(error)) {
+            (true, wire) => Self::Guess(wire),
+            // What is malformed is no matter of the token or the room.
+            (false, wire) if wire.code == ErrorCode::BadRequest => Self::Request(wire),
+            (false, wire) => Self::Client(wire),
+        }
+    }
+}
+
 /// Decides about a request, in the order of what is cheapest.
-fn judge(node: &Arc<Node>, request: &Request) -> Result<(Verified, Places), Refusal> {
+fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verified, Places), Refusal> {
     if node.closing.is_cancelled() {
         return Err(Refusal::Request(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS)));
     }
@@ -144,29 +146,20 @@ fn judge(node: &Arc<Node>, request: &Request) -> Result<(Verified, Places), Refu
         }
         return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
     };
-    check_origin(node, request.headers()).map_err(Refusal::Request)?;
-    let remote = request.extensions().get::<Remote>();
-    let verified = match read_query(request.uri()).and_then(|query| authenticate(node, request.headers(), &query)) {
+    check_origin(node, asked.request.headers()).map_err(Refusal::Request)?;
+    let verified = match authenticate(node, asked) {
         Ok(verified) => verified,
-        Err(error) => {
+        Err(refusal) => {
             // A good token is served whatever its address did; anybody else is one of so many strangers.
-            remote.map_or(Ok(()), |remote| remote.admit(node)).map_err(Refusal::Request)?;
-            // What is malformed is no matter of the token or the room.
-            return Err(if error.code == ErrorCode::BadRequest {
-                Refusal::Request(error)
-            } else {
-                Refusal::Client(error)
-            });
+            caller.admit(node).map_err(Refusal::Request)?;
+            return Err(refusal);
         }
     };
-    if let Some(remote) = remote {
-        remote.recognise();
-    }
+    caller.recognise();
     let Verified { room, identity, max_peers, duplicates, .. } = &verified;
     let counted = node.admission.identity(identity.clone(), node.limits.connections_per_identity);
     // An `aldis.v1` client may resume, which always enters: its `hello` decides. Anybody else is told now.
-    let may_resume = handshake::is_requested(request.headers()) && handshake::offered(request.headers()).v1;
-    if !may_resume {
+    if asked.seat != Some(Dialect::V1) {
         if counted.is_none() {
             node.metrics.limit(Limit::connections_per_identity);
             return Err(Refusal::Client(WireError::new(ErrorCode::ConnectionLimit).retry_after(RETRY_AFTER_MS)));
@@ -201,7 +194,7 @@ fn read_query(uri: &Uri) -> Result<Query, WireError> {
 }
 
 /// Finds the token in the header, the subprotocol or the query. Two different ones are refused: it must be clear who asks.
-fn token(headers: &HeaderMap, query: &Query) -> Result<Option<String>, WireError> {
+fn token(headers: &HeaderMap, offered: &Offered<'_>, query: &Query) -> Result<Option<String>, WireError> {
     let refuse = |message: &str| Err(WireError::with(ErrorCode::BadRequest, message));
     let mut found = query.token.clone();
     let mut candidates = Vec::new();
@@ -211,7 +204,7 @@ fn token(headers: &HeaderMap, query: &Query) -> Result<Option<String>, WireError
         };
         candidates.push(bearer);
     }
-    candidates.extend(handshake::offered(headers).bearers);
+    candidates.extend(&offered.bearers);
     for candidate in candidates {
         match &found {
             Some(token) if token != candidate => return refuse("The request carries two different tokens."),
@@ -227,16 +220,18 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn authenticate(node: &Node, headers: &HeaderMap, query: &Query) -> Result<Verified, WireError> {
-    let token = token(headers, query)?;
+fn authenticate(node: &Node, asked: &Asked<'_>) -> Result<Verified, Refusal> {
+    let query = read_query(asked.request.uri()).map_err(Refusal::Request)?;
+    let token = token(asked.request.headers(), &asked.offered, &query).map_err(Refusal::Request)?;
     let room = query.room.as_deref().map(RoomId::parse).transpose();
-    let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")))?;
+    let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
+    let room = room.map_err(Refusal::Request)?;
     let token = token.filter(|token| !token.is_empty()).ok_or(TokenError::Missing);
     let verified = token.and_then(|token| node.verifier.verify(&token, room.as_ref(), node.clock.unix_ms()));
     verified.map_err(|error| {
         tracing::debug!(code = %error.code(), "refused a token");
         node.metrics.token_refused(&error);
-        WireError::from(&error)
+        Refusal::from(&error)
     })
 }
 
@@ -287,7 +282,7 @@ fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, d
 }
 
 /// Upgrades a client only to tell it why it is refused.
-fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, remote: Option<Remote>) {
+fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, caller: Caller) {
     let code = match error.code.effect() {
         Effect::Closes(code) => code,
         Effect::Lives | Effect::Strike | Effect::Http => CloseCode::Forbidden,
@@ -297,7 +292,7 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, remote
     let (tasks, abort) = (node.connections.clone(), node.abort.token());
     let refusal = async move {
         // Whoever keeps showing bad tokens is counted as long as it is here.
-        let _stranger = remote;
+        let _stranger = caller;
         let Some((stream, _)) = take_socket(upgrade).await else { return };
         let (mut reader, writer) = stream.into_split();
         let now = node.clock.now();
@@ -348,7 +343,8 @@ mod tests {
     fn a_token_may_come_three_ways_but_only_one_may_come() {
         let query = |token: Option<&str>| Query { room: None, token: token.map(str::to_owned) };
         let found = |pairs: &[(&'static str, &'static str)], in_query| {
-            token(&headers(pairs), &query(in_query)).map_err(|error| error.code)
+            let headers = headers(pairs);
+            token(&headers, &handshake::offered(&headers), &query(in_query)).map_err(|error| error.code)
         };
         let protocol = ("sec-websocket-protocol", "aldis.v1, aldis.bearer.a.b.c");
         assert_eq!(found(&[], None), Ok(None));

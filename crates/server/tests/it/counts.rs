@@ -2,6 +2,7 @@
 
 use aldis_core::Duplicates;
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::support::{Request, Rig, Token};
 
@@ -67,6 +68,23 @@ async fn an_address_has_so_many_unauthenticated_connections() {
     // One of the strangers turns out to be somebody; that makes room for another.
     assert_eq!(good.ask(&mut strangers[0]).await.0.status, 200);
     assert_eq!(bad.ask(&mut late).await.0.status, 401);
+}
+
+#[tokio::test]
+async fn the_operators_connections_take_no_place_from_clients() {
+    let rig = Rig::start(|config| {
+        config.limits.unauthenticated_per_address = 1;
+        config.admin = Some("127.0.0.1:0".parse().expect("an address"));
+    });
+    let mut operator = TcpStream::connect(rig.server.admin().expect("an address")).await.expect("connected");
+    assert_eq!(Request::get("/metrics").ask(&mut operator).await.0.status, 200);
+    // On a connection that stays, so that there is one place and it is taken.
+    let mut client = rig.dial().await;
+    for _ in 0..2 {
+        assert_eq!(Request::get("/v1/signal").ask(&mut client).await.0.status, 401);
+    }
+    assert_eq!(rig.ask(Request::get("/v1/signal")).await.problem(), "address-limit");
+    assert_eq!(Request::get("/livez").ask(&mut operator).await.0.status, 200);
 }
 
 #[tokio::test]

@@ -60,7 +60,10 @@ async fn only_pages_of_the_listed_origins_connect() {
     let own = "https://app.example.org";
     let rig = Rig::start(|config| config.origins = Origins::Only(vec![own.to_owned()]));
     let token = rig.mint("ann");
-    for origin in ["https://evil.example", "https://app.example.org.evil.example", "null"] {
+    let suffixed =
+        ["https://app.example.org.evil.example", "https://evil-app.example.org", "https://x.app.example.org"];
+    let differing = ["https://App.example.org", "https://app.example.org/", "https://app.example.org:443", "null", ""];
+    for origin in suffixed.into_iter().chain(differing) {
         let upgrade = Request::upgrade("/v1/signal").v1(&token).header("Origin", origin);
         for request in [upgrade, Request::get("/v1/signal").bearer(&token).header("Origin", origin)] {
             let answer = rig.refusal(request).await;

@@ -8,6 +8,7 @@ async fn what_comes_and_goes_leaves_no_trace() {
         config.limits.connections = 64;
         config.limits.connections_per_identity = 4;
         config.limits.unauthenticated_per_address = 64;
+        config.limits.auth_failures_free = 1_000;
         config.limits.resume_window_ms = 20;
         config.limits.away_notice_ms = 5;
     });
