@@ -1,30 +1,53 @@
-/** Firefox and Chromium with each other, on the page without an SDK. */
+/** The SDK in Firefox and Chromium, with each other. */
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startAldis } from './lib/aldis.mjs';
 import { openTab } from './lib/chromium.mjs';
 import { openFirefoxTab } from './lib/firefox.mjs';
-import { chat, connected, enter } from './lib/raw-page.mjs';
+import { agreed, chat, connected, join, turn, until } from './lib/sdk-page.mjs';
 import { FAKE_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
 
 const OPEN = { Chromium: openTab, Firefox: openFirefoxTab };
+const MEDIA = { audio: true, video: true };
 
 for (const [there, comes] of [['Chromium', 'Firefox'], ['Firefox', 'Chromium']]) {
   test(`${comes} comes to ${there}, and they see, hear and write to each other`, async (t) => {
     const { port } = await startAldis(t, 'dev');
-    const [first, second] = await Promise.all([there, comes].map((name) => OPEN[name](t, name, FAKE_DEVICES)));
-    await enter(first, port, 'alone');
+    const tabs = await Promise.all([there, comes].map((name) => OPEN[name](t, name, FAKE_DEVICES)));
+    const [first, second] = tabs;
+    await join(first, port, { publish: MEDIA });
     const opened = performance.now();
-    await enter(second, port, 'with 1 more');
-    await Promise.all([connected(first, 1), connected(second, 1)]);
+    await join(second, port, { publish: MEDIA });
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
     t.diagnostic(`connected ${Math.round(performance.now() - opened)} ms after ${comes} opened the page`);
 
-    for (const tab of [first, second]) {
+    for (const tab of tabs) {
       const before = await receives(tab, { audio: 1, video: 1 });
-      const after = await receives(tab, { audio: before.audio + 1, video: before.video + 10 });
-      t.diagnostic(`${tab.name}: ${after.video} frames decoded, ${after.audio} bytes of audio`);
+      await receives(tab, { audio: before.audio + 1, video: before.video + 10 });
     }
     await chat(first, `hello from ${there}`, second);
     await chat(second, `hello from ${comes}`, first);
-    assertQuiet(first, second);
+
+    // Either side may change the call, and the one who came first may restart ICE.
+    await until(first, 'the media of both', agreed, 'sendrecv');
+    for (const [tab, direction, result] of [[second, 'recvonly', 'recvonly'], [first, 'recvonly', 'inactive'], [second, 'sendrecv', 'sendonly']]) {
+      await tab.page.evaluate(turn, direction);
+      await until(tab, `${direction} by ${tab.name}`, agreed, result);
+    }
+    const fragment = await first.page.evaluate(ownFragment);
+    await first.page.evaluate(() => [...window.room.peers.values()][0].connection.restartIce());
+    await until(first, 'a fresh start of ICE', restarted, fragment);
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
+    await chat(first, 'still here', second);
+    for (const tab of tabs) assert.deepEqual(await tab.page.evaluate(() => window.log.filter(({ name }) => name === 'error')), []);
+    assertQuiet(...tabs);
   });
 }
+
+/** In the page: the user fragment of its ICE, which a restart replaces. */
+const ownFragment = () => [...window.room.peers.values()][0].connection.localDescription.sdp.match(/a=ice-ufrag:(\S+)/)[1];
+const restarted = (fragment) => {
+  const [{ connection }] = window.room.peers.values();
+  const found = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/)[1];
+  return found !== fragment && connection.signalingState === 'stable';
+};

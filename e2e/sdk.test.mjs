@@ -5,7 +5,7 @@ import { startAldis } from './lib/aldis.mjs';
 import { openTab } from './lib/chromium.mjs';
 import { startProxy } from './lib/proxy.mjs';
 import * as raw from './lib/raw-page.mjs';
-import { chat, connected, hold, join, release, steps, until } from './lib/sdk-page.mjs';
+import { agreed, chat, connected, hold, join, release, steps, turn, until } from './lib/sdk-page.mjs';
 import { FAKE_DEVICES, NO_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
 
 const MEDIA = { audio: true, video: true };
@@ -43,7 +43,7 @@ test('offers that cross fifty times leave both sides stable and connected', asyn
   const tabs = await open(t, FAKE_DEVICES, 'impolite', 'polite');
   const [impolite, polite] = tabs;
   for (const tab of tabs) await join(tab, port, { publish: MEDIA });
-  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', settled, 'sendrecv')));
+  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
 
   for (let round = 1; round <= 50; round += 1) {
     // Neither hears of the other's offer before it has made its own.
@@ -53,8 +53,8 @@ test('offers that cross fifty times leave both sides stable and connected', asyn
     await Promise.all(tabs.map((tab) => tab.page.evaluate(turn, direction)));
     await Promise.all(tabs.map((tab, at) => until(tab, `an offer in round ${round}`, offered, before[at])));
     await Promise.all(tabs.map(release));
-    const agreed = round % 2 ? 'inactive' : 'sendrecv';
-    await Promise.all(tabs.map((tab) => until(tab, `agreement in round ${round}`, settled, agreed)));
+    const result = round % 2 ? 'inactive' : 'sendrecv';
+    await Promise.all(tabs.map((tab) => until(tab, `agreement in round ${round}`, agreed, result)));
   }
   const [ignored, yielded] = [await steps(impolite, 'glare-ignored'), await steps(polite, 'glare-yielded')];
   t.diagnostic(`${ignored} offers ignored, ${yielded} offers taken back`);
@@ -69,16 +69,8 @@ test('offers that cross fifty times leave both sides stable and connected', asyn
   assertQuiet(...tabs);
 });
 
-/** In the page: changes something that has to be negotiated. */
-const turn = (direction) => {
-  const [peer] = window.room.peers.values();
-  peer.connection.getTransceivers()[1].direction = direction;
-};
+/** In the page: whether it has made an offer since. */
 const offered = (before) => window.log.filter(({ step }) => step === 'offer-sent').length > before;
-const settled = (direction) => {
-  const [{ connection }] = window.room.peers.values();
-  return connection?.signalingState === 'stable' && connection.getTransceivers()[1]?.currentDirection === direction;
-};
 
 test('a call survives the death of its WebSocket', async (t) => {
   const { port } = await startAldis(t, 'dev');
@@ -87,7 +79,7 @@ test('a call survives the death of its WebSocket', async (t) => {
   const [first, second] = tabs;
   await join(first, port, { via: proxy.port, publish: MEDIA });
   await join(second, port, { publish: MEDIA });
-  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', settled, 'sendrecv')));
+  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
   const id = await first.page.evaluate(() => window.room.me.id);
 
   proxy.refuse();
@@ -104,9 +96,9 @@ test('a call survives the death of its WebSocket', async (t) => {
   const offers = await Promise.all(tabs.map((tab) => steps(tab, 'offer-received')));
   await first.page.evaluate(turn, 'recvonly');
   await until(second, 'a new offer', (before) => window.log.filter(({ step }) => step === 'offer-received').length > before, offers[1]);
-  await until(first, 'agreement', settled, 'recvonly');
+  await until(first, 'agreement', agreed, 'recvonly');
   await second.page.evaluate(turn, 'recvonly');
-  await until(second, 'agreement', settled, 'inactive');
+  await until(second, 'agreement', agreed, 'inactive');
   const states = await second.page.evaluate(() => window.log.filter(({ name }) => name === 'peer-state').map(({ state }) => state));
   assert.ok(!states.includes('interrupted') && states.at(-1) === 'connected', 'the call was never interrupted');
   assertQuiet(second);

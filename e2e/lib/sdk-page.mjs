@@ -66,6 +66,15 @@ export async function chat(from, text, ...others) {
 export const steps = (tab, step) =>
   tab.page.evaluate((step) => window.log.filter((event) => event.name === 'negotiation' && event.step === step).length, step);
 
-/** Calls `run` in the page, where `peer` is the one other peer. */
-export const withPeer = (tab, run, argument) =>
-  tab.page.evaluate(`(${run})([...window.room.peers.values()][0], ${JSON.stringify(argument ?? null)})`);
+/** In the page: changes what it sends or receives of video, which has to be negotiated. */
+export const turn = (direction) => {
+  const [peer] = window.room.peers.values();
+  peer.connection.getTransceivers()[1].direction = direction;
+};
+
+/** In the page: whether both have agreed on a direction for video. */
+export const agreed = (direction) => {
+  const [peer] = window.room.peers.values();
+  const { signalingState } = peer.connection ?? {};
+  return signalingState === 'stable' && peer.connection.getTransceivers()[1]?.currentDirection === direction;
+};
