@@ -6,6 +6,7 @@
 //! | [`serve`], [`server`] | the process, and a whole server inside one |
 //! | [`config`] | flags, environment and file |
 //! | [`listen`], [`http`] | sockets, endpoints |
+//! | [`tls`] | certificates, handshakes, and the record layer under a connection |
 //! | [`ws`] | the WebSocket handshake and frames |
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
@@ -32,4 +33,5 @@ pub mod serve;
 pub mod server;
 mod sync;
 pub mod telemetry;
+pub mod tls;
 pub mod ws;

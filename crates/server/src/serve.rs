@@ -1,15 +1,23 @@
 //! The process around a [`Server`]: logs, ports file, banner, signals.
 
-use std::{fs, io::IsTerminal, net::SocketAddr, path::Path};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     config::Config,
     server::{Mode, Server},
     telemetry::log,
+    tls::Reloader,
 };
 
 /// Runs a server until it is told to stop: the first SIGTERM or SIGINT drains, a second one forces.
@@ -21,6 +29,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     raise_descriptors(&config);
     let mut signals = Signals::listen()?;
     let server = Server::start(&config, mode)?;
+    let _hangups = server.certificate().map(Arc::clone).map(reload_at_hangup).transpose()?;
     if let Some(path) = &config.ports_file {
         write_ports(path, &server).with_context(|| format!("cannot write ports_file {}", path.display()))?;
     }
@@ -56,6 +65,17 @@ fn raise_descriptors(config: &Config) {
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "cannot raise the limit of descriptors"),
     }
+}
+
+/// Reloads the certificate at every SIGHUP. A server without one keeps the signal's usual meaning: its terminal is gone.
+fn reload_at_hangup(certificate: Arc<Reloader>) -> io::Result<AbortOnDropHandle<()>> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            let certificate = Arc::clone(&certificate);
+            let _reloaded = tokio::task::spawn_blocking(move || certificate.reload()).await;
+        }
+    })))
 }
 
 struct Signals {

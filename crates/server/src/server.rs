@@ -21,6 +21,7 @@ use crate::{
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
+    tls::Reloader,
 };
 
 /// What a server is for.
@@ -38,6 +39,7 @@ pub struct Server {
     listen: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     requests: TaskTracker,
+    certificate: Option<Arc<Reloader>>,
     /// Stops listening.
     stop: CancellationToken,
     /// The listeners and the timers; aborted on drop.
@@ -50,8 +52,9 @@ impl Server {
     /// Binds and serves.
     ///
     /// # Errors
-    /// An address could not be bound, or the cluster's keys could not be derived.
+    /// An address could not be bound, the certificate could not be loaded, or the cluster's keys could not be derived.
     pub fn start(config: &Config, mode: Mode) -> anyhow::Result<Self> {
+        let certificate = config.tls.clone().map(Reloader::start).transpose()?.map(Arc::new);
         let public = listen::bind(&config.listen)?;
         let admin = config.admin.as_ref().map(listen::bind).transpose()?.unwrap_or_default();
         let (node, guard) = node(config)?;
@@ -67,7 +70,10 @@ impl Server {
                 http::development(Arc::clone(&node), ops, Arc::new(Dev { node: Arc::clone(&node), port }))
             }
         };
-        let gate = Arc::new(Gate::new(Arc::clone(&node)));
+        let acceptor = certificate.as_ref().map(|certificate| Arc::clone(certificate.acceptor()));
+        let gate = Arc::new(Gate::new(Arc::clone(&node), acceptor));
+        // The operator's listener is for the inside: it stays plain.
+        let admin_gate = Arc::new(Gate::new(Arc::clone(&node), None));
         let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         for listener in public {
@@ -78,10 +84,13 @@ impl Server {
             tasks.spawn(listen::serve(
                 listener,
                 http::admin(Arc::clone(&node)),
-                Arc::clone(&gate),
+                Arc::clone(&admin_gate),
                 admin_stop.clone(),
                 TaskTracker::new(),
             ));
+        }
+        if let Some(certificate) = &certificate {
+            tasks.spawn(Arc::clone(certificate).watch());
         }
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.driver.run_timers().await });
@@ -90,6 +99,7 @@ impl Server {
             listen,
             admin: admin_addrs.first().copied(),
             requests,
+            certificate,
             stop,
             _tasks: tasks,
             _connections: guard,
@@ -106,6 +116,12 @@ impl Server {
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// What looks after the certificate, if the server speaks TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Arc<Reloader>> {
+        self.certificate.as_ref()
     }
 
     /// The node, for what looks inside.

@@ -13,6 +13,7 @@ use crate::{
   ALDIS_AUTH_KEYS=$(aldis keys generate) aldis serve
   aldis serve --config aldis.toml --listen 127.0.0.1:7654 --admin 127.0.0.1:9654
   aldis serve --listen 127.0.0.1:0 --ports-file ports.json
+  aldis serve --listen '[::]:443' --tls-cert fullchain.pem --tls-key privkey.pem
 
 Everything else comes from the environment or the file, and secrets only from there. For example:
   ALDIS_AUTH_KEYS         the keys that sign tokens: kid:secret[,kid:secret]
@@ -38,7 +39,7 @@ pub(super) struct ServeArgs {
   ALDIS_STUN_URLS=stun:stun.example.org aldis dev
 
 The key is public, so only this machine can connect. The environment counts as for `aldis serve`,
-except for ALDIS_AUTH_* and the configuration file.")]
+except for ALDIS_AUTH_*, ALDIS_TLS_* and the configuration file.")]
 pub(super) struct DevArgs {
     /// The port on localhost.
     #[arg(long, conflicts_with = "listen")]
@@ -58,7 +59,7 @@ pub(super) struct DevArgs {
 impl DevArgs {
     fn flags(&self) -> Flags {
         let listen = self.port.map(|port| format!("localhost:{port}")).or_else(|| self.listen.clone());
-        Flags { listen, ports_file: self.ports_file.clone(), admin: self.admin.clone(), config: None }
+        Flags { listen, ports_file: self.ports_file.clone(), admin: self.admin.clone(), ..Flags::default() }
     }
 }
 

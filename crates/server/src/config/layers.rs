@@ -8,7 +8,7 @@ use conf::{Conf, introspection::ValueSource};
 
 use super::{
     Mistake, Purpose, Source, auth::AuthSection, document, ice::StunSection, ice::TurnSection, limits::LimitsSection,
-    log::LogSection, raw::Raw, suggest::closest,
+    log::LogSection, raw::Raw, suggest::closest, tls::TlsSection,
 };
 
 const ENV_PREFIX: &str = "ALDIS_";
@@ -27,6 +27,12 @@ pub struct Flags {
     /// Serve /livez, /readyz and /metrics on an address of their own [env: ALDIS_ADMIN].
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
+    /// The certificate to serve with, PEM, its issuers after it; with it the server speaks TLS [env: ALDIS_TLS_CERT].
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// The private key of the certificate, PEM [env: ALDIS_TLS_KEY].
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
     /// The configuration file, TOML [env: ALDIS_CONFIG_FILE].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -35,7 +41,13 @@ pub struct Flags {
 impl Flags {
     /// As arguments of the tree. `config` is not of the tree: it is read before.
     fn to_args(&self) -> Vec<String> {
-        let flags = [("listen", &self.listen), ("ports-file", &self.ports_file), ("admin", &self.admin)];
+        let flags = [
+            ("listen", &self.listen),
+            ("ports-file", &self.ports_file),
+            ("admin", &self.admin),
+            ("tls-cert", &self.tls_cert),
+            ("tls-key", &self.tls_key),
+        ];
         let given = flags.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
         std::iter::once("aldis".to_owned()).chain(given).collect()
     }
@@ -57,6 +69,8 @@ pub struct Tree {
     pub(super) drain_window_ms: Option<Raw>,
     #[conf(env, secret)]
     pub(super) cluster_secret: Option<Raw>,
+    #[conf(flatten, prefix = "tls")]
+    pub(super) tls: TlsSection,
     #[conf(flatten, env_prefix = "AUTH_")]
     pub(super) auth: AuthSection,
     #[conf(flatten, env_prefix = "STUN_")]
@@ -82,7 +96,8 @@ impl Layers {
         let mut mistakes = Vec::new();
         let mut env = own_variables(env, &mut mistakes);
         if purpose == Purpose::Dev {
-            env.retain(|name, _| name != CONFIG_FILE && !name.starts_with("ALDIS_AUTH_"));
+            let is_for_serve = |name: &str| ["ALDIS_AUTH_", "ALDIS_TLS_"].iter().any(|prefix| name.starts_with(prefix));
+            env.retain(|name, _| name != CONFIG_FILE && !is_for_serve(name));
         }
         let file = flags.config.clone().map(|path| (path, Source::Flag("--config".to_owned())));
         let file = file.or_else(|| Some((env.get(CONFIG_FILE)?.into(), Source::Env(CONFIG_FILE.to_owned()))));

@@ -13,7 +13,7 @@
 //! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
 //! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
 //! | `reader` | what the sections read with, and what `aldis config show` prints |
-//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`] | a section each |
+//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`tls`] | a section each |
 //! | [`secret`] | [`Secret`] |
 
 use std::{ffi::OsString, path::PathBuf};
@@ -35,6 +35,7 @@ pub mod secret;
 mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 pub use auth::AuthConfig;
 pub use ice::{IceConfig, TurnConfig};
@@ -48,6 +49,8 @@ pub use secret::{MIN_SECRET_BYTES, Secret};
 
 use layers::Layers;
 use reader::Reader;
+
+use crate::tls::TlsFiles;
 
 /// Default of `drain_window_ms`: Kubernetes kills a process 30 s after it asked it to stop.
 const DRAIN_WINDOW_MS: u64 = 25_000;
@@ -75,6 +78,8 @@ pub struct Config {
     pub ports_file: Option<PathBuf>,
     /// `admin`: where `/livez`, `/readyz` and `/metrics` are, if not beside the rest.
     pub admin: Option<ListenAddr>,
+    /// `[tls]`: the certificate; plain HTTP where there is none.
+    pub tls: Option<TlsFiles>,
     /// `[auth]`: who may come in.
     pub auth: AuthConfig,
     /// `cluster_secret`: what resume tokens and TURN pseudonyms are derived from; random at each start where there is none.
@@ -110,7 +115,7 @@ impl Config {
     }
 
     /// Reads the configuration of `aldis dev`: on loopback, at `localhost:7654` unless told otherwise, with the public development
-    /// key. The environment still counts, except for keys and the configuration file.
+    /// key. The environment still counts, except for keys, certificates and the configuration file.
     ///
     /// # Errors
     /// Every mistake in it; an address that is not loopback is one.
@@ -135,6 +140,7 @@ impl Loaded {
         let listen = listen::read(&mut reader, tree.listen, purpose);
         let ports_file = reader.text("ports_file", tree.ports_file).map(PathBuf::from);
         let admin = listen::read_admin(&mut reader, tree.admin, purpose);
+        let tls = tls::read(&mut reader, tree.tls, purpose);
         let origins = origins::read(&mut reader, tree.allowed_origins);
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
@@ -146,7 +152,7 @@ impl Loaded {
         refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &ice);
 
         let config =
-            Config { listen, ports_file, admin, auth, cluster_secret, ice, origins, limits, drain_window_ms, log };
+            Config { listen, ports_file, admin, tls, auth, cluster_secret, ice, origins, limits, drain_window_ms, log };
         reader.finish().map(|rows| Self { config, rows })
     }
 }

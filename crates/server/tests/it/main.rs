@@ -21,3 +21,4 @@ mod resume;
 mod sizes;
 mod slow_reader;
 mod tidy;
+mod tls;
