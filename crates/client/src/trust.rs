@@ -67,7 +67,9 @@ impl Trust {
         Self(Arc::new(builder(&provider).with_root_certificates(roots).with_no_client_auth()))
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+    /// For other connections that trust the same, as one that asks the server's host for a token.
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
 }

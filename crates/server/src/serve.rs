@@ -1,12 +1,6 @@
 //! The process around a [`Server`]: logs, ports file, banner, signals.
 
-use std::{
-    fs,
-    io::{self, IsTerminal},
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
 use serde_json::json;
@@ -14,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    banner::{self, Ink},
     config::Config,
     server::{Mode, Server},
     telemetry::log,
@@ -38,8 +33,13 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     if config.cluster_secret.is_none() && mode == Mode::Serve {
         tracing::warn!("no cluster_secret (ALDIS_CLUSTER_SECRET): sessions do not survive a restart of this server");
     }
-    if mode == Mode::Dev {
-        banner(listen);
+    match mode {
+        Mode::Serve => {}
+        Mode::Dev => print(&banner::machine(listen.port(), Ink::of_stdout())),
+        Mode::Lan => {
+            tracing::warn!("whoever can connect can open the page, get tokens and enter every room");
+            print(&banner::lan(server.lan(), listen.port(), Ink::of_stdout())?);
+        }
     }
 
     let reason = signals.next().await;
@@ -110,24 +110,6 @@ fn write_ports(path: &Path, server: &Server) -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the banner is what a developer starts the command for")]
-fn banner(listen: SocketAddr) {
-    let base = format!("localhost:{}", listen.port());
-    let (bold, plain) = if std::io::stdout().is_terminal() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-    println!(
-        "
-  {bold}aldis {version}{plain}  development: this machine only, in memory, with a public key
-
-  Page        {bold}http://{base}/{plain}      open it in two tabs
-  WebSocket   ws://{base}/v1/signal?room=demo&token=…
-  Token       http://{base}/dev/token?room=demo&identity=alice
-  Metrics     http://{base}/metrics
-
-  const {{ url, token }} = await (await fetch('http://{base}/dev/token?room=demo&identity=me')).json()
-  const ws = new WebSocket(`${{url}}?token=${{token}}`)
-  ws.onmessage = ({{ data }}) => console.log(JSON.parse(data))     // welcome, peer-joined, offer, …
-
-  Ctrl+C stops it.
-",
-        version = env!("CARGO_PKG_VERSION"),
-    );
+fn print(banner: &str) {
+    println!("{banner}");
 }

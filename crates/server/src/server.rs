@@ -5,6 +5,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aldis_protocol::NodeId;
+use axum::Router;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -15,13 +16,17 @@ use crate::{
     clock::Clock,
     config::Config,
     driver::Driver,
-    http::{self, Ops, dev::Dev},
+    http::{
+        self, Ops,
+        dev::{Dev, Reach},
+    },
     ice::IceSource,
+    lan::Lan,
     listen::{self, Gate},
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
-    tls::Reloader,
+    tls::{Acceptor, Reloader},
 };
 
 /// What a server is for.
@@ -31,6 +36,8 @@ pub enum Mode {
     Serve,
     /// Development on this machine: a page, and tokens for it.
     Dev,
+    /// The same for the local network, over TLS with a certificate that is made now.
+    Lan,
 }
 
 /// A running server.
@@ -40,6 +47,7 @@ pub struct Server {
     admin: Option<SocketAddr>,
     requests: TaskTracker,
     certificate: Option<Arc<Reloader>>,
+    lan: Arc<Lan>,
     /// Stops listening.
     stop: CancellationToken,
     /// The listeners and the timers; aborted on drop.
@@ -62,16 +70,14 @@ impl Server {
         let addrs =
             |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
         let (listen, admin_addrs) = (addrs(&public)?, addrs(&admin)?);
+        let lan = Arc::new(if mode == Mode::Lan { Lan::find(&listen) } else { Lan::default() });
         let ops = if admin.is_empty() { Ops::Beside } else { Ops::Elsewhere };
         let router = match mode {
             Mode::Serve => http::public(Arc::clone(&node), ops),
-            Mode::Dev => {
-                let port = listen.first().map_or(0, SocketAddr::port);
-                http::development(Arc::clone(&node), ops, Arc::new(Dev { node: Arc::clone(&node), port }))
-            }
+            Mode::Dev => development(&node, ops, &listen, Reach::Machine),
+            Mode::Lan => development(&node, ops, &listen, Reach::Lan(Arc::clone(&lan))),
         };
-        let acceptor = certificate.as_ref().map(|certificate| Arc::clone(certificate.acceptor()));
-        let gate = Arc::new(Gate::new(Arc::clone(&node), acceptor));
+        let gate = Arc::new(Gate::new(Arc::clone(&node), acceptor(mode, certificate.as_ref(), &lan)?));
         // The operator's listener is for the inside: it stays plain.
         let admin_gate = Arc::new(Gate::new(Arc::clone(&node), None));
         let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
@@ -100,6 +106,7 @@ impl Server {
             admin: admin_addrs.first().copied(),
             requests,
             certificate,
+            lan,
             stop,
             _tasks: tasks,
             _connections: guard,
@@ -118,7 +125,13 @@ impl Server {
         self.admin
     }
 
-    /// What looks after the certificate, if the server speaks TLS.
+    /// The local network, as it was at the start; empty but for [`Mode::Lan`].
+    #[must_use]
+    pub fn lan(&self) -> &Lan {
+        &self.lan
+    }
+
+    /// What looks after the certificate, if it comes from files.
     #[must_use]
     pub fn certificate(&self) -> Option<&Arc<Reloader>> {
         self.certificate.as_ref()
@@ -150,6 +163,19 @@ impl Server {
         self.requests.close();
         let _answers_sent = tokio::time::timeout(Duration::from_millis(250), self.requests.wait()).await;
     }
+}
+
+/// What handshakes are served with, if clients speak TLS.
+fn acceptor(mode: Mode, certificate: Option<&Arc<Reloader>>, lan: &Lan) -> anyhow::Result<Option<Arc<Acceptor>>> {
+    match mode {
+        Mode::Serve | Mode::Dev => Ok(certificate.map(|certificate| Arc::clone(certificate.acceptor()))),
+        Mode::Lan => Ok(Some(Arc::new(Acceptor::new(lan.certificate()?)?))),
+    }
+}
+
+fn development(node: &Arc<Node>, ops: Ops, listen: &[SocketAddr], reach: Reach) -> Router {
+    let port = listen.first().map_or(0, SocketAddr::port);
+    http::development(Arc::clone(node), ops, Arc::new(Dev { node: Arc::clone(node), port, reach }))
 }
 
 fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {

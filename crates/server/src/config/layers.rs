@@ -95,7 +95,7 @@ impl Layers {
     pub(super) fn gather(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>, purpose: Purpose) -> Self {
         let mut mistakes = Vec::new();
         let mut env = own_variables(env, &mut mistakes);
-        if purpose == Purpose::Dev {
+        if matches!(purpose, Purpose::Dev | Purpose::Lan) {
             let is_for_serve = |name: &str| ["ALDIS_AUTH_", "ALDIS_TLS_"].iter().any(|prefix| name.starts_with(prefix));
             env.retain(|name, _| name != CONFIG_FILE && !is_for_serve(name));
         }

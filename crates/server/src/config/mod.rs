@@ -65,6 +65,8 @@ pub enum Purpose {
     Serve,
     /// `aldis dev`: the public development key, loopback only, no configuration file.
     Dev,
+    /// `aldis dev --lan`: a random key, every address, no configuration file.
+    Lan,
     /// A tool: only what is there has to be right.
     Tool,
 }
@@ -121,6 +123,15 @@ impl Config {
     /// Every mistake in it; an address that is not loopback is one.
     pub fn dev(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
         Ok(Loaded::load(flags, env, Purpose::Dev)?.config)
+    }
+
+    /// Reads the configuration of `aldis dev --lan`: as [`dev`](Self::dev), but on every address, at port 7654 unless told otherwise,
+    /// and with a random key.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn lan(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        Ok(Loaded::load(flags, env, Purpose::Lan)?.config)
     }
 }
 

@@ -294,3 +294,13 @@ fn a_certificate_needs_its_key_and_both_are_looked_at() {
     let dev = Config::dev(&Flags::default(), env(&certificate)).expect("good");
     assert_eq!(dev.tls, None);
 }
+
+#[test]
+fn lan_is_every_address_with_a_key_that_nobody_knows() {
+    let load = || Config::lan(&Flags::default(), env(&[("ALDIS_AUTH_KEYS", KEYS)])).expect("good");
+    let secret = |config: &Config| config.auth.keys.first().expect("a key").secret().clone();
+    let (first, second) = (load(), load());
+    assert_eq!((first.listen.to_string().as_str(), first.auth.keys.keys().len()), ("[::]:7654", 1));
+    assert!(!first.auth.keys.keys()[0].is_public() && secret(&first).expose().len() == 64);
+    assert_ne!(secret(&first), secret(&second));
+}

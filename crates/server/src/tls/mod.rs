@@ -11,12 +11,14 @@
 //! | [`certificate`] | two PEM files to a certificate with its key, or what is wrong with them |
 //! | [`acceptor`] | what new handshakes are served with, and the handshake |
 //! | [`reload`] | the files when they change |
+//! | [`self_signed`] | a certificate for development |
 //! | `session` | plaintext to records and back; what has become a record and not left yet |
 //! | [`socket`] | the two halves of a connection |
 
 pub mod acceptor;
 pub mod certificate;
 pub mod reload;
+pub mod self_signed;
 mod session;
 pub mod socket;
 

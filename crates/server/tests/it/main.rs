@@ -12,6 +12,7 @@ mod flood;
 mod frames;
 mod handshake;
 mod ice;
+mod lan;
 mod probe;
 mod process;
 mod rates;
