@@ -42,8 +42,9 @@ pub(super) struct ServeArgs {
 The key is public, so only this machine can connect. The environment counts as for `aldis serve`,
 except for ALDIS_AUTH_*, ALDIS_TLS_* and the configuration file.
 
-With --lan the key is made at the start, and so is a certificate: phones on the local network open the
-page over https, which a camera needs, once their browser has warned. Whoever can connect gets tokens.")]
+With --lan the key is made at the start, and so is a certificate: phones on the local network
+open the page over https, which a camera needs, once their browser has warned. Whoever can connect
+gets tokens.")]
 pub(super) struct DevArgs {
     /// Serve the local network over TLS, and print a QR code for a phone.
     #[arg(long)]

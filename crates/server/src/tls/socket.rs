@@ -1,6 +1,6 @@
 //! The two halves of a TLS connection, as `TcpStream::into_split` gives them for a plain one.
 //!
-//! They share one [`Session`] behind a lock that is held for as long as a record takes to be made or read, and never across a wait.
+//! They share one `Session` behind a lock that is held for as long as a record takes to be made or read, and never across a wait.
 
 use std::{
     io::{self, Read, Write},

@@ -200,7 +200,7 @@ async fn what_waits_for_a_fenced_connection_goes_to_the_next(over: Over) {
 async fn a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks(over: Over) {
     let rig = Rig::start_over(over, |config| {
         generous(config);
-        config.limits.outbound_stall_ms = 50;
+        config.limits.outbound_stall_ms = 500;
         config.limits.outbound_bytes = 64 << 20;
     });
     let mut ann = rig.v1("ann").await;

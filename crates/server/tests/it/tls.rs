@@ -8,7 +8,7 @@ use aldis_server::tls::reload::Reload;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_rustls::rustls::ProtocolVersion;
+use tokio_rustls::rustls::{ProtocolVersion, version::TLS12};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{
@@ -62,6 +62,20 @@ async fn a_call_goes_over_wss_from_join_to_close() {
     // TLS ends with a goodbye, or this would be an error.
     assert_eq!(within("the end", bob.get_mut().read(&mut [0])).await.expect("a clean end"), 0);
     assert_eq!(next(&mut ann).await["type"], "peer-left");
+}
+
+#[tokio::test]
+async fn an_old_client_that_would_rather_speak_http_2_is_served() {
+    let rig = rig();
+    let mut config = rig.certificate.as_ref().expect("one").trusted_by(&[&TLS12]);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = Stream::secure(rig.dial_tcp().await, Arc::new(config)).await.expect("a handshake");
+    let Stream::Tls(tls) = &stream else { panic!("plain") };
+    let connection = tls.get_ref().1;
+    assert_eq!(connection.protocol_version(), Some(ProtocolVersion::TLSv1_2));
+    assert_eq!(connection.alpn_protocol(), Some(b"http/1.1".as_slice()));
+    let mut ann = rig.raw_on(stream, "ann").await;
+    ann.is_quiet().await;
 }
 
 #[tokio::test]
@@ -137,7 +151,7 @@ async fn a_silent_client_is_dropped_at_the_deadline() {
 
 #[tokio::test]
 async fn half_a_request_after_the_handshake_is_dropped_too() {
-    let rig = Rig::start_over(Over::Tls, |config| config.limits.handshake_ms = 500);
+    let rig = Rig::start_over(Over::Tls, |config| config.limits.handshake_ms = 2_000);
     let mut stream = rig.dial().await;
     stream.write_all(b"GET /v1/sig").await.expect("sent");
     stream.flush().await.expect("sent");

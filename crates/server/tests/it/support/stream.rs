@@ -16,9 +16,10 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, RootCertStore, SupportedProtocolVersion,
         crypto::aws_lc_rs,
         pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+        version::{TLS12, TLS13},
     },
 };
 
@@ -60,11 +61,16 @@ impl Certificate {
 
     /// A client that trusts what the file holds now and nothing else.
     pub(crate) fn trusted(&self) -> Arc<ClientConfig> {
+        Arc::new(self.trusted_by(&[&TLS13, &TLS12]))
+    }
+
+    /// The same, of a client that speaks only these versions.
+    pub(crate) fn trusted_by(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.files().cert).expect("a certificate")).expect("a root");
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().expect("versions");
-        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+        let builder = builder.with_protocol_versions(versions).expect("versions");
+        builder.with_root_certificates(roots).with_no_client_auth()
     }
 }
 
