@@ -9,7 +9,7 @@ use std::{
 
 use aldis_protocol::{CloseCode, PROTOCOL, PeerId, Received, ServerMessage, Welcome, WireError};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -19,7 +19,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Dialect, Error, Options, Outgoing, handshake};
+use crate::{Dialect, Error, Options, Outgoing, handshake, stream::Stream};
 
 /// How long a close waits for the server's answer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -176,7 +176,7 @@ impl fmt::Debug for Connection {
 
 /// The WebSocket and how it ended.
 struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Stream>,
     last_error: Option<Box<WireError>>,
     end: Option<End>,
 }

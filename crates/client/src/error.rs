@@ -19,6 +19,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed: {source}")]
+    Tls {
+        /// Why.
+        source: io::Error,
+    },
     /// The server answered something that is no WebSocket handshake.
     #[error("the WebSocket handshake failed: {0}")]
     Handshake(String),

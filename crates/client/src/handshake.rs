@@ -4,10 +4,7 @@
 //! refusal and with it the part of the body that has not arrived yet.
 
 use aldis_protocol::SUBPROTOCOL;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -21,7 +18,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Dialect, Error, Options, options::Target};
+use crate::{Dialect, Error, Options, stream::Stream};
 
 /// Largest answer to the upgrade, head and body.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -33,11 +30,12 @@ const BUFFER: usize = 4096;
 const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// Connects, upgrades, and hands over the WebSocket.
-pub(crate) async fn upgrade(options: &Options) -> Result<WebSocketStream<TcpStream>, Error> {
+pub(crate) async fn upgrade(options: &Options) -> Result<WebSocketStream<Stream>, Error> {
     let (target, request) = options.request()?;
-    let mut stream = connect(&target).await?;
+    let mut stream = Stream::connect(&target, options).await?;
     let (head, key) = request_head(request)?;
     stream.write_all(&head).await.map_err(|error| failed(&error))?;
+    stream.flush().await.map_err(|error| failed(&error))?;
 
     let mut received = Vec::with_capacity(BUFFER);
     let (length, answer) = loop {
@@ -57,15 +55,6 @@ pub(crate) async fn upgrade(options: &Options) -> Result<WebSocketStream<TcpStre
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     Ok(WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await)
-}
-
-async fn connect(target: &Target) -> Result<TcpStream, Error> {
-    let connected = match TcpStream::connect((target.host.as_str(), target.port)).await {
-        // Signals are small and each counts: never wait to fill a segment.
-        Ok(stream) => stream.set_nodelay(true).map(|()| stream),
-        Err(error) => Err(error),
-    };
-    connected.map_err(|source| Error::Connect { address: format!("{}:{}", target.host, target.port), source })
 }
 
 fn request_head(request: Request) -> Result<(Vec<u8>, String), Error> {
@@ -102,7 +91,7 @@ fn check(answer: &Response, key: &str, dialect: &Dialect) -> Result<(), Error> {
 }
 
 /// Reads the rest of a refusal's body, as far as `Content-Length` announces it.
-async fn refusal(answer: &Response, stream: &mut TcpStream, body: &mut Vec<u8>) -> Error {
+async fn refusal(answer: &Response, stream: &mut Stream, body: &mut Vec<u8>) -> Error {
     let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     while body.len() < length.unwrap_or(0) {
         if read_some(stream, body).await.is_err() {
@@ -112,7 +101,7 @@ async fn refusal(answer: &Response, stream: &mut TcpStream, body: &mut Vec<u8>) 
     Error::Refused { status: answer.status().as_u16(), problem: serde_json::from_slice(body).ok() }
 }
 
-async fn read_some(stream: &mut TcpStream, received: &mut Vec<u8>) -> Result<(), Error> {
+async fn read_some(stream: &mut Stream, received: &mut Vec<u8>) -> Result<(), Error> {
     if received.len() >= MAX_ANSWER {
         return Err(Error::Handshake(format!("the answer is larger than {MAX_ANSWER} bytes")));
     }

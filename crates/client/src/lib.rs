@@ -27,6 +27,8 @@
 //! [`Connection::connect`] does the upgrade, says `hello` where the [`Dialect`] has one and waits for `welcome`. What the server
 //! refuses comes back typed: before the upgrade as [`Error::Refused`], after it as [`Error::Closed`].
 //!
+//! A `wss://` server must show a certificate that the system trusts, or one of [`Options::trust`].
+//!
 //! # What it leaves to its caller
 //! It reads the socket only inside [`recv`](Connection::recv) and its siblings, so a caller keeps one of them running: that is also
 //! what answers the server's pings. All of them may be dropped halfway, as `select!` does, and lose nothing. It neither reconnects
@@ -38,9 +40,12 @@ mod error;
 mod handshake;
 mod options;
 mod outgoing;
+mod stream;
+mod trust;
 
 pub use addressed::{Addressed, Payload};
 pub use connection::Connection;
 pub use error::Error;
 pub use options::{Dialect, Options, Token};
 pub use outgoing::Outgoing;
+pub use trust::Trust;

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{
     http::{HeaderValue, Uri, header},
 };
 
-use crate::Error;
+use crate::{Error, Trust};
 
 /// The signaling endpoint under the base URL.
 const ENDPOINT: &str = "/v1/signal";
@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Where to connect and as whom.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The server: `ws://host:port` or `http://host:port`, perhaps with a path before `/v1/signal`.
+    /// The server: `ws://host:port` or `wss://host:port`, or the same with `http` or `https`, perhaps with a path before `/v1/signal`.
     pub url: String,
     /// The room; may be left out where the token names exactly one.
     pub room: Option<String>,
@@ -28,6 +28,8 @@ pub struct Options {
     pub token: Option<Token>,
     /// Which kind of client this is.
     pub dialect: Dialect,
+    /// Whose certificate a `wss://` server may show; those that the system trusts where there is none.
+    pub trust: Option<Trust>,
     /// How long connecting may take in all, up to `welcome`.
     pub timeout: Duration,
 }
@@ -61,7 +63,7 @@ impl Options {
     /// An `aldis.v1` client of the server at `url`, without a room or token yet.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), room: None, token: None, dialect: Dialect::default(), timeout: TIMEOUT }
+        Self { url: url.into(), room: None, token: None, dialect: Dialect::default(), trust: None, timeout: TIMEOUT }
     }
 
     /// Names the room.
@@ -85,15 +87,24 @@ impl Options {
         self
     }
 
+    /// Chooses whose certificate the server may show.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
     /// The upgrade request, and where to send it.
     pub(crate) fn request(&self) -> Result<(Target, Request), Error> {
         let wrong = |why: &str| Error::Options(format!("the URL `{}` {why}", self.url));
         let base: Uri = self.url.parse().map_err(|_| wrong("is none"))?;
-        if !matches!(base.scheme_str(), Some("ws" | "http")) {
-            return Err(wrong("must begin with ws:// or http://"));
-        }
+        let (scheme, usual_port) = match base.scheme_str() {
+            Some("ws" | "http") => ("ws", 80),
+            Some("wss" | "https") => ("wss", 443),
+            _ => return Err(wrong("must begin with wss://, https://, ws:// or http://")),
+        };
         let authority = base.authority().ok_or_else(|| wrong("has no host"))?;
-        let uri = format!("ws://{authority}{}{ENDPOINT}{}", base.path().trim_end_matches('/'), self.query());
+        let uri = format!("{scheme}://{authority}{}{ENDPOINT}{}", base.path().trim_end_matches('/'), self.query());
         let mut request = uri.into_client_request().map_err(|_| wrong("is none"))?;
         let protocols = self.subprotocols();
         if !protocols.is_empty() {
@@ -103,7 +114,8 @@ impl Options {
             request.headers_mut().insert(header::AUTHORIZATION, secret(&format!("Bearer {token}"))?);
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok((Target { host, port: authority.port_u16().unwrap_or(80) }, request))
+        let port = authority.port_u16().unwrap_or(usual_port);
+        Ok((Target { host, port, tls: scheme == "wss" }, request))
     }
 
     fn query(&self) -> String {
@@ -134,6 +146,7 @@ impl Options {
 pub(crate) struct Target {
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) tls: bool,
 }
 
 fn secret(text: &str) -> Result<HeaderValue, Error> {
@@ -207,10 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_decides_about_tls_and_the_usual_port() {
+        let cases = [("ws://h", 80, false), ("http://h:1", 1, false), ("wss://h", 443, true), ("https://h:1", 1, true)];
+        for (url, port, tls) in cases {
+            let (target, request) = Options::new(url).request().expect("a request");
+            assert_eq!((target.port, target.tls), (port, tls), "{url}");
+            assert_eq!(request.uri().scheme_str(), Some(if tls { "wss" } else { "ws" }), "{url}");
+        }
+    }
+
+    #[test]
     fn bad_options_say_what_is_wrong() {
         let cases = [
             (Options::new("nonsense url"), "is none"),
-            (Options::new("wss://localhost"), "must begin with ws:// or http://"),
+            (Options::new("ftp://localhost"), "must begin with wss://, https://, ws:// or http://"),
             (Options::new("/v1/signal"), "must begin with"),
             (Options::new("ws://localhost").token(Token::Header("a\nb".to_owned())), "no header can carry"),
         ];

@@ -48,7 +48,7 @@ macro_rules! for_each_limit {
             outbound_stall_ms = 10_000, "a_stalled_reader_is_closed_with_4420", "How long a connection may read nothing while bytes are queued, ms.";
             tombstones_per_room = 1_024, "tombstones_are_bounded", "Most remembered ids of peers that left a room for good.";
             // Times.
-            handshake_ms = 5_000, "half_a_handshake_is_closed", "Time for a request's headers, ms.";
+            handshake_ms = 5_000, "half_a_handshake_is_closed", "Time for the TLS handshake and a request's headers together, ms.";
             hello_ms = 5_000, "no_hello_closes_with_4408", "Time for the first `hello`, ms.";
             heartbeat_interval_ms = 15_000, "a_silent_connection_is_pinged", "Silence after which a connection is pinged, ms.";
             heartbeat_timeout_ms = 10_000, "an_unanswered_ping_makes_the_peer_away", "Time to answer that ping, ms.";

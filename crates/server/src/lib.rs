@@ -3,9 +3,11 @@
 //! | module | holds |
 //! |---|---|
 //! | [`cli`] | the command line |
-//! | [`serve`], [`server`] | the process, and a whole server inside one |
+//! | [`serve`], [`banner`], [`server`] | the process, and a whole server inside one |
 //! | [`config`] | flags, environment and file |
 //! | [`listen`], [`http`] | sockets, endpoints |
+//! | [`tls`] | certificates, handshakes, and the record layer under a connection |
+//! | [`lan`] | the local network that `aldis dev --lan` serves |
 //! | [`ws`] | the WebSocket handshake and frames |
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
@@ -16,6 +18,7 @@
 
 pub mod admission;
 pub mod auth;
+pub mod banner;
 pub mod bell;
 pub mod bench;
 pub mod cli;
@@ -25,6 +28,7 @@ pub mod connection;
 pub mod driver;
 pub mod http;
 pub mod ice;
+pub mod lan;
 pub mod listen;
 pub mod node;
 pub mod resume;
@@ -33,4 +37,5 @@ pub mod server;
 mod sync;
 pub mod telemetry;
 pub mod throttle;
+pub mod tls;
 pub mod ws;

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aldis_protocol::limits::Limit;
@@ -23,11 +23,21 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::add_extension::AddExtension;
 
-use crate::{config::ListenAddr, http::remote::Remote, node::Node};
+use crate::{
+    config::ListenAddr,
+    http::{self, remote::Remote},
+    node::Node,
+    telemetry::metrics::TlsFailure,
+    tls::{Acceptor, Met},
+};
 
 /// How many connections may wait to be accepted; the system caps it. With the usual 128, a thousand clients that come at once wait
 /// a second for their SYN to be sent again.
@@ -36,21 +46,23 @@ const BACKLOG: u32 = 4_096;
 /// A pause after a failed accept, as when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What every connection meets before anything of its request is understood: a deadline, a size, a count.
+/// What every connection meets before anything of its request is understood: TLS, a deadline, a size, a count.
 pub struct Gate {
     node: Arc<Node>,
     http: http1::Builder,
+    handshake: Duration,
+    tls: Option<Arc<Acceptor>>,
 }
 
 impl Gate {
-    /// The gate of a node, with its limits.
+    /// The gate of a node, with its limits; a TLS one where there is something to serve it with.
     #[must_use]
-    pub fn new(node: Arc<Node>) -> Self {
-        let head = Duration::from_millis(node.limits.handshake_ms);
+    pub fn new(node: Arc<Node>, tls: Option<Arc<Acceptor>>) -> Self {
+        let handshake = Duration::from_millis(node.limits.handshake_ms);
         let head_bytes = usize::try_from(node.limits.header_bytes).unwrap_or(usize::MAX);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(head_bytes);
-        Self { node, http }
+        http.timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(head_bytes);
+        Self { node, http, handshake, tls }
     }
 
     /// Counts a connection that broke a bound. One that idles after a request breaks none.
@@ -142,14 +154,49 @@ fn is_ours(error: &io::Error) -> bool {
 }
 
 async fn request(gate: Arc<Gate>, stream: TcpStream, remote: SocketAddr, router: Router, stop: CancellationToken) {
+    let accepted = Instant::now();
     let remote = Remote::new(&gate.node, remote.ip());
-    let router = TowerToHyperService::new(AddExtension::new(router, remote));
+    let Some(tls) = &gate.tls else {
+        return speak(&gate, gate.http.clone(), stream, AddExtension::new(router, remote), stop).await;
+    };
+    let met = stop.run_until_cancelled(timeout(gate.handshake, tls.meet(stream))).await;
+    // The head of the request has what the handshake left of the time.
+    let left = gate.handshake.saturating_sub(accepted.elapsed()).max(Duration::from_millis(1));
+    let mut http = gate.http.clone();
+    http.header_read_timeout(left);
+    match met {
+        None => {}
+        Some(Err(_)) => gate.node.metrics.limit(Limit::handshake_ms),
+        Some(Ok(Err(error))) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            gate.node.metrics.tls_failed(TlsFailure::Handshake);
+        }
+        Some(Ok(Ok(Met::Tls(stream)))) => {
+            speak(&gate, http, stream, AddExtension::new(router, remote), stop).await;
+        }
+        Some(Ok(Ok(Met::Plain(stream)))) => {
+            gate.node.metrics.tls_failed(TlsFailure::Plain);
+            http.keep_alive(false);
+            speak(&gate, http, stream, AddExtension::new(http::plain(), remote), stop).await;
+        }
+    }
+}
+
+/// Serves the requests of one connection.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    gate: &Gate,
+    http: http1::Builder,
+    stream: S,
+    router: AddExtension<Router, Remote>,
+    stop: CancellationToken,
+) {
+    let router = TowerToHyperService::new(router);
     let asked = AtomicBool::new(false);
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         router.call(request)
     });
-    let mut connection = std::pin::pin!(gate.http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -1,15 +1,18 @@
 //! The process around a [`Server`]: logs, ports file, banner, signals.
 
-use std::{fs, io::IsTerminal, net::SocketAddr, path::Path};
+use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    banner::{self, Ink},
     config::Config,
     server::{Mode, Server},
     telemetry::log,
+    tls::Reloader,
 };
 
 /// Runs a server until it is told to stop: the first SIGTERM or SIGINT drains, a second one forces.
@@ -21,6 +24,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     raise_descriptors(&config);
     let mut signals = Signals::listen()?;
     let server = Server::start(&config, mode)?;
+    let _hangups = server.certificate().map(Arc::clone).map(reload_at_hangup).transpose()?;
     if let Some(path) = &config.ports_file {
         write_ports(path, &server).with_context(|| format!("cannot write ports_file {}", path.display()))?;
     }
@@ -29,8 +33,13 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     if config.cluster_secret.is_none() && mode == Mode::Serve {
         tracing::warn!("no cluster_secret (ALDIS_CLUSTER_SECRET): sessions do not survive a restart of this server");
     }
-    if mode == Mode::Dev {
-        banner(listen);
+    match mode {
+        Mode::Serve => {}
+        Mode::Dev => print(&banner::machine(listen.port(), Ink::of_stdout())),
+        Mode::Lan => {
+            tracing::warn!("whoever can connect can open the page, get tokens and enter every room");
+            print(&banner::lan(server.lan(), listen.port(), Ink::of_stdout())?);
+        }
     }
 
     let reason = signals.next().await;
@@ -56,6 +65,17 @@ fn raise_descriptors(config: &Config) {
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "cannot raise the limit of descriptors"),
     }
+}
+
+/// Reloads the certificate at every SIGHUP. A server without one keeps the signal's usual meaning: its terminal is gone.
+fn reload_at_hangup(certificate: Arc<Reloader>) -> io::Result<AbortOnDropHandle<()>> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            let certificate = Arc::clone(&certificate);
+            let _reloaded = tokio::task::spawn_blocking(move || certificate.reload()).await;
+        }
+    })))
 }
 
 struct Signals {
@@ -90,24 +110,6 @@ fn write_ports(path: &Path, server: &Server) -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the banner is what a developer starts the command for")]
-fn banner(listen: SocketAddr) {
-    let base = format!("localhost:{}", listen.port());
-    let (bold, plain) = if std::io::stdout().is_terminal() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-    println!(
-        "
-  {bold}aldis {version}{plain}  development: this machine only, in memory, with a public key
-
-  Page        {bold}http://{base}/{plain}      open it in two tabs
-  WebSocket   ws://{base}/v1/signal?room=demo&token=…
-  Token       http://{base}/dev/token?room=demo&identity=alice
-  Metrics     http://{base}/metrics
-
-  const {{ url, token }} = await (await fetch('http://{base}/dev/token?room=demo&identity=me')).json()
-  const ws = new WebSocket(`${{url}}?token=${{token}}`)
-  ws.onmessage = ({{ data }}) => console.log(JSON.parse(data))     // welcome, peer-joined, offer, …
-
-  Ctrl+C stops it.
-",
-        version = env!("CARGO_PKG_VERSION"),
-    );
+fn print(banner: &str) {
+    println!("{banner}");
 }

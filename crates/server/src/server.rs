@@ -10,6 +10,7 @@ use std::{
 };
 
 use aldis_protocol::NodeId;
+use axum::Router;
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,13 +22,18 @@ use crate::{
     clock::Clock,
     config::Config,
     driver::Driver,
-    http::{self, Ops, dev::Dev},
+    http::{
+        self, Ops,
+        dev::{Dev, Reach},
+    },
     ice::IceSource,
+    lan::Lan,
     listen::{self, Gate},
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
     throttle::Throttle,
+    tls::{Acceptor, Reloader},
 };
 
 /// What a server is for.
@@ -37,6 +43,8 @@ pub enum Mode {
     Serve,
     /// Development on this machine: a page, and tokens for it.
     Dev,
+    /// The same for the local network, over TLS with a certificate that is made now.
+    Lan,
 }
 
 /// A running server.
@@ -45,6 +53,8 @@ pub struct Server {
     listen: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     requests: TaskTracker,
+    certificate: Option<Arc<Reloader>>,
+    lan: Arc<Lan>,
     /// Stops listening.
     stop: CancellationToken,
     /// The listeners and the timers; aborted on drop.
@@ -57,8 +67,9 @@ impl Server {
     /// Binds and serves.
     ///
     /// # Errors
-    /// An address could not be bound, or the cluster's keys could not be derived.
+    /// An address could not be bound, the certificate could not be loaded, or the cluster's keys could not be derived.
     pub fn start(config: &Config, mode: Mode) -> anyhow::Result<Self> {
+        let certificate = config.tls.clone().map(Reloader::start).transpose()?.map(Arc::new);
         let public = listen::bind(&config.listen)?;
         let admin = config.admin.as_ref().map(listen::bind).transpose()?.unwrap_or_default();
         let (node, guard) = node(config)?;
@@ -66,15 +77,16 @@ impl Server {
         let addrs =
             |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
         let (listen, admin_addrs) = (addrs(&public)?, addrs(&admin)?);
+        let lan = Arc::new(if mode == Mode::Lan { Lan::find(&listen) } else { Lan::default() });
         let ops = if admin.is_empty() { Ops::Beside } else { Ops::Elsewhere };
         let router = match mode {
             Mode::Serve => http::public(Arc::clone(&node), ops),
-            Mode::Dev => {
-                let port = listen.first().map_or(0, SocketAddr::port);
-                http::development(Arc::clone(&node), ops, Arc::new(Dev { node: Arc::clone(&node), port }))
-            }
+            Mode::Dev => development(&node, ops, &listen, Reach::Machine),
+            Mode::Lan => development(&node, ops, &listen, Reach::Lan(Arc::clone(&lan))),
         };
-        let gate = Arc::new(Gate::new(Arc::clone(&node)));
+        let gate = Arc::new(Gate::new(Arc::clone(&node), acceptor(mode, certificate.as_ref(), &lan)?));
+        // The operator's listener is for the inside: it stays plain.
+        let admin_gate = Arc::new(Gate::new(Arc::clone(&node), None));
         let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         for listener in public {
@@ -85,10 +97,13 @@ impl Server {
             tasks.spawn(listen::serve(
                 listener,
                 http::admin(Arc::clone(&node)),
-                Arc::clone(&gate),
+                Arc::clone(&admin_gate),
                 admin_stop.clone(),
                 TaskTracker::new(),
             ));
+        }
+        if let Some(certificate) = &certificate {
+            tasks.spawn(Arc::clone(certificate).watch());
         }
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.driver.run_timers().await });
@@ -97,6 +112,8 @@ impl Server {
             listen,
             admin: admin_addrs.first().copied(),
             requests,
+            certificate,
+            lan,
             stop,
             _tasks: tasks,
             _connections: guard,
@@ -113,6 +130,18 @@ impl Server {
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// The local network, as it was at the start; empty but for [`Mode::Lan`].
+    #[must_use]
+    pub fn lan(&self) -> &Lan {
+        &self.lan
+    }
+
+    /// What looks after the certificate, if it comes from files.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Arc<Reloader>> {
+        self.certificate.as_ref()
     }
 
     /// The node, for what looks inside.
@@ -141,6 +170,19 @@ impl Server {
         self.requests.close();
         let _answers_sent = tokio::time::timeout(Duration::from_millis(250), self.requests.wait()).await;
     }
+}
+
+/// What handshakes are served with, if clients speak TLS.
+fn acceptor(mode: Mode, certificate: Option<&Arc<Reloader>>, lan: &Lan) -> anyhow::Result<Option<Arc<Acceptor>>> {
+    match mode {
+        Mode::Serve | Mode::Dev => Ok(certificate.map(|certificate| Arc::clone(certificate.acceptor()))),
+        Mode::Lan => Ok(Some(Arc::new(Acceptor::new(lan.certificate()?)?))),
+    }
+}
+
+fn development(node: &Arc<Node>, ops: Ops, listen: &[SocketAddr], reach: Reach) -> Router {
+    let port = listen.first().map_or(0, SocketAddr::port);
+    http::development(Arc::clone(node), ops, Arc::new(Dev { node: Arc::clone(node), port, reach }))
 }
 
 fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {

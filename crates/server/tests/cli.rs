@@ -76,6 +76,8 @@ fn exit_codes() {
         (vec!["serve", "--config", "/nonexistent"], 78, "config (from --config): cannot read /nonexistent"),
         (vec!["dev", "--listen", "0.0.0.0:7654"], 78, "listen (from --listen): `0.0.0.0:7654` is not loopback"),
         (vec!["dev", "--port", "65536"], 78, "65536"),
+        (vec!["dev", "--lan", "--listen", "nowhere"], 78, "listen (from --listen): `nowhere` is not"),
+        (vec!["serve", "--tls-cert", "/nonexistent"], 78, "tls.key: is missing although tls.cert is set"),
         (vec!["explain", "nonsense"], 78, "no such code"),
         (with(&["--ttl", "soon"]), 78, "is not a duration"),
         (with(&["--ttl", "2d"]), 78, "from one second to one day"),

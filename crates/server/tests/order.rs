@@ -53,15 +53,22 @@ enum Mood {
 }
 
 /// A wire that remembers what was written to it. Its lock is no scheduling point: the outlet's lock is held around it.
-struct Pipe(Mutex<(Mood, Vec<u8>)>);
+struct Pipe(Mutex<Inside>);
+
+struct Inside {
+    mood: Mood,
+    bytes: Vec<u8>,
+    /// As a TLS record that was made and has not left: it comes before anything else, or never.
+    committed: Vec<u8>,
+}
 
 impl Pipe {
     fn set(&self, mood: Mood) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = mood;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).mood = mood;
     }
 
     fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes.clone()
     }
 }
 
@@ -70,14 +77,28 @@ struct PipeWire(Arc<Pipe>);
 impl Wire for PipeWire {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut pipe = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = match (pipe.0, thread_rng().gen_range(0..4)) {
+        let committed = std::mem::take(&mut pipe.committed);
+        assert!(bytes.starts_with(&committed), "committed bytes were taken back");
+        let some = |least: usize| thread_rng().gen_range(least..=bytes.len());
+        let taken = match (pipe.mood, thread_rng().gen_range(0..5)) {
             (Mood::Dead, _) => return Err(io::ErrorKind::BrokenPipe.into()),
-            (Mood::Fickle, 0) => return Err(io::ErrorKind::WouldBlock.into()),
-            (Mood::Fickle, 1) => thread_rng().gen_range(1..=bytes.len()),
+            (Mood::Fickle, 0) => {
+                pipe.committed = committed;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            (Mood::Fickle, 1) => {
+                pipe.committed = bytes[..some(committed.len())].to_vec();
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            (Mood::Fickle, 2) => some(committed.len().max(1)),
             (Mood::Fickle | Mood::Open, _) => bytes.len(),
         };
-        pipe.1.extend_from_slice(&bytes[..taken]);
+        pipe.bytes.extend_from_slice(&bytes[..taken]);
         Ok(taken)
+    }
+
+    fn committed(&self) -> usize {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).committed.len()
     }
 
     fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -126,7 +147,7 @@ impl World {
 
     /// Joins as a new stay, or goes on with one.
     fn connect(self: &Arc<Self>, peer: &'static str, stream: &'static str, dialect: Dialect, entry: Entry) -> Client {
-        let pipe = Arc::new(Pipe(Mutex::new((Mood::Fickle, Vec::new()))));
+        let pipe = Arc::new(Pipe(Mutex::new(Inside { mood: Mood::Fickle, bytes: Vec::new(), committed: Vec::new() })));
         let outlet = Outlet::new(Box::new(PipeWire(Arc::clone(&pipe))), 1 << 20, self.clock.now());
         let tape = Tape { peer, handle: Handle(Arc::new(outlet)), pipe };
         self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape.clone());

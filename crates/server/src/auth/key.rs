@@ -6,10 +6,16 @@ use aldis_protocol::RoomId;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use thiserror::Error;
 
-use crate::config::{MIN_SECRET_BYTES, Secret};
+use crate::{
+    config::{MIN_SECRET_BYTES, Secret},
+    node::random_bits,
+};
 
 /// The key id of the development key.
 pub const DEV_KID: &str = "dev";
+
+/// The key id of the random key of `aldis dev --lan`.
+const LAN_KID: &str = "lan";
 
 /// The development key. It is public, so `aldis serve` refuses it, and every other secret that begins as it does.
 pub const DEV_SECRET: &str = "aldis-dev-key-not-for-production-0123456789";
@@ -93,6 +99,13 @@ impl Key {
     #[must_use]
     pub fn dev() -> Self {
         Self { scope: RoomScope::Patterns, ..Self::shared(DEV_KID.to_owned(), DEV_SECRET) }
+    }
+
+    /// A key that nobody else has ever seen, for `aldis dev --lan`.
+    #[must_use]
+    pub fn random() -> Self {
+        let secret = format!("{:032x}{:032x}", random_bits(), random_bits());
+        Self { scope: RoomScope::Patterns, ..Self::shared(LAN_KID.to_owned(), &secret) }
     }
 
     fn shared(kid: String, secret: &str) -> Self {

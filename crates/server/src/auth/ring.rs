@@ -35,6 +35,12 @@ impl KeyRing {
         Self(vec![Key::dev()])
     }
 
+    /// Only a key that nobody else has ever seen.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(vec![Key::random()])
+    }
+
     /// Lets the tokens of a key name rooms by prefix. Says whether there is such a key.
     pub fn allow_patterns(&mut self, kid: &str) -> bool {
         let key = self.0.iter_mut().find(|key| key.kid() == kid);

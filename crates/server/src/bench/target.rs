@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use aldis_client::{Connection, Dialect, Options, Token};
+use aldis_client::{Connection, Dialect, Options, Token, Trust};
 use anyhow::Context as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use tokio::runtime::{Builder, Runtime};
@@ -19,9 +19,15 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// What every load needs to know.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// The server, e.g. http://127.0.0.1:7654.
+    /// The server, e.g. http://127.0.0.1:7654 or https://signal.example.org.
     #[arg(long)]
     url: String,
+    /// A PEM file of certificates that a TLS server may show besides those that the system trusts.
+    #[arg(long, value_name = "FILE", value_parser = trust)]
+    ca: Option<Trust>,
+    /// Take any certificate of a TLS server.
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
     /// A key of the server as KID:SECRET, to mint tokens with; without it the clients send none.
     #[arg(long, value_name = "KID:SECRET")]
     key: Option<Key>,
@@ -65,6 +71,7 @@ impl Target {
         };
         let mut options = Options::new(&self.url).room(room).dialect(dialect);
         options.token = token;
+        options.trust = if self.insecure { Some(Trust::anybody()) } else { self.ca.clone() };
         options.timeout = JOIN_TIMEOUT;
         Connection::connect(options).await.with_context(|| format!("{identity} cannot join {room}"))
     }
@@ -113,6 +120,10 @@ impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key").field("kid", &self.kid).finish_non_exhaustive()
     }
+}
+
+fn trust(path: &str) -> Result<Trust, String> {
+    Trust::file(path.as_ref()).map_err(|error| error.to_string())
 }
 
 /// Reads `3s`, `500ms` or plain seconds.

@@ -52,7 +52,7 @@ struct Cli {
 enum Command {
     /// Run the server.
     Serve(serve::ServeArgs),
-    /// Run the server on this machine only, with a public development key and a page to try it.
+    /// Run the server on this machine only, or on the local network, with a page to try it.
     Dev(serve::DevArgs),
     /// Make keys that sign tokens.
     #[command(subcommand)]

@@ -13,6 +13,7 @@ use crate::{
   ALDIS_AUTH_KEYS=$(aldis keys generate) aldis serve
   aldis serve --config aldis.toml --listen 127.0.0.1:7654 --admin 127.0.0.1:9654
   aldis serve --listen 127.0.0.1:0 --ports-file ports.json
+  aldis serve --listen '[::]:443' --tls-cert fullchain.pem --tls-key privkey.pem
 
 Everything else comes from the environment or the file, and secrets only from there. For example:
   ALDIS_AUTH_KEYS         the keys that sign tokens: kid:secret[,kid:secret]
@@ -35,29 +36,38 @@ pub(super) struct ServeArgs {
 #[command(after_help = "Examples:
   aldis dev
   aldis dev --port 8080
+  aldis dev --lan
   ALDIS_STUN_URLS=stun:stun.example.org aldis dev
 
 The key is public, so only this machine can connect. The environment counts as for `aldis serve`,
-except for ALDIS_AUTH_* and the configuration file.")]
+except for ALDIS_AUTH_*, ALDIS_TLS_* and the configuration file.
+
+With --lan the key is made at the start, and so is a certificate: phones on the local network
+open the page over https, which a camera needs, once their browser has warned. Whoever can connect
+gets tokens.")]
 pub(super) struct DevArgs {
-    /// The port on localhost.
+    /// Serve the local network over TLS, and print a QR code for a phone.
+    #[arg(long)]
+    lan: bool,
+    /// The port on localhost, or on every address with --lan.
     #[arg(long, conflicts_with = "listen")]
     port: Option<u16>,
-    /// The address, on loopback: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`; port 0 takes a free one
-    /// [default: `localhost:7654`] [env: ALDIS_LISTEN].
+    /// The address, on loopback: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`; with --lan any; port 0 takes a free one
+    /// [default: `localhost:7654`, with --lan `[::]:7654`] [env: ALDIS_LISTEN].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// Write the addresses that were bound to this file, as JSON: `{"listen": "127.0.0.1:7654"}`.
     #[arg(long, value_name = "FILE")]
     ports_file: Option<String>,
-    /// Serve /livez, /readyz and /metrics on an address of their own, on loopback.
+    /// Serve /livez, /readyz and /metrics on an address of their own, on loopback unless with --lan.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
 }
 
 impl DevArgs {
     fn flags(&self) -> Flags {
-        let listen = self.port.map(|port| format!("localhost:{port}")).or_else(|| self.listen.clone());
+        let host = if self.lan { "[::]" } else { "localhost" };
+        let listen = self.port.map(|port| format!("{host}:{port}")).or_else(|| self.listen.clone());
         Flags { listen, ports_file: self.ports_file.clone(), admin: self.admin.clone(), ..Flags::default() }
     }
 }
@@ -67,7 +77,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
 }
 
 pub(super) fn dev(args: &DevArgs) -> anyhow::Result<Exit> {
-    run(Config::dev(&args.flags(), std::env::vars_os())?, Mode::Dev)
+    let (flags, env) = (args.flags(), std::env::vars_os());
+    if args.lan { run(Config::lan(&flags, env)?, Mode::Lan) } else { run(Config::dev(&flags, env)?, Mode::Dev) }
 }
 
 fn run(config: Config, mode: Mode) -> anyhow::Result<Exit> {

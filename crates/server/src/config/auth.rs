@@ -47,6 +47,7 @@ fn read_keys(reader: &mut Reader, raw: Option<Raw>, purpose: Purpose) -> KeyRing
     let Some(entries) = reader.secret_list(KEY, raw) else {
         match purpose {
             Purpose::Dev => return KeyRing::dev(),
+            Purpose::Lan => return KeyRing::random(),
             Purpose::Serve => reader.refuse(
                 KEY,
                 "is missing: nobody could come in; set ALDIS_AUTH_KEYS=kid:secret (`aldis keys generate --env` makes it)",

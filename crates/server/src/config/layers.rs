@@ -8,7 +8,7 @@ use conf::{Conf, introspection::ValueSource};
 
 use super::{
     Mistake, Purpose, Source, auth::AuthSection, document, ice::StunSection, ice::TurnSection, limits::LimitsSection,
-    log::LogSection, raw::Raw, suggest::closest,
+    log::LogSection, raw::Raw, suggest::closest, tls::TlsSection,
 };
 
 const ENV_PREFIX: &str = "ALDIS_";
@@ -31,6 +31,12 @@ pub struct Flags {
     /// [env: ALDIS_TRUSTED_PROXIES].
     #[arg(long, value_name = "LIST")]
     pub trusted_proxies: Option<String>,
+    /// The certificate to serve with, PEM, its issuers after it; with it the server speaks TLS [env: ALDIS_TLS_CERT].
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// The private key of the certificate, PEM [env: ALDIS_TLS_KEY].
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
     /// The configuration file, TOML [env: ALDIS_CONFIG_FILE].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -44,6 +50,8 @@ impl Flags {
             ("ports-file", &self.ports_file),
             ("admin", &self.admin),
             ("trusted-proxies", &self.trusted_proxies),
+            ("tls-cert", &self.tls_cert),
+            ("tls-key", &self.tls_key),
         ];
         let given = flags.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
         std::iter::once("aldis".to_owned()).chain(given).collect()
@@ -68,6 +76,8 @@ pub struct Tree {
     pub(super) drain_window_ms: Option<Raw>,
     #[conf(env, secret)]
     pub(super) cluster_secret: Option<Raw>,
+    #[conf(flatten, prefix = "tls")]
+    pub(super) tls: TlsSection,
     #[conf(flatten, env_prefix = "AUTH_")]
     pub(super) auth: AuthSection,
     #[conf(flatten, env_prefix = "STUN_")]
@@ -92,8 +102,9 @@ impl Layers {
     pub(super) fn gather(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>, purpose: Purpose) -> Self {
         let mut mistakes = Vec::new();
         let mut env = own_variables(env, &mut mistakes);
-        if purpose == Purpose::Dev {
-            env.retain(|name, _| name != CONFIG_FILE && !name.starts_with("ALDIS_AUTH_"));
+        if matches!(purpose, Purpose::Dev | Purpose::Lan) {
+            let is_for_serve = |name: &str| ["ALDIS_AUTH_", "ALDIS_TLS_"].iter().any(|prefix| name.starts_with(prefix));
+            env.retain(|name, _| name != CONFIG_FILE && !is_for_serve(name));
         }
         let file = flags.config.clone().map(|path| (path, Source::Flag("--config".to_owned())));
         let file = file.or_else(|| Some((env.get(CONFIG_FILE)?.into(), Source::Env(CONFIG_FILE.to_owned()))));

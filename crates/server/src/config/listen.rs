@@ -60,7 +60,7 @@ impl fmt::Display for ListenAddr {
 
 pub(super) fn read(reader: &mut Reader, raw: Option<Raw>, purpose: Purpose) -> ListenAddr {
     let default = match purpose {
-        Purpose::Serve | Purpose::Tool => LISTEN,
+        Purpose::Serve | Purpose::Lan | Purpose::Tool => LISTEN,
         Purpose::Dev => DEV_LISTEN,
     };
     let text = reader.text_or("listen", raw, default);
@@ -76,8 +76,12 @@ pub(super) fn read_admin(reader: &mut Reader, raw: Option<Raw>, purpose: Purpose
 fn parse(reader: &mut Reader, key: &'static str, text: &str, purpose: Purpose) -> Option<ListenAddr> {
     match text.parse::<ListenAddr>() {
         Ok(listen) if purpose == Purpose::Dev && !listen.is_loopback() => {
-            reader
-                .refuse(key, format!("`{text}` is not loopback; the development key is public, so use `aldis serve`"));
+            reader.refuse(
+                key,
+                format!(
+                    "`{text}` is not loopback; the development key is public, so use `aldis dev --lan` or `aldis serve`"
+                ),
+            );
             None
         }
         Ok(listen) => Some(listen),

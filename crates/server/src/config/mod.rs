@@ -13,7 +13,7 @@
 //! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
 //! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
 //! | `reader` | what the sections read with, and what `aldis config show` prints |
-//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`proxies`] | a section each |
+//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`proxies`], [`tls`] | a section each |
 //! | [`secret`] | [`Secret`] |
 
 use std::{ffi::OsString, path::PathBuf};
@@ -36,6 +36,7 @@ pub mod secret;
 mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 pub use auth::AuthConfig;
 pub use ice::{IceConfig, TurnConfig};
@@ -51,6 +52,8 @@ pub use secret::{MIN_SECRET_BYTES, Secret};
 use layers::Layers;
 use reader::Reader;
 
+use crate::tls::TlsFiles;
+
 /// Default of `drain_window_ms`: Kubernetes kills a process 30 s after it asked it to stop.
 const DRAIN_WINDOW_MS: u64 = 25_000;
 
@@ -64,6 +67,8 @@ pub enum Purpose {
     Serve,
     /// `aldis dev`: the public development key, loopback only, no configuration file.
     Dev,
+    /// `aldis dev --lan`: a random key, every address, no configuration file.
+    Lan,
     /// A tool: only what is there has to be right.
     Tool,
 }
@@ -79,6 +84,8 @@ pub struct Config {
     pub admin: Option<ListenAddr>,
     /// `trusted_proxies`: whose word on where a client comes from is taken.
     pub trusted_proxies: TrustedProxies,
+    /// `[tls]`: the certificate; plain HTTP where there is none.
+    pub tls: Option<TlsFiles>,
     /// `[auth]`: who may come in.
     pub auth: AuthConfig,
     /// `cluster_secret`: what resume tokens and TURN pseudonyms are derived from; random at each start where there is none.
@@ -114,12 +121,21 @@ impl Config {
     }
 
     /// Reads the configuration of `aldis dev`: on loopback, at `localhost:7654` unless told otherwise, with the public development
-    /// key. The environment still counts, except for keys and the configuration file.
+    /// key. The environment still counts, except for keys, certificates and the configuration file.
     ///
     /// # Errors
     /// Every mistake in it; an address that is not loopback is one.
     pub fn dev(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
         Ok(Loaded::load(flags, env, Purpose::Dev)?.config)
+    }
+
+    /// Reads the configuration of `aldis dev --lan`: as [`dev`](Self::dev), but on every address, at port 7654 unless told otherwise,
+    /// and with a random key.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn lan(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        Ok(Loaded::load(flags, env, Purpose::Lan)?.config)
     }
 }
 
@@ -140,6 +156,7 @@ impl Loaded {
         let ports_file = reader.text("ports_file", tree.ports_file).map(PathBuf::from);
         let admin = listen::read_admin(&mut reader, tree.admin, purpose);
         let trusted_proxies = proxies::read(&mut reader, tree.trusted_proxies);
+        let tls = tls::read(&mut reader, tree.tls, purpose);
         let origins = origins::read(&mut reader, tree.allowed_origins);
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
@@ -155,6 +172,7 @@ impl Loaded {
             ports_file,
             admin,
             trusted_proxies,
+            tls,
             auth,
             cluster_secret,
             ice,

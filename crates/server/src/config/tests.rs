@@ -289,3 +289,40 @@ fn no_secret_is_shown() {
     let masked: Vec<_> = loaded.rows.iter().filter(|row| row.value == "[redacted]").map(|row| row.key).collect();
     assert_eq!(masked, ["cluster_secret", "auth.keys", "turn.secret"]);
 }
+
+#[test]
+fn a_certificate_needs_its_key_and_both_are_looked_at() {
+    let certificate = [("ALDIS_AUTH_KEYS", KEYS), ("ALDIS_TLS_CERT", "/nonexistent/cert.pem")];
+    assert_eq!(
+        mistakes(&Flags::default(), &certificate, Purpose::Serve),
+        ["tls.key: is missing although tls.cert is set; set ALDIS_TLS_KEY to the PEM file of its private key"]
+    );
+    let file = file("[tls]\nkey = '/nonexistent/key.pem'\n");
+    assert_eq!(
+        mistakes(&flags(&file), &certificate[..1], Purpose::Serve),
+        ["tls.cert: is missing although tls.key is set; set ALDIS_TLS_CERT to the PEM file of the certificate"]
+    );
+    let flags = Flags { tls_cert: Some("/nonexistent/flag.pem".into()), ..flags(&file) };
+    assert_eq!(
+        mistakes(&flags, &certificate, Purpose::Serve),
+        [
+            "tls.cert (from --tls-cert): /nonexistent/flag.pem does not exist; give the path of a PEM file",
+            "tls.key (from FILE): /nonexistent/key.pem does not exist; give the path of a PEM file",
+        ]
+    );
+    // Tools run where the certificate is not, and `aldis dev` is not told of it.
+    let loaded = Loaded::load(&flags, env(&certificate), Purpose::Tool).expect("good");
+    assert_eq!(source(&loaded, "tls.cert"), &Source::Flag("--tls-cert".into()));
+    let dev = Config::dev(&Flags::default(), env(&certificate)).expect("good");
+    assert_eq!(dev.tls, None);
+}
+
+#[test]
+fn lan_is_every_address_with_a_key_that_nobody_knows() {
+    let load = || Config::lan(&Flags::default(), env(&[("ALDIS_AUTH_KEYS", KEYS)])).expect("good");
+    let secret = |config: &Config| config.auth.keys.first().expect("a key").secret().clone();
+    let (first, second) = (load(), load());
+    assert_eq!((first.listen.to_string().as_str(), first.auth.keys.keys().len()), ("[::]:7654", 1));
+    assert!(!first.auth.keys.keys()[0].is_public() && secret(&first).expose().len() == 64);
+    assert_ne!(secret(&first), secret(&second));
+}

@@ -2,7 +2,6 @@
 
 use aldis_core::{Departure, Dialect, Grant, Moment, Permission};
 use aldis_protocol::{CloseCode, ErrorCode, ServerMessage, WireError, limits::Limit, server::ReconnectReason};
-use tokio::io::AsyncRead;
 
 use super::{
     Connection, Stage,
@@ -88,7 +87,7 @@ fn take_due(deadline: &mut Option<Moment>, now: Moment) -> bool {
     deadline.take_if(|at| *at <= now).is_some()
 }
 
-impl<R: AsyncRead + Unpin> Connection<R> {
+impl Connection {
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         let life = self.liveness.deadline(self.handle.0.heard(), self.interval_ms);

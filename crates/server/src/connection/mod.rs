@@ -15,6 +15,7 @@
 //! | `request` | what is answered here: hello, auth, ice-servers, ping |
 //! | `deadline` | everything that comes with time |
 //! | [`outlet`] | the way out |
+//! | [`transport`] | the socket under both, plain or TLS |
 //! | [`rate`], [`liveness`] | the pure parts |
 
 use std::{
@@ -26,10 +27,7 @@ use std::{
 
 use aldis_core::{Departure, Dialect, Join, Moment, Profile, Seat, Ticket};
 use aldis_protocol::{CloseCode, Identity, PeerId, ServerMessage, WireError, limits::Limit};
-use tokio::{
-    io::AsyncRead,
-    time::{Sleep, sleep_until},
-};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::{
     admission::{Counted, Slot},
@@ -46,11 +44,13 @@ pub mod outlet;
 pub mod rate;
 mod read;
 mod request;
+pub mod transport;
 
 use deadline::Deadlines;
 use liveness::{Due, Liveness, Reason};
-use outlet::{Farewell, Frame, Handle, Health, Last, Outlet, Push, Seating, Wire};
+use outlet::{Farewell, Frame, Handle, Health, Last, Outlet, Push, Seating};
 use rate::{Rates, Strikes};
+use transport::{Reader, Transport};
 
 /// How long a closing connection may take for its last frames, in milliseconds.
 const CLOSING_MS: u64 = 5_000;
@@ -94,8 +94,8 @@ struct Seated {
 }
 
 /// One connection; see the module.
-pub struct Connection<R> {
-    reader: R,
+pub struct Connection {
+    reader: Reader,
     /// Bytes of a frame whose end has not come.
     carry: Vec<u8>,
     decoder: Decoder,
@@ -119,7 +119,7 @@ pub struct Connection<R> {
 }
 
 /// However a connection ends, by itself, by a panic or with the server, the hub learns of it once.
-impl<R> Drop for Connection<R> {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.leave();
         self.node.metrics.connections.dec();
@@ -129,7 +129,7 @@ impl<R> Drop for Connection<R> {
     }
 }
 
-impl<R> Connection<R> {
+impl Connection {
     /// Gives up the seat of a connection that is over.
     fn leave(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Ended) {
@@ -139,16 +139,9 @@ impl<R> Connection<R> {
     }
 }
 
-impl<R: AsyncRead + Unpin> Connection<R> {
-    /// A connection whose token was checked, with bytes that came with the handshake.
-    pub fn new(
-        node: Arc<Node>,
-        reader: R,
-        wire: Box<dyn Wire>,
-        early: Vec<u8>,
-        token: Verified,
-        places: Places,
-    ) -> Self {
+impl Connection {
+    /// A connection whose token was checked.
+    pub fn new(node: Arc<Node>, Transport { reader, wire, early }: Transport, token: Verified, places: Places) -> Self {
         let now = node.clock.now();
         let max_message = usize::try_from(node.limits.message_bytes).unwrap_or(usize::MAX);
         let outlet = Outlet::new(wire, usize::try_from(node.limits.outbound_bytes).unwrap_or(usize::MAX), now);

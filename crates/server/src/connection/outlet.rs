@@ -35,11 +35,17 @@ thread_local! {
 
 /// The writing half of a transport.
 pub trait Wire: Send + Sync {
-    /// Writes what the transport takes at once.
+    /// Writes what the transport takes at once. `bytes` begin with those that are [committed](Self::committed).
     ///
     /// # Errors
     /// `WouldBlock` where it takes nothing now; any other means that it is dead.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// How many bytes of those that were offered last and not written will arrive before any others, if the transport lives: they
+    /// cannot be taken back. If it dies, none of them does.
+    fn committed(&self) -> usize {
+        0
+    }
 
     /// Waits until the transport may take bytes. Only the connection's owner calls it.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -316,7 +322,7 @@ impl Outlet {
         let mut queue = self.queue.lock();
         queue.stage = Stage::Dead;
         queue.prelude = None;
-        let unsent = queue.take_unsent(Rest::Goes);
+        let unsent = queue.take_unsent(Rest::Goes, self.wire.committed());
         self.owner.wake();
         unsent
     }
@@ -324,7 +330,7 @@ impl Outlet {
     /// Takes back the parcels that a dead connection still holds. A closing one has given them back when it was closed.
     pub fn reclaim(&self) -> Vec<Parcel> {
         let mut queue = self.queue.lock();
-        if queue.stage == Stage::Dead { queue.take_unsent(Rest::Goes) } else { Vec::new() }
+        if queue.stage == Stage::Dead { queue.take_unsent(Rest::Goes, self.wire.committed()) } else { Vec::new() }
     }
 
     /// Takes back the parcels that never left and queues the last frames instead of them, where the socket may still take them.
@@ -337,7 +343,7 @@ impl Outlet {
         queue.stage = Stage::Closing;
         // Whoever does not read gets the short version; anybody else still gets the answers that are due.
         let rest = if farewell.last == Last::Ours(CloseCode::SlowReader) { Rest::Goes } else { Rest::Stays };
-        let unsent = queue.take_unsent(rest);
+        let unsent = queue.take_unsent(rest, self.wire.committed());
         let error = farewell.error.map(|error| Frame::Text(ServerMessage::Error(error).to_json().into()));
         for frame in error.into_iter().chain([Frame::Close(farewell.last)]) {
             queue.bytes += codec::encoded_len(frame.payload_len());
@@ -488,14 +494,17 @@ impl Queue {
     }
 
     /// Takes out the parcels and, if it goes, the rest. A frame that has begun must end before another may begin: it stays.
-    fn take_unsent(&mut self, rest: Rest) -> Vec<Parcel> {
+    fn take_unsent(&mut self, rest: Rest, committed: usize) -> Vec<Parcel> {
         let frames = std::mem::take(&mut self.frames);
-        let dead = self.stage == Stage::Dead;
+        // On a living socket a begun frame still arrives; on a dead one it never does.
+        let begun = if self.stage == Stage::Dead { 0 } else { self.written + committed };
+        let mut start = 0;
         let mut unsent = Vec::new();
-        for (index, queued) in frames.into_iter().enumerate() {
+        for queued in frames {
+            let has_begun = start < begun;
+            start += codec::encoded_len(queued.frame.payload_len());
             match queued {
-                // On a living socket a begun frame still arrives; on a dead one it never does.
-                begun if index == 0 && self.written > 0 && !dead => self.frames.push_back(begun),
+                queued if has_begun => self.frames.push_back(queued),
                 Queued { frame: Frame::Text(_), .. } if rest == Rest::Stays => self.frames.push_back(queued),
                 Queued { frame: Frame::Parcel(mut parcel), overdue, .. } => {
                     if overdue {

@@ -31,7 +31,7 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl<R: AsyncRead + Unpin> Connection<R> {
+impl Connection {
     /// Reads once and handles every whole frame; pending when there is nothing to read.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut buffer = BUFFER.take();

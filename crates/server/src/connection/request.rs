@@ -5,12 +5,11 @@ use aldis_protocol::{
     ClientMessage, CloseCode, ErrorCode, Hello, PROTOCOL, ServerMessage, WireError, client::Rejection, error::Effect,
     limits::Limit,
 };
-use tokio::io::AsyncRead;
 
 use super::{Connection, Stage};
 use crate::{auth::Verified, driver::Dirty};
 
-impl<R: AsyncRead + Unpin> Connection<R> {
+impl Connection {
     pub(super) fn handle_message(&mut self, message: ClientMessage<'_>, dirty: &mut Dirty) {
         match (&self.stage, message) {
             (Stage::Greeting { .. }, ClientMessage::Hello(hello)) => self.hello(hello),

@@ -69,6 +69,14 @@ pub enum Ops {
     Elsewhere,
 }
 
+/// The one answer to whoever speaks plain HTTP to a TLS port.
+pub fn plain() -> Router {
+    Router::new().fallback(|| async {
+        let error = WireError::with(ErrorCode::BadRequest, "This port speaks TLS: use https:// or wss://.");
+        Problem::new(WireError { hint: Some("Begin the URL with https:// or wss://.".to_owned()), ..error })
+    })
+}
+
 fn operator() -> Router<Arc<Node>> {
     Router::new()
         .route("/livez", get(ops::livez))

@@ -17,12 +17,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::{
-    io::AsyncReadExt,
-    net::{TcpStream, tcp::OwnedReadHalf},
-};
+use tokio::io::AsyncReadExt;
 
 use super::{
     problem::Problem,
@@ -33,6 +29,7 @@ use crate::{
     connection::{
         Connection, Places,
         outlet::{Frame, Last, Outlet},
+        transport::{Reader, Transport},
     },
     node::Node,
     ws::{
@@ -273,9 +270,8 @@ fn switch(opening: &Opening, dialect: Dialect) -> Response {
 fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, dialect: Dialect) {
     let tasks = node.connections.clone();
     tasks.spawn(async move {
-        let Some((stream, early)) = take_socket(upgrade).await else { return };
-        let (reader, writer) = stream.into_split();
-        let connection = Connection::new(node, reader, Box::new(writer), early, token, places);
+        let Some(transport) = take_socket(upgrade).await else { return };
+        let connection = Connection::new(node, transport, token, places);
         // Boxed, so that the task's memory is the connection's alone and not the upgrade's too.
         Box::pin(connection.run(dialect)).await;
     });
@@ -293,10 +289,9 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, caller
     let refusal = async move {
         // Whoever keeps showing bad tokens is counted as long as it is here.
         let _stranger = caller;
-        let Some((stream, _)) = take_socket(upgrade).await else { return };
-        let (mut reader, writer) = stream.into_split();
+        let Some(Transport { mut reader, wire, .. }) = take_socket(upgrade).await else { return };
         let now = node.clock.now();
-        let outlet = Outlet::new(Box::new(writer), usize::MAX, now);
+        let outlet = Outlet::new(wire, usize::MAX, now);
         drop(outlet.push(Frame::Text(ServerMessage::from(error).to_json().into()), now));
         drop(outlet.push(Frame::Close(Last::Ours(code)), now));
         // Two small frames into a fresh socket: they fit.
@@ -308,7 +303,7 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, caller
 }
 
 /// Reads what a refused client still sends, `hello` perhaps, up to its close frame or its end.
-async fn read_to_close(reader: &mut OwnedReadHalf) {
+async fn read_to_close(reader: &mut Reader) {
     let mut decoder = Decoder::new(REFUSED_BYTES);
     let mut bytes = Vec::new();
     while reader.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {
@@ -322,9 +317,8 @@ async fn read_to_close(reader: &mut OwnedReadHalf) {
     }
 }
 
-async fn take_socket(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
-    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+async fn take_socket(upgrade: OnUpgrade) -> Option<Transport> {
+    Transport::of(upgrade.await.ok()?)
 }
 
 #[cfg(test)]

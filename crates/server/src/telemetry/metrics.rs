@@ -48,6 +48,15 @@ struct Version {
     version: &'static str,
 }
 
+/// Why a connection to a TLS port never spoke TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The handshake failed, or the client went away in the middle of it.
+    Handshake,
+    /// The client spoke plain HTTP, or something else that is no TLS.
+    Plain,
+}
+
 /// The metrics of one server; each has a registry of its own, so that several servers live in one process.
 pub struct Metrics {
     registry: Registry,
@@ -64,6 +73,7 @@ pub struct Metrics {
     refused: Family<Code, Counter>,
     limits: Family<Name, Counter>,
     closed: Family<CloseLabel, Counter>,
+    tls_failures: Family<Reason, Counter>,
     /// Whether the node is shutting down.
     pub draining: Gauge<i64, AtomicI64>,
 }
@@ -101,6 +111,7 @@ impl Metrics {
             refused: Family::default(),
             limits: Family::default(),
             closed: Family::default(),
+            tls_failures: Family::default(),
             draining: Gauge::default(),
             registry: Registry::default(),
         };
@@ -120,6 +131,11 @@ impl Metrics {
         registry.register("refused", "Errors sent to clients, by code", metrics.refused.clone());
         registry.register("limit_hits", "Times a limit refused something, by limit", metrics.limits.clone());
         registry.register("closed", "Connections the server closed, by close code", metrics.closed.clone());
+        registry.register(
+            "tls_handshake_failures",
+            "Connections to a TLS port that never spoke TLS, by reason",
+            metrics.tls_failures.clone(),
+        );
         registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
         Self { registry, ..metrics }
     }
@@ -163,6 +179,15 @@ impl Metrics {
     /// Counts a connection that the server closed.
     pub fn closed(&self, code: CloseCode) {
         self.closed.get_or_create(&CloseLabel { code: u32::from(code.code()) }).inc();
+    }
+
+    /// Counts a connection to a TLS port that never spoke TLS. One that ran out of time is counted by its limit.
+    pub fn tls_failed(&self, failure: TlsFailure) {
+        let reason = match failure {
+            TlsFailure::Handshake => "handshake",
+            TlsFailure::Plain => "plain",
+        };
+        self.tls_failures.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts what the hub reports.

@@ -57,7 +57,7 @@ async fn clients_behind_one_proxy_count_for_themselves_on_one_connection() {
     }
     // The first one's second attempt waits, and keeps the one place of its address.
     let mut waiting = rig.dial().await;
-    waiting.try_write(&failing("192.0.2.1").bytes()).expect("sent");
+    waiting.tcp().try_write(&failing("192.0.2.1").bytes()).expect("sent");
     held_back(&rig, 1).await;
     assert_eq!(failing("8.8.8.8, 192.0.2.1").ask(&mut proxy).await.0.problem(), "address-limit");
     assert_eq!(failing("192.0.2.4").ask(&mut proxy).await.0.status, 401);
@@ -84,7 +84,7 @@ async fn both_headers_are_understood_and_a_network_of_ipv6_is_one_address() {
         (3, failing("[2001:db8:1:2::7]:80").header("Forwarded", "for=\"[2001:db8:1:2::7]\"")),
     ] {
         let stream = rig.dial().await;
-        stream.try_write(&request.bytes()).expect("sent");
+        stream.tcp().try_write(&request.bytes()).expect("sent");
         held_back(&rig, count).await;
         waiting.push(stream);
     }
@@ -93,7 +93,7 @@ async fn both_headers_are_understood_and_a_network_of_ipv6_is_one_address() {
     let differing = || failing("2001:db8:1:4::1").header("Forwarded", "for=192.0.2.9");
     assert_eq!(differing().ask(&mut proxy).await.0.status, 401);
     let stream = rig.dial().await;
-    stream.try_write(&failing("unknown").bytes()).expect("sent");
+    stream.tcp().try_write(&failing("unknown").bytes()).expect("sent");
     held_back(&rig, 4).await;
 }
 

@@ -6,7 +6,7 @@ use aldis_server::config::Config;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Frame, Peer, Rig, Token};
+use crate::support::{Frame, Over, Peer, Rig, Token};
 
 /// More than the kernel keeps for a connection whose other end has a small buffer.
 const MESSAGES: u64 = 400;
@@ -53,9 +53,8 @@ async fn collect(peer: &mut Peer, last: u64) -> Vec<u64> {
     numbers
 }
 
-#[tokio::test]
-async fn a_slow_reader_is_closed_with_4420() {
-    let rig = Rig::start(|config| {
+async fn a_slow_reader_is_closed_with_4420(over: Over) {
+    let rig = Rig::start_over(over, |config| {
         generous(config);
         config.limits.outbound_bytes = 400_000;
         config.limits.parked_bytes = 200_000;
@@ -99,9 +98,8 @@ async fn a_slow_reader_is_closed_with_4420() {
     assert_eq!(all, (0..MESSAGES).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn a_stalled_reader_is_closed_with_4420() {
-    let rig = Rig::start(|config| {
+async fn a_stalled_reader_is_closed_with_4420(over: Over) {
+    let rig = Rig::start_over(over, |config| {
         generous(config);
         config.limits.outbound_stall_ms = 100;
     });
@@ -132,9 +130,8 @@ async fn a_stalled_reader_is_closed_with_4420() {
     assert_eq!(received, Some((written.into_iter().collect(), Some(4420))));
 }
 
-#[tokio::test]
-async fn a_receipt_is_settled_in_time() {
-    let rig = Rig::start(|config| {
+async fn a_receipt_is_settled_in_time(over: Over) {
+    let rig = Rig::start_over(over, |config| {
         generous(config);
         config.limits.receipt_ms = 100;
     });
@@ -158,9 +155,8 @@ async fn a_receipt_is_settled_in_time() {
     ann.is_quiet().await;
 }
 
-#[tokio::test]
-async fn nothing_that_never_left_is_lost_when_the_connection_dies() {
-    let rig = Rig::start(generous);
+async fn nothing_that_never_left_is_lost_when_the_connection_dies(over: Over) {
+    let rig = Rig::start_over(over, generous);
     let mut ann = rig.v1(Token::of("ann")).await;
     let hello = json!({ "type": "hello", "protocol": 1 });
     let bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
@@ -180,9 +176,8 @@ async fn nothing_that_never_left_is_lost_when_the_connection_dies() {
     assert_eq!(received, (first..MESSAGES).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn what_waits_for_a_fenced_connection_goes_to_the_next() {
-    let rig = Rig::start(generous);
+async fn what_waits_for_a_fenced_connection_goes_to_the_next(over: Over) {
+    let rig = Rig::start_over(over, generous);
     let mut ann = rig.v1("ann").await;
     let hello = json!({ "type": "hello", "protocol": 1 });
     let mut bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
@@ -202,11 +197,10 @@ async fn what_waits_for_a_fenced_connection_goes_to_the_next() {
     ann.is_quiet().await;
 }
 
-#[tokio::test]
-async fn a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks() {
-    let rig = Rig::start(|config| {
+async fn a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks(over: Over) {
+    let rig = Rig::start_over(over, |config| {
         generous(config);
-        config.limits.outbound_stall_ms = 50;
+        config.limits.outbound_stall_ms = 500;
         config.limits.outbound_bytes = 64 << 20;
     });
     let mut ann = rig.v1("ann").await;
@@ -236,9 +230,8 @@ async fn a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks()
     assert_eq!(received, (first..MESSAGES).collect::<Vec<_>>(), "no gap, nothing twice");
 }
 
-#[tokio::test]
-async fn a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun() {
-    let rig = Rig::start(|config| {
+async fn a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun(over: Over) {
+    let rig = Rig::start_over(over, |config| {
         generous(config);
         config.limits.outbound_stall_ms = 50;
         config.limits.receipt_ms = 1_000;
@@ -260,4 +253,33 @@ async fn a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun() {
     }
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     drop(bob);
+}
+
+/// Each story over plain sockets and over TLS, where what has become a record cannot be taken back.
+macro_rules! over_both {
+    ($($story:ident)*) => {
+        mod plain {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(super::Over::Plain).await;
+            })*
+        }
+
+        mod tls {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(super::Over::Tls).await;
+            })*
+        }
+    };
+}
+
+over_both! {
+    a_slow_reader_is_closed_with_4420
+    a_stalled_reader_is_closed_with_4420
+    a_receipt_is_settled_in_time
+    nothing_that_never_left_is_lost_when_the_connection_dies
+    what_waits_for_a_fenced_connection_goes_to_the_next
+    a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks
+    a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun
 }

@@ -1,9 +1,8 @@
 //! Failed authentications are answered ever more slowly, and nobody else is slowed down by them.
 
 use serde_json::json;
-use tokio::net::TcpStream;
 
-use crate::support::{Answer, Request, Rig, Socket, Token, within};
+use crate::support::{Answer, Request, Rig, Socket, Stream, Token, within};
 
 /// Longer than any test: who waits for it waits for ever.
 const FOR_EVER_MS: u64 = 3_600_000;
@@ -24,9 +23,9 @@ fn patient_with_places(free: u64, places: u64) -> Rig {
 }
 
 /// Sends a request whose answer is held back, the `count`th of the server.
-async fn held_back(rig: &Rig, request: Request, count: u64) -> TcpStream {
+async fn held_back(rig: &Rig, request: Request, count: u64) -> Stream {
     let stream = rig.dial().await;
-    stream.try_write(&request.bytes()).expect("sent");
+    stream.tcp().try_write(&request.bytes()).expect("sent");
     within("an answer that is held back", async {
         while rig.limit_hits("auth_failures_free") < count {
             tokio::task::yield_now().await;

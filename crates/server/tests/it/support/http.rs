@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::{Socket, within};
+use super::{Socket, Stream, within};
 
 /// A request that nobody has checked.
 #[derive(Clone)]
@@ -82,14 +82,15 @@ impl Request {
     }
 
     /// Sends it on a connection and reads the answer. Bytes behind the answer are returned.
-    pub(crate) async fn ask(&self, stream: &mut TcpStream) -> (Answer, Vec<u8>) {
+    pub(crate) async fn ask(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> (Answer, Vec<u8>) {
         within("the request's way out", stream.write_all(&self.bytes())).await.expect("sent");
+        within("the request's way out", stream.flush()).await.expect("sent");
         within("an answer", Answer::read(stream)).await
     }
 }
 
 impl Answer {
-    pub(crate) async fn read(stream: &mut TcpStream) -> (Self, Vec<u8>) {
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> (Self, Vec<u8>) {
         let mut received = Vec::new();
         let end = loop {
             if let Some(at) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -146,7 +147,8 @@ pub(crate) async fn is_deserted(address: SocketAddr) -> bool {
 }
 
 /// The WebSocket behind a 101, or the refusal.
-pub(crate) async fn open(mut stream: TcpStream, request: &Request) -> Result<(Socket, Answer), Answer> {
+pub(crate) async fn open(stream: impl Into<Stream>, request: &Request) -> Result<(Socket, Answer), Answer> {
+    let mut stream = stream.into();
     let (answer, behind) = request.ask(&mut stream).await;
     if answer.status == 101 { Ok((Socket::new(stream, behind), answer)) } else { Err(answer) }
 }

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{Answer, Request, within};
 
-/// A running `aldis serve`, everything it says collected.
+/// A running `aldis serve` or `aldis dev`, everything it says collected.
 pub(crate) struct Aldis {
     child: Child,
     said: [JoinHandle<String>; 2],
@@ -24,14 +24,18 @@ pub(crate) struct Aldis {
 
 impl Aldis {
     pub(crate) async fn serve(args: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::run(&[&["serve"], args].concat(), env).await
+    }
+
+    pub(crate) async fn run(args: &[&str], env: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ports.json");
         let mut child = Command::new(env!("CARGO_BIN_EXE_aldis"))
             .env_clear()
             .envs(env.iter().copied())
-            .args(["serve", "--listen", "127.0.0.1:0", "--ports-file"])
-            .arg(&path)
             .args(args)
+            .args(["--listen", "127.0.0.1:0", "--ports-file"])
+            .arg(&path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

@@ -12,7 +12,7 @@ use aldis_server::{
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{Answer, Peer, Request, Socket, http::open, within};
+use super::{Answer, Certificate, Over, Peer, Request, Socket, Stream, http::open, within};
 
 /// The key of every server here.
 pub(crate) const KEY: &str = "k:0123456789abcdef0123456789abcdef";
@@ -20,6 +20,8 @@ pub(crate) const KEY: &str = "k:0123456789abcdef0123456789abcdef";
 /// A running server.
 pub(crate) struct Rig {
     pub(crate) server: Server,
+    /// What it shows, over TLS.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 /// What a token shall say.
@@ -81,11 +83,18 @@ impl From<&str> for Token {
 impl Rig {
     /// A server with the defaults but for what is changed.
     pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_over(Over::Plain, change)
+    }
+
+    /// The same, reached over TLS or not.
+    pub(crate) fn start_over(over: Over, change: impl FnOnce(&mut Config)) -> Self {
+        let certificate = (over == Over::Tls).then(Certificate::make);
         let env = [("ALDIS_AUTH_KEYS", KEY), ("ALDIS_LISTEN", "127.0.0.1:0")];
         let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut config = Config::load(&Flags::default(), env).expect("a configuration");
+        config.tls = certificate.as_ref().map(Certificate::files);
         change(&mut config);
-        Self { server: Server::start(&config, Mode::Serve).expect("a server") }
+        Self { server: Server::start(&config, Mode::Serve).expect("a server"), certificate }
     }
 
     pub(crate) fn usual() -> Self {
@@ -105,17 +114,31 @@ impl Rig {
         self.server.node().verifier.mint(&token.into().0, now).expect("a token").token
     }
 
-    pub(crate) async fn dial(&self) -> TcpStream {
+    /// A socket before anything was said, TLS or not.
+    pub(crate) async fn dial_tcp(&self) -> TcpStream {
         let stream = within("a connection", TcpStream::connect(self.server.listen()[0])).await.expect("connected");
         stream.set_nodelay(true).expect("a live socket");
         stream
     }
 
+    pub(crate) async fn dial(&self) -> Stream {
+        self.secure(self.dial_tcp().await).await
+    }
+
+    async fn secure(&self, stream: TcpStream) -> Stream {
+        match &self.certificate {
+            None => stream.into(),
+            Some(certificate) => {
+                within("a TLS handshake", Stream::secure(stream, certificate.trusted())).await.expect("trusted")
+            }
+        }
+    }
+
     /// A connection whose kernel keeps little and does not learn to keep more, so that not reading is noticed soon.
-    pub(crate) async fn dial_narrow(&self) -> TcpStream {
+    pub(crate) async fn dial_narrow(&self) -> Stream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(128 * 1_024).expect("a small buffer");
-        within("a connection", socket.connect(self.server.listen()[0])).await.expect("connected")
+        self.secure(within("a connection", socket.connect(self.server.listen()[0])).await.expect("connected")).await
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Answer {
@@ -138,7 +161,7 @@ impl Rig {
         self.raw_on(self.dial().await, token).await
     }
 
-    pub(crate) async fn raw_on(&self, stream: TcpStream, token: impl Into<Token>) -> Peer {
+    pub(crate) async fn raw_on(&self, stream: Stream, token: impl Into<Token>) -> Peer {
         let request = Request::upgrade(format!("/v1/signal?token={}", self.mint(token)));
         let opened = open(stream, &request).await.unwrap_or_else(|answer| panic!("refused: {answer:?}"));
         Peer::seated(opened.0).await
@@ -153,7 +176,7 @@ impl Rig {
         self.v1_on(self.dial().await, token, hello).await
     }
 
-    pub(crate) async fn v1_on(&self, stream: TcpStream, token: impl Into<Token>, hello: Value) -> Peer {
+    pub(crate) async fn v1_on(&self, stream: Stream, token: impl Into<Token>, hello: Value) -> Peer {
         let request = Request::upgrade("/v1/signal").v1(&self.mint(token));
         let opened = open(stream, &request).await.unwrap_or_else(|answer| panic!("refused: {answer:?}"));
         let (mut socket, answer) = opened;

@@ -3,19 +3,16 @@
 use std::ops::{Deref, DerefMut};
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::within;
+use super::{Stream, within};
 
 /// RFC 6455's stand-in for a close without a code.
 pub(crate) const NO_CODE: u16 = 1005;
 
 /// One end of a WebSocket.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     inbox: Vec<u8>,
     pings: u64,
     probes: u64,
@@ -76,12 +73,17 @@ impl Opcode {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, inbox: Vec<u8>) -> Self {
-        Self { stream, inbox, pings: 0, probes: 0 }
+    pub(crate) fn new(stream: impl Into<Stream>, inbox: Vec<u8>) -> Self {
+        Self { stream: stream.into(), inbox, pings: 0, probes: 0 }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        within("room to write", self.stream.write_all(bytes)).await.expect("written");
+        within("room to write", async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        })
+        .await
+        .expect("written");
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
@@ -96,9 +98,14 @@ impl Socket {
         self.write(&Opcode::Close.frame(&code.to_be_bytes())).await;
     }
 
+    /// The socket under it.
+    pub(crate) fn tcp(&self) -> &tokio::net::TcpStream {
+        self.stream.tcp()
+    }
+
     /// Breaks the connection so that the server gets a reset.
     pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().expect("an open socket");
+        self.stream.tcp().set_zero_linger().expect("an open socket");
     }
 
     /// The next frame, as it is. Nothing is answered.
@@ -206,6 +213,7 @@ impl Socket {
         };
         // The server may be gone already: one that only answered our close does not wait.
         let _ = self.stream.write_all(&Opcode::Close.frame(&code.to_be_bytes())).await;
+        let _ = self.stream.flush().await;
         assert_eq!(self.frame().await, Frame::End);
         (code, last)
     }
