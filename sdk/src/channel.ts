@@ -4,19 +4,23 @@ import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
 import type { Peer } from './peer.ts'
 
-/** What a channel carries. Binary data arrives as an `ArrayBuffer`. */
+/** What a channel carries: text, or bytes. Bytes arrive as an `ArrayBuffer`, whatever they were sent as. */
 export type ChannelData = string | ArrayBuffer | ArrayBufferView<ArrayBuffer>
 
-/** How a channel delivers; the same on both sides. By default reliably and in order. */
+/**
+ * How a channel delivers, as `RTCDataChannelInit` has it: `ordered` (by default `true`), and at most one of `maxRetransmits` (a number
+ * of attempts) and `maxPacketLifeTime` (milliseconds). Without the last two it delivers reliably. Both sides should ask for the same:
+ * those of the side that offers count.
+ */
 export type ChannelOptions = Pick<RTCDataChannelInit, 'maxPacketLifeTime' | 'maxRetransmits' | 'ordered'>
 
 /** What happens on a channel. */
 export interface ChannelEvents {
-  /** Something came. */
+  /** `data` came from a peer. What came before anybody asked for the channel follows: the last 256 messages of each peer. */
   message: { readonly data: string | ArrayBuffer; readonly from: Peer }
-  /** The way to a peer is open. */
+  /** The way to a peer is open: `send` reaches it from now on. */
   open: { readonly peer: Peer }
-  /** It is closed. */
+  /** The way to a peer is closed: its connection ended, or it left. A new call opens it again. */
   close: { readonly peer: Peer }
 }
 
@@ -24,12 +28,13 @@ export interface ChannelEvents {
 const UNCLAIMED_MAX = 256
 
 /**
- * A data channel to every peer of the room that has one of the same name.
+ * A data channel to every peer of the room that has one of the same name. What it carries goes from peer to peer and never through the
+ * server. It outlives calls: whoever is called again is reached by the same channel.
  *
  * @example
  * const chat = room.channel('chat')
  * chat.on('message', ({ data, from }) => show(from.identity, data))
- * chat.send('hello')
+ * chat.on('open', ({ peer }) => chat.send('hello', { to: peer }))
  */
 export class Channel extends Emitter<ChannelEvents> {
   /** What both sides call it; empty for the one that is always there. */
@@ -51,9 +56,15 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   /**
-   * Sends to every peer that it is open to, or only to some. Returns those it was sent to.
+   * Sends to every peer that it is open to, or only to some. Returns those it was sent to: nobody, where it is open to nobody.
    *
-   * @throws AldisError `not-connected` where `to` names a peer that it is not open to, `message-too-large` where a browser refuses it
+   * @param data text or bytes; how much at once is up to the browsers
+   * @param options `to`: the peers, if not all of them
+   * @throws AldisError `not-connected` where `to` names a peer that it is not open to: then it was sent to nobody. `message-too-large`
+   * where the browser refuses it
+   * @example
+   * const reached = chat.send('hello')
+   * show(`${reached.length} peers get it`)
    */
   send(data: ChannelData, { to }: { to?: Peer | readonly Peer[] } = {}): Peer[] {
     const wanted = to === undefined ? this.peers : [to].flat()
@@ -70,7 +81,12 @@ export class Channel extends Emitter<ChannelEvents> {
   /** Adds the way to a peer, with what came on it before anybody listened. @internal */
   attach(channel: RTCDataChannel, peer: Peer, earlier: readonly MessageEvent[]): void {
     const hear = ({ data }: MessageEvent): void => this.emit('message', { data, from: peer })
-    const opened = (): void => this.emit('open', { peer })
+    let told = false
+    // A channel of the other side is open before its `open` event: whoever sees it first tells.
+    const opened = (): void => {
+      if (!told) this.emit('open', { peer })
+      told = true
+    }
     this.#links.set(channel, peer)
     channel.addEventListener('open', opened)
     channel.addEventListener('message', hear)

@@ -3,11 +3,11 @@
 /** Cancels what was planned; calling it again does nothing. */
 export type Cancel = () => void
 
-/** Time. */
+/** Time, for a test that makes its own. */
 export interface Clock {
-  /** Milliseconds since some moment; never goes back. */
+  /** Milliseconds since some moment of its choice; never goes back. */
   now(): number
-  /** Calls `run` after `ms` milliseconds. */
+  /** Calls `run` once, after `ms` milliseconds, unless it is cancelled first. */
   after(ms: number, run: () => void): Cancel
 }
 
@@ -15,7 +15,8 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   after: (ms, run) => {
-    const timer = setTimeout(run, ms)
+    // The largest that a browser takes; beyond it, it does not wait at all.
+    const timer = setTimeout(run, Math.min(ms, 2 ** 31 - 1))
     return () => clearTimeout(timer)
   },
 }

@@ -3,23 +3,23 @@
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type OpenSocket, openWebSocket } from './socket.ts'
 
-/** What can be replaced; by default the browser's own. */
+/** What can be replaced with {@link JoinOptions.environment}; by default the browser's own. */
 export interface Environment {
   /** Time. */
   clock: Clock
   /** Numbers in [0, 1), as `Math.random`. */
   random: () => number
-  /** Opens a WebSocket. */
+  /** Opens the way to the server; by default {@link openWebSocket}. */
   openSocket: OpenSocket
   /** As the browser's `fetch`: asks the server why it let nobody in, and for development tokens. */
   fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Makes a connection to a peer. */
   createConnection: (configuration: RTCConfiguration) => RTCPeerConnection
-  /** As `navigator.mediaDevices.getUserMedia`. */
+  /** As `navigator.mediaDevices.getUserMedia`; `undefined` on a page that browsers give no camera. */
   getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | undefined
   /** Calls `leaving` when the page goes away for good. */
   onPageHide: (leaving: () => void) => Cancel
-  /** Where a line for the developer goes. */
+  /** Where a line for the developer goes; by default the console. */
   warn: (line: string) => void
 }
 

@@ -24,26 +24,31 @@ const CLIENT_ERRORS = {
   'websocket-blocked': 'A proxy or firewall may block WebSockets: try over https, or on another network.',
 } as const
 
-/** An error that only the client can find out. */
+/**
+ * What only the client can find out. What each means, and what to tell a user: the guide `docs/guide/quick-start.md`, section "Errors".
+ *
+ * @useDeclaredType
+ */
 export type ClientErrorCode = keyof typeof CLIENT_ERRORS
 
-/** What to match on. The server's codes are listed in its protocol page, section "Error codes". */
+/** What to match on. The server's codes are listed in `docs/protocol.md`, section "Error codes". */
 export type AldisErrorCode = ClientErrorCode | ServerErrorCode
 
 /** What may accompany an error. */
 export interface AldisErrorDetails {
-  /** What to do next; for people. The client's own codes have one by default. */
+  /** What to do next, in one sentence for people. The client's own codes have one by default. */
   hint?: string | undefined
   /** Whether the same thing may work later without a change. */
   retryable?: boolean
-  /** Not to be tried again before, in milliseconds. */
+  /** How long to wait before trying again, in milliseconds; the server's wish. */
   retryAfterMs?: number | undefined
   /** What it comes from. */
   cause?: unknown
 }
 
 /**
- * Every failure of this library.
+ * Every failure of this library. `message` says what happened, {@link AldisError.hint} what to do, {@link AldisError.code} is what a
+ * program goes by.
  *
  * @example
  * try {
@@ -55,13 +60,14 @@ export interface AldisErrorDetails {
 export class AldisError extends Error {
   /** What to match on; it does not change between versions. */
   readonly code: AldisErrorCode
-  /** What to do next; for people. */
+  /** What to do next, in one sentence for people; empty where there is nothing to say. */
   readonly hint: string
   /** Whether the same thing may work later without a change. */
   readonly retryable: boolean
-  /** Not to be tried again before, in milliseconds. */
+  /** How long to wait before trying again, in milliseconds; `undefined` where the server did not say. */
   readonly retryAfterMs: number | undefined
 
+  /** For those who replace a part of the library and have to say what failed. */
   constructor(code: AldisErrorCode, message: string, details: AldisErrorDetails = {}) {
     const hint = details.hint ?? (code in CLIENT_ERRORS ? CLIENT_ERRORS[code as ClientErrorCode] : '')
     // The stack begins with what the constructor is given, and is what a console shows of an error that nobody caught.

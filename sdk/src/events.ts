@@ -8,7 +8,8 @@ export class Emitter<Events> {
   readonly #listeners: { [Name in keyof Events]?: Set<(event: Events[Name]) => void> } = {}
 
   /**
-   * Calls `listener` at each event of this name, until the function that it returns is called.
+   * Calls `listener` at each event of this name, until the function that `on` returns is called. A listener that throws keeps nobody
+   * else from hearing: its error reaches the console as uncaught.
    *
    * @example
    * const off = room.on('peer-joined', ({ peer }) => greet(peer))

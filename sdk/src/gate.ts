@@ -31,6 +31,11 @@ export class Gate {
     return giveUp
   }
 
+  /** Lets nobody in any more. */
+  close(): void {
+    this.#places = Number.NEGATIVE_INFINITY
+  }
+
   #next(): void {
     while (this.#places > 0) {
       const begin = this.#waiting.shift()

@@ -11,25 +11,34 @@ import { type TokenOption, tokenSource } from './token.ts'
 export interface JoinOptions {
   /** The room: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. */
   readonly room: string
-  /** A token of your backend, or a function that gets one. Without it a development server (`aldis dev`) is asked for one. */
+  /**
+   * A token of your backend, or a function that gets one. A function is better: it is asked again for each connection and before the
+   * token expires. Without it a development server (`aldis dev`) is asked for one, as `guest-` and four characters.
+   */
   readonly token?: TokenOption
-  /** Whom to connect to; by default everybody (`'mesh'`). */
+  /** Whom to call; by default everybody (`'mesh'`). */
   readonly connect?: ConnectOption
-  /** For every `RTCPeerConnection`. Its `iceServers`, if given, take the place of the server's. */
+  /** For every `RTCPeerConnection`. Its `iceServers`, if given, take the place of the server's, which are renewed before they expire. */
   readonly rtc?: RTCConfiguration
-  /** How long to try before giving up, in milliseconds; by default 10,000. Once joined, it is tried for ever. */
+  /** How long to go on trying to join, in milliseconds; by default 15,000. Once joined, reconnecting has no end. */
   readonly joinTimeoutMs?: number
   /** Replaces what is taken from the browser: the clock, the network, `RTCPeerConnection`. */
   readonly environment?: Partial<Environment>
 }
 
-const JOIN_TIMEOUT_MS = 10_000
+const JOIN_TIMEOUT_MS = 15_000
 
 /**
- * Joins a room. Resolves when the server has let you in, and from then on reconnects by itself.
+ * Joins a room. Resolves when the server has let you in, and from then on reconnects by itself: after at most 500 ms, then
+ * twice as long each time up to 15 s, or later where the server asks for it. A page that goes away leaves.
  *
- * @param url the server, as `https://rtc.example.org`
- * @throws AldisError when the server does not let you in, or cannot be reached; `error.hint` says what to do
+ * Who is in the room already is in {@link Room.peers}; `peer-joined` tells only of those who come later.
+ *
+ * @param url the server, as `https://rtc.example.org`, or a path of the page's own
+ * @param options the room, and how to join it
+ * @throws AldisError when an option is wrong (`invalid-option`), there is no token (`token-failed`, `token-missing`), the server does
+ * not let you in (`token-expired`, `forbidden`, `room-full`, …) or cannot be reached (`server-unreachable`, `websocket-blocked`,
+ * `timed-out`); its `hint` says what to do
  * @example
  * const room = await joinRoom('https://rtc.example.org', { room: 'standup', token: () => fetch('/token').then((r) => r.text()) })
  * room.on('track', ({ peer, stream }) => show(peer.id, stream))
@@ -41,8 +50,9 @@ export function joinRoom(url: string | URL, options: JoinOptions): Promise<Room>
     const off = signaling.on('status', ({ status, error }) => {
       if (status === 'connecting') return
       off()
-      if (status === 'joined') resolve(room)
-      else reject(error ?? new AldisError('left', 'The room was left before it was joined.'))
+      if (status === 'joined') return resolve(room)
+      room.leave()
+      reject(error ?? new AldisError('left', 'The room was left before it was joined.'))
     })
     signaling.start()
   })

@@ -3,7 +3,10 @@
 import type { Environment } from './environment.ts'
 import { AldisError, type ClientErrorCode, reason } from './errors.ts'
 
-/** What can be published: a stream, one track, or what to ask the browser for, as `{ audio: true, video: true }`. */
+/**
+ * What can be published: a stream, one track, or what to ask the browser for, as `{ audio: true, video: true }`. What the library asked
+ * the browser for it also switches off; a stream or track of your own is yours to stop.
+ */
 export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraints
 
 /** How many tracks of a kind one connection carries: 15 video sections make an offer of 81 KB, past the limit of a message. */
@@ -40,7 +43,12 @@ export class Media {
   async add(source: MediaSource): Promise<MediaStream> {
     const stream = await this.#streamOf(source)
     const wanted = source instanceof MediaStreamTrack ? [source] : stream.getTracks()
-    this.#checkCount(wanted)
+    try {
+      this.#checkCount(wanted)
+    } catch (error) {
+      for (const track of wanted) this.#stop(track)
+      throw error
+    }
     for (const track of wanted) {
       this.#tracks.set(track, stream)
       // A camera that was unplugged, or a screen that its user no longer shares.
@@ -54,9 +62,7 @@ export class Media {
   remove(source: MediaStream | MediaStreamTrack): void {
     const tracks = source instanceof MediaStreamTrack ? [source] : source.getTracks()
     const removed = tracks.filter((track) => this.#tracks.delete(track))
-    for (const track of removed) {
-      if (this.#opened.delete(track)) track.stop()
-    }
+    for (const track of removed) this.#stop(track)
     if (removed.length > 0) this.#changed()
   }
 
@@ -65,9 +71,14 @@ export class Media {
     for (const track of [...this.#tracks.keys()]) this.remove(track)
   }
 
+  /** Switches off what this library switched on, unless it is still published. */
+  #stop(track: MediaStreamTrack): void {
+    if (!this.#tracks.has(track) && this.#opened.delete(track)) track.stop()
+  }
+
   async #streamOf(source: MediaSource): Promise<MediaStream> {
     if (source instanceof MediaStream) return source
-    if (source instanceof MediaStreamTrack) return new MediaStream([source])
+    if (source instanceof MediaStreamTrack) return this.#tracks.get(source) ?? new MediaStream([source])
     const stream = await this.#open(source)
     for (const track of stream.getTracks()) this.#opened.add(track)
     return stream

@@ -18,15 +18,17 @@
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type AldisError, asAldisError } from './errors.ts'
 
-/** Names of descriptions; see the module. */
+/** Names of descriptions, so that an answer to an offer that was taken back is known as such. */
 export interface Numbers {
-  /** The description that this is, counted by its sender from 1. */
+  /** Which description this is; its sender counts its own from 1. */
   readonly d?: number
-  /** The offer that this answers. */
+  /** The `d` of the offer that this answers. */
   readonly re?: number
 }
 
-/** What the two sides tell each other. It is plain JSON. */
+/**
+ * What the two sides tell each other, as plain JSON: a description, a candidate (`null` ends them), or the wish for a fresh start of ICE.
+ */
 export type NegotiationMessage =
   | { readonly type: 'offer' | 'answer'; readonly sdp: string; readonly x?: Numbers }
   | { readonly type: 'ice-candidate'; readonly candidate: RTCIceCandidateInit | null }
@@ -49,19 +51,22 @@ export type NegotiationStep =
   /** Something came that no longer matters. */
   | 'stale-dropped'
 
-/** The way to the other side. */
+/** The way to the other side: what {@link negotiate} is given. */
 export interface NegotiationLink {
-  /** Whether this side yields. Exactly one of the two must. */
+  /**
+   * Whether this side yields when both offer at once. Exactly one of the two must be polite. The other one makes the first offer; the
+   * polite side asks for it after 10 s.
+   */
   readonly polite: boolean
-  /** Sends a message. They must arrive in order. */
+  /** Sends a message. All of them must arrive, in order: a lost description may leave both sides waiting. */
   send(message: NegotiationMessage): void
   /** Whether the other side understands {@link Numbers}; by default it does. */
   readonly numbered?: boolean
-  /** Called when an offer was applied and its answer is not made yet: the moment to add tracks. */
+  /** Called when an offer was applied and its answer is not made yet: the moment to add tracks. The answer waits for it. */
   beforeAnswer?(): void | Promise<void>
-  /** Called when the browser refuses a description or a candidate. */
+  /** Called when the browser refuses a description or a candidate, with an `AldisError` `negotiation-failed`. */
   onError?(error: AldisError): void
-  /** Called at every step. */
+  /** Called at every step, for counting and for showing. */
   onStep?(step: NegotiationStep): void
   /** Time; by default the system's. */
   readonly clock?: Clock
@@ -69,11 +74,11 @@ export interface NegotiationLink {
 
 /** A negotiation that goes on. */
 export interface Negotiation {
-  /** Takes a message of the other side. Settles when it has been dealt with, and never rejects. */
+  /** Takes a message of the other side. Resolves when it has been dealt with, and never rejects: failures go to `onError`. */
   receive(message: NegotiationMessage): Promise<void>
-  /** Restarts ICE, or asks the other side to, if it is the one that offers. */
+  /** Restarts ICE: the polite side asks the other one to, since browsers fail where both do. */
   restart(): void
-  /** Ends the negotiation; the connection is left as it is. */
+  /** Ends the negotiation: nothing is sent or taken any more. The connection is left as it is. */
   close(): void
 }
 
@@ -87,12 +92,16 @@ const HOLD_MS = 10_000
 const HOLD_MAX = 64
 
 /**
- * Keeps `pc` negotiated over any transport: whatever is done to it (`addTrack`, `createDataChannel`, `restartIce`) reaches the other
- * side.
+ * Keeps a connection negotiated over any transport: whatever is done to it (`addTrack`, `createDataChannel`, `restartIce`) reaches the
+ * other side, also where both sides do it at once. It needs neither a server nor a room. A candidate that comes before its description
+ * waits for it: up to 64 of them, for 10 s.
  *
+ * @param pc a connection that nothing has been negotiated on yet
+ * @param link how to reach the other side, which runs `negotiate` too
  * @example
  * const negotiation = negotiate(pc, { polite: false, send: (message) => port.postMessage(message) })
- * port.onmessage = ({ data }) => negotiation.receive(data)
+ * port.onmessage = ({ data }) => void negotiation.receive(data)
+ * pc.createDataChannel('chat')
  */
 export function negotiate(pc: RTCPeerConnection, link: NegotiationLink): Negotiation {
   return new Negotiator(pc, link)
@@ -160,10 +169,21 @@ class Negotiator implements Negotiation {
         await task()
       } catch (error) {
         // What a closed connection refuses is nobody's failure.
-        if (!this.#isOver()) this.#link.onError?.(asAldisError(error, 'negotiation-failed', 'The browser refused a description'))
+        if (!this.#isOver()) this.#report(asAldisError(error, 'negotiation-failed', 'The browser refused a description'))
       }
     })
     return this.#mailbox
+  }
+
+  #report(error: AldisError): void {
+    try {
+      this.#link.onError?.(error)
+    } catch (thrown) {
+      // The mailbox goes on, whatever the application does.
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
   }
 
   #isOver(): boolean {
@@ -197,6 +217,8 @@ class Negotiator implements Negotiation {
   }
 
   #tell(message: NegotiationMessage, step: NegotiationStep): void {
+    // It may have been closed while the browser was busy.
+    if (this.#isOver()) return
     this.#link.send(message)
     this.#link.onStep?.(step)
   }
@@ -222,12 +244,13 @@ class Negotiator implements Negotiation {
     this.#ignoring = collides && !this.#link.polite
     if (this.#ignoring) return this.#link.onStep?.('glare-ignored')
     if (collides) this.#link.onStep?.('glare-yielded')
-    this.#pending = undefined
     // Rolls our own offer back, if there is one.
     await this.#pc.setRemoteDescription({ type: 'offer', sdp })
+    this.#pending = undefined
     this.#opening = 'made'
     this.#asking?.()
     await this.#link.beforeAnswer?.()
+    if (this.#isOver()) return
     await this.#pc.setLocalDescription()
     this.#sendDescription('answer', { d: ++this.#counter, ...(d !== undefined && { re: d }) })
     await this.#release()
@@ -248,7 +271,8 @@ class Negotiator implements Negotiation {
     if (this.#pc.remoteDescription !== null) {
       this.#pc.restartIce()
     } else if (this.#pc.signalingState === 'have-local-offer') {
-      this.#sendOffer()
+      // A side that does without numbers could not tell the second answer from that to a later offer.
+      if (this.#link.numbered ?? true) this.#sendOffer()
     } else {
       await this.#offer()
     }

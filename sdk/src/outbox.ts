@@ -7,7 +7,7 @@
  */
 
 import type { Cancel, Clock } from './clock.ts'
-import type { AldisError } from './errors.ts'
+import { AldisError } from './errors.ts'
 import type { ClientLimits, ErrorMessage, PeerId, Signal } from './generated/wire.ts'
 import { STREAM_ENDING_CODES } from './generated/wire.ts'
 import { Pace } from './pace.ts'
@@ -60,8 +60,8 @@ export class Outbox {
   post(to: PeerId, parcel: Parcel): void {
     const msg = String(++this.#counter)
     const text = { ...parcel, to, msg, receipt: true } as Signal
-    this.#entries.push({ to, msg, text, bytes: JSON.stringify(text).length, state: 'queued' })
-    if (this.#entries.length > CAPACITY) this.#entries.shift()
+    this.#entries.push({ to, msg, text, bytes: new TextEncoder().encode(JSON.stringify(text)).length, state: 'queued' })
+    if (this.#entries.length > CAPACITY) this.#overflow()
     this.#pump()
   }
 
@@ -117,6 +117,16 @@ export class Outbox {
   clear(): void {
     this.#entries = []
     for (const peer of [...this.#paused.keys()]) this.resume(peer)
+  }
+
+  #overflow(): void {
+    const at = this.#entries.findIndex(({ state }) => state === 'queued')
+    const [oldest] = this.#entries.splice(at, 1)
+    if (oldest === undefined) return
+    this.#options.refused(
+      oldest.to,
+      new AldisError('queue-full', `More than ${CAPACITY} messages wait for the server.`, { retryable: true }),
+    )
   }
 
   #pause(peer: PeerId, ms: number): void {

@@ -5,7 +5,15 @@ import { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
 import { layOut, type Published, syncSenders } from './senders.ts'
 
-/** How the connection is. */
+/**
+ * How a connection is:
+ *
+ * - `connecting`: on its way, the first time or after a fresh start of ICE;
+ * - `connected`: it stands;
+ * - `interrupted`: it stood, and nothing comes through at the moment; often it heals by itself;
+ * - `failed`: no way was found, and ICE is started afresh;
+ * - `closed`: it was hung up, or the peer has left.
+ */
 export type PairState = 'connecting' | 'connected' | 'interrupted' | 'failed' | 'closed'
 
 /** Whose part the first offer is. */
@@ -102,7 +110,14 @@ export class Pair {
 
   /** Uses other ICE servers from the next start of ICE on. */
   setIceServers(iceServers: RTCIceServer[]): void {
+    // The application may have closed it by itself.
+    if (this.connection.signalingState === 'closed') return
     this.connection.setConfiguration({ ...this.connection.getConfiguration(), iceServers })
+  }
+
+  /** Looks for another way between the two. */
+  restart(): void {
+    this.#negotiation.restart()
   }
 
   /** Ends it. */

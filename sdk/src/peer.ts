@@ -1,5 +1,6 @@
 /** Somebody else in the room, and the connection to them. */
 
+import type { Cancel } from './clock.ts'
 import type { Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
@@ -10,7 +11,7 @@ import { Pair, type PairState, type Part } from './pair.ts'
 import { Scope } from './scope.ts'
 import type { Published } from './senders.ts'
 
-/** How the connection to a peer is; `new` is before the first. */
+/** How the connection to a peer is: `new` before the first, otherwise a {@link PairState}. */
 export type PeerState = 'new' | PairState
 
 /** What a peer's `hello` names where it understands numbered descriptions. */
@@ -29,6 +30,7 @@ export interface PeerHost {
   onTrack(peer: Peer, track: MediaStreamTrack, stream: MediaStream): void
   onTrackRemoved(peer: Peer, track: MediaStreamTrack, stream: MediaStream): void
   onConnection(peer: Peer, pair: Pair): void
+  onDisconnection(pair: Pair): void
   onChannel(peer: Peer, channel: RTCDataChannel): void
   onError(peer: Peer, error: AldisError): void
 }
@@ -45,12 +47,14 @@ const OPENING_MS = 15_000
 /** How many messages of a connection that is not there yet are kept: they may have overtaken its offer. */
 const EARLY_MAX = 64
 
+/** Somebody who waits for the connection to stand. */
 interface Waiter {
   resolve(): void
   reject(error: AldisError): void
+  cancel: Cancel
 }
 
-/** Somebody else in the room. */
+/** Somebody else in the room: one stay. Whoever comes back later is another peer of the same {@link Peer.identity}. */
 export class Peer {
   readonly #host: PeerHost
   #wire: WirePeer
@@ -62,6 +66,8 @@ export class Peer {
   /** What belongs to the opening of a connection. */
   #opening: Scope | undefined
   #waiters: Waiter[] = []
+  /** Why there is nobody to call any more. */
+  #gone: string | undefined
 
   /** @internal */
   constructor(wire: WirePeer, host: PeerHost) {
@@ -69,7 +75,7 @@ export class Peer {
     this.#host = host
   }
 
-  /** This stay in the room; never used again. */
+  /** This stay in the room; the server never uses it again. */
   get id(): string {
     return this.#wire.id
   }
@@ -84,12 +90,12 @@ export class Peer {
     return this.#wire.name
   }
 
-  /** What its token says about it; only your backend can change it. */
+  /** What its token says about it, any JSON; only your backend can change it. */
   get metadata(): unknown {
     return this.#wire.metadata
   }
 
-  /** What it says about itself. */
+  /** What it says about itself, an object; `undefined` where it says nothing. */
   get attributes(): unknown {
     return this.#wire.attributes
   }
@@ -119,29 +125,45 @@ export class Peer {
     return this.#state
   }
 
-  /** The browser's own connection, for everything that this library does not do. */
+  /** The browser's own connection, for everything that this library does not do; `null` before the first. */
   get connection(): RTCPeerConnection | null {
     return this.#pair?.connection ?? null
   }
 
-  /** What it sends. */
+  /** What it sends, as it grouped its tracks; `room.on('track')` tells of them as they come. */
   get streams(): readonly MediaStream[] {
     return this.#pair?.streams ?? []
   }
 
   /**
-   * Connects to it. Resolves when the connection stands.
+   * Calls it, if there is no call yet. Resolves when the connection stands.
    *
-   * @throws AldisError `timed-out`, `peer-closed` or `negotiation-failed`
+   * @throws AldisError `timed-out` when it does not stand within 15 s, or the peer makes no offer within 10 s; `peer-closed` when it
+   * hangs up or leaves first; `negotiation-failed` when no way is found; what the server said where it refused a signal for good
+   * @example
+   * await peer.connect()
+   * show(`${peer.identity} is connected`)
    */
   connect(): Promise<void> {
     if (this.#state === 'connected') return Promise.resolve()
-    const connected = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }))
+    if (this.#gone !== undefined) return Promise.reject(new AldisError('peer-closed', this.#gone))
+    const { clock } = this.#host.environment
+    const connected = new Promise<void>((resolve, reject) => {
+      const late = new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true })
+      this.#waiters.push({ resolve, reject, cancel: clock.after(OPENING_MS, () => reject(late)) })
+    })
+    if (this.#state === 'failed') this.#pair?.restart()
     this.begin('at-once')
     return connected
   }
 
-  /** Ends the connection, and tells the peer. Both stay in the room; `connect` calls again. */
+  /**
+   * Ends the call, and tells the peer. Both stay in the room; `connect` calls again.
+   *
+   * @param reason a word for the peer's client: at most 256 bytes
+   * @example
+   * peer.hangup()
+   */
   hangup(reason?: string): void {
     if (this.#state === 'new' || this.#state === 'closed') return
     this.#host.post(this.id, reason === undefined ? { type: 'hangup' } : { type: 'hangup', reason })
@@ -150,9 +172,11 @@ export class Peer {
 
   /** Opens a connection, if there is none. @internal */
   begin(ask: Ask): void {
-    if (this.#opening !== undefined || (this.#pair !== undefined && this.#state !== 'closed')) return
-    this.#enter('connecting')
+    if (this.#opening !== undefined || this.#pair !== undefined || this.#gone !== undefined) return
     const scope = this.#open()
+    this.#enter('connecting')
+    // Whoever hears of it may hang up at once.
+    if (!scope.live) return
     if (this.polite) {
       this.#awaitOffer(scope, ask)
     } else {
@@ -173,12 +197,12 @@ export class Peer {
   /** Sends exactly what is published. @internal */
   sync(): void {
     // Where the first offer has not come yet, its answer will say it.
-    if (this.#state !== 'closed') void this.#pair?.sync()
+    void this.#pair?.sync()
   }
 
   /** Uses other ICE servers from now on. @internal */
   setIceServers(iceServers: RTCIceServer[]): void {
-    if (this.#state !== 'closed') this.#pair?.setIceServers(iceServers)
+    this.#pair?.setIceServers(iceServers)
   }
 
   /** Takes a message of the peer. @internal */
@@ -190,7 +214,7 @@ export class Peer {
       case 'ice-candidate':
         return this.#hand(message)
       case 'restart':
-        return this.#live() ? this.#hand(message) : this.begin('after-a-while')
+        return this.#pair === undefined ? this.begin('after-a-while') : this.#hand(message)
       case 'hangup':
         return this.end(`${this.identity} hung up.`)
     }
@@ -205,11 +229,16 @@ export class Peer {
   /** Ends the connection without a word to the peer. @internal */
   end(why: string): void {
     this.#early = []
-    this.#opening?.end()
-    this.#opening = undefined
-    this.#pair?.close()
+    this.#opened()
+    this.#drop()
     if (this.#state !== 'new') this.#enter('closed')
     this.#settle(new AldisError('peer-closed', why))
+  }
+
+  /** Ends the connection for good: one of the two is no longer in the room. @internal */
+  leave(why: string): void {
+    this.#gone = why
+    this.end(why)
   }
 
   /** Forgets every connection: this side is a new peer to it. @internal */
@@ -220,8 +249,12 @@ export class Peer {
     this.#enter('new')
   }
 
-  #live(): boolean {
-    return this.#pair !== undefined && this.#pair.state !== 'closed'
+  #drop(): void {
+    const pair = this.#pair
+    if (pair === undefined) return
+    this.#pair = undefined
+    pair.close()
+    this.#host.onDisconnection(pair)
   }
 
   /** Begins to open a connection. It keeps its place until it stands, or for so long. */
@@ -252,10 +285,11 @@ export class Peer {
 
   #offered(message: RelayedOffer): void {
     const generation = numberOf(message.x, 'g')
-    if (this.#live() && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
+    if (this.#gone !== undefined) return
+    if (this.#pair !== undefined && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
     if (generation !== undefined && generation <= this.#generation) return this.#host.onStep(this, 'stale-dropped')
-    this.#pair?.close()
-    this.#opening?.end()
+    this.#drop()
+    this.#opened()
     this.#open()
     this.#make(generation ?? this.#generation + 1, 'answers')
     this.#hand(message)
@@ -282,12 +316,9 @@ export class Peer {
       onError: (error) => this.refused(error),
     })
     this.#pair = pair
-    this.#opening?.after(OPENING_MS, () => {
-      this.#opened()
-      this.#settle(new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true }))
-    })
-    this.#enter('connecting')
+    this.#opening?.after(OPENING_MS, () => this.#opened())
     host.onConnection(this, pair)
+    this.#enter('connecting')
   }
 
   #changed(pair: Pair, state: PairState): void {
@@ -307,8 +338,8 @@ export class Peer {
   /** Hands a message to the connection that it is for. */
   #hand(message: Relayed): void {
     const generation = numberOf(message.x, 'g') ?? this.#generation
-    if (generation === this.#generation && this.#live()) {
-      void this.#pair?.receive(negotiationOf(message))
+    if (generation === this.#generation && this.#pair !== undefined) {
+      void this.#pair.receive(negotiationOf(message))
     } else if (generation < this.#generation || message.type === 'answer') {
       this.#host.onStep(this, 'stale-dropped')
     } else if (this.#early.length < EARLY_MAX) {
@@ -317,9 +348,10 @@ export class Peer {
   }
 
   #settle(error?: AldisError): void {
-    for (const waiter of this.#waiters.splice(0)) {
-      if (error === undefined) waiter.resolve()
-      else waiter.reject(error)
+    for (const { resolve, reject, cancel } of this.#waiters.splice(0)) {
+      cancel()
+      if (error === undefined) resolve()
+      else reject(error)
     }
   }
 }

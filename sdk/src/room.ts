@@ -17,8 +17,8 @@ import type { Published } from './senders.ts'
 import type { Signaling, Status, StatusEvent } from './signaling.ts'
 
 /**
- * Whom to connect to: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says.
- * Whatever it is, a peer that connects to this side is answered.
+ * Whom to call: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says, which is asked
+ * when a peer comes. Whatever it is, a peer that calls this side is answered.
  */
 export type ConnectOption = 'mesh' | 'manual' | ((peer: Peer) => boolean)
 
@@ -32,22 +32,25 @@ export interface Self {
   readonly name: string | undefined
 }
 
-/** What happens in a room. */
+/** What happens in a room: `room.on(name, listener)`. */
 export interface RoomEvents {
   /** The connection to the server changed. Calls go on whatever it is. */
   status: StatusEvent
+  /** Somebody came. Those who were there before are in {@link Room.peers}. */
   'peer-joined': { readonly peer: Peer }
+  /** Somebody left for good; the call with them has ended. */
   'peer-left': { readonly peer: Peer; readonly reason: LeaveReason }
   /** Its name, metadata, attributes or presence changed. */
   'peer-updated': { readonly peer: Peer }
-  /** The connection to a peer changed. */
+  /** The call with a peer changed. */
   'peer-state': { readonly peer: Peer; readonly state: PeerState }
-  /** A peer sends something; show it. */
+  /** A peer sends a track; show its stream. A camera and a microphone that were published together come in one stream. */
   track: { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
+  /** A peer sends it no longer. The stream is empty when its last track has gone. */
   'track-removed': { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
-  /** A step of the handshake with a peer, for counting and for showing. */
+  /** A step of the handshake with a peer, for counting and for showing: nothing depends on it. */
   negotiation: { readonly peer: Peer; readonly step: NegotiationStep }
-  /** Something failed and nobody was waiting for it. `peer` is whom it concerns. */
+  /** Something failed and nobody was waiting for it; the console has it too. `peer` is whom it concerns, if it is one. */
   error: { readonly error: AldisError; readonly peer?: Peer }
 }
 
@@ -66,9 +69,16 @@ export const FEATURES: readonly string[] = [NUMBERED]
 /** Videos that a mesh carries well: with more, every peer sends its own too often. */
 const MESH_VIDEOS = 6
 
-/** A room that was joined with `joinRoom`. */
+/**
+ * A room that was joined with {@link joinRoom}. Calls go from peer to peer: they go on while the connection to the server is away, and
+ * it comes back by itself. The status `failed` is final: the server does not want this client any more, and `error` says why.
+ *
+ * @example
+ * room.on('peer-left', ({ peer, reason }) => show(`${peer.identity} is gone: ${reason}`))
+ * for (const peer of room.peers.values()) show(peer.identity)
+ */
 export class Room extends Emitter<RoomEvents> {
-  /** Its name. */
+  /** Its name, as it was joined. */
   readonly id: string
   readonly #options: RoomOptions
   readonly #signaling: Signaling
@@ -76,8 +86,10 @@ export class Room extends Emitter<RoomEvents> {
   readonly #media: Media
   readonly #channels = new Channels()
   readonly #peers = new Map<PeerId, Peer>()
-  /** What waits for peers that have not come back with the server. */
-  readonly #absent: Scope
+  /** Peers that have not come back with the server. */
+  readonly #missing = new Set<PeerId>()
+  /** How long they are waited for. */
+  #absence: Scope
   #gate = new Gate(0)
   #self: Self | undefined
   #iceServers: RTCIceServer[] = []
@@ -91,7 +103,7 @@ export class Room extends Emitter<RoomEvents> {
     this.id = options.id
     this.#options = options
     this.#signaling = signaling
-    this.#absent = new Scope(environment.clock)
+    this.#absence = new Scope(environment.clock)
     this.#media = new Media(environment, () => this.#publishedChanged())
     this.#outbox = new Outbox({
       clock: environment.clock,
@@ -109,12 +121,12 @@ export class Room extends Emitter<RoomEvents> {
     })
   }
 
-  /** You. */
+  /** You. After a session that could not go on `me.id` is another one. */
   get me(): Self {
     return this.#self ?? { id: '', identity: '', name: undefined }
   }
 
-  /** The others, oldest first. */
+  /** The others by their id, oldest first. */
   get peers(): ReadonlyMap<PeerId, Peer> {
     return this.#peers
   }
@@ -125,11 +137,16 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /**
-   * Sends audio and video to everybody, those who come later included. Resolves with the stream, to show it.
+   * Sends audio and video to everybody, those who come later included. Resolves with the stream, to show it. A track that ends, because
+   * its camera was unplugged or its screen is no longer shared, is unpublished by itself. At most 8 tracks of a kind.
    *
+   * @param source a stream, a track, or what to ask the browser for
    * @example
    * video.srcObject = await room.publish({ audio: true, video: true })
-   * @throws AldisError `media-denied`, `media-missing`, `media-busy`, `media-unsatisfied`, `insecure-context`, `too-many-tracks`
+   * @example
+   * const screen = await room.publish(await navigator.mediaDevices.getDisplayMedia())
+   * @throws AldisError `media-denied`, `media-missing`, `media-busy`, `media-unsatisfied` or `insecure-context` when the browser gives
+   * nothing; `too-many-tracks`; `invalid-option`; `left` once the room was left or the server has closed it
    */
   async publish(source: MediaSource): Promise<MediaStream> {
     this.#checkIn()
@@ -140,7 +157,14 @@ export class Room extends Emitter<RoomEvents> {
     return stream
   }
 
-  /** Stops sending a stream or a track. Cameras that `publish` opened are switched off. */
+  /**
+   * Stops sending a stream or a track. Cameras that `publish` opened are switched off; a track of your own goes on until you stop it.
+   *
+   * @param source what `publish` was given or returned; what is not published changes nothing
+   * @example
+   * const camera = await room.publish({ video: true })
+   * room.unpublish(camera)
+   */
   unpublish(source: MediaStream | MediaStreamTrack): void {
     this.#media.remove(source)
   }
@@ -149,14 +173,25 @@ export class Room extends Emitter<RoomEvents> {
    * A data channel to every peer whose page asks for one of the same name. Without a name it is the channel that every connection has:
    * a page without this library reaches it by `createDataChannel('', { negotiated: true, id: 0 })`.
    *
+   * @param name what both sides call it
    * @param options how it delivers; those of the first call count
+   * @returns the same channel each time it is called with a name
+   * @example
+   * const chat = room.channel('chat')
+   * chat.on('message', ({ data, from }) => show(from.identity, data))
+   * @example
+   * const moves = room.channel('moves', { ordered: false, maxRetransmits: 0 })
    */
   channel(name = '', options: ChannelOptions = {}): Channel {
     return this.#channels.get(name, options)
   }
 
   /**
-   * Ends every call, switches off the cameras that `publish` opened, and leaves. Where the status is `failed` calls go on until then.
+   * Ends every call, switches off the cameras that `publish` opened, and leaves: the others see it at once. Where the status is `failed`
+   * calls go on until then. It is final; `joinRoom` joins again.
+   *
+   * @example
+   * room.leave()
    */
   leave(): void {
     this.#signaling.leave()
@@ -177,9 +212,10 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #clear(): void {
-    this.#absent.end()
+    this.#absence.end()
     this.#outbox.clear()
-    for (const peer of this.#peers.values()) peer.end('You left the room.')
+    this.#gate.close()
+    for (const peer of this.#peers.values()) peer.leave('You left the room.')
     this.#media.clear()
   }
 
@@ -187,6 +223,9 @@ export class Room extends Emitter<RoomEvents> {
     const { id, identity, name } = welcome.peer
     this.#self = { id, identity, name }
     this.#iceServers = [...welcome.iceServers]
+    this.#absence.end()
+    this.#absence = new Scope(this.#options.environment.clock)
+    this.#missing.clear()
     if (welcome.resumed) {
       this.#reconcile(welcome)
     } else {
@@ -198,6 +237,7 @@ export class Room extends Emitter<RoomEvents> {
   /** A new stay: to the others this is a new peer, and every connection begins anew. */
   #begin({ peers, limits }: WelcomeMessage): void {
     this.#outbox.clear()
+    this.#gate.close()
     this.#gate = new Gate(limits.pairsOpening)
     for (const id of [...this.#peers.keys()]) {
       if (!peers.some((peer) => peer.id === id)) this.#remove(id, 'timeout')
@@ -216,11 +256,12 @@ export class Room extends Emitter<RoomEvents> {
     for (const wire of peers) this.#joined(wire)
     const here = new Set(peers.map(({ id }) => id))
     const missing = [...this.#peers.keys()].filter((id) => !here.has(id))
-    for (const id of missing) this.#present(id, 'away')
-    this.#absent.after(resume?.windowMs ?? 0, () => {
-      for (const id of missing) {
-        if (this.#peers.get(id)?.presence === 'away') this.#remove(id, 'timeout')
-      }
+    for (const id of missing) {
+      this.#present(id, 'away')
+      this.#missing.add(id)
+    }
+    this.#absence.after(resume?.windowMs ?? 0, () => {
+      for (const id of this.#missing) this.#remove(id, 'timeout')
     })
   }
 
@@ -272,6 +313,7 @@ export class Room extends Emitter<RoomEvents> {
   #updated(wire: WirePeer): void {
     const peer = this.#peers.get(wire.id)
     if (peer === undefined) return
+    this.#missing.delete(wire.id)
     peer.update(wire)
     this.emit('peer-updated', { peer })
   }
@@ -279,6 +321,7 @@ export class Room extends Emitter<RoomEvents> {
   #present(id: PeerId, presence: 'here' | 'away'): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
+    this.#missing.delete(id)
     peer.update({ ...peer.wire, presence })
     if (presence === 'here') this.#outbox.resume(id)
     this.emit('peer-updated', { peer })
@@ -288,8 +331,9 @@ export class Room extends Emitter<RoomEvents> {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     this.#peers.delete(id)
+    this.#missing.delete(id)
     this.#outbox.forget(id)
-    peer.end(`${peer.identity} left the room.`)
+    peer.leave(`${peer.identity} left the room.`)
     this.emit('peer-left', { peer, reason })
   }
 
@@ -327,6 +371,7 @@ export class Room extends Emitter<RoomEvents> {
       onTrack: (peer, track, stream) => this.emit('track', { peer, track, stream }),
       onTrackRemoved: (peer, track, stream) => this.emit('track-removed', { peer, track, stream }),
       onConnection: (peer, pair) => this.#connected(peer, pair),
+      onDisconnection: (pair) => this.#channels.disconnect(pair.connection),
       onChannel: (peer, channel) => this.#channels.found(channel, peer),
       onError: (peer, error) => this.#report(error, peer),
     }

@@ -19,12 +19,13 @@ export class Scope {
 
   /** Calls `run` after `ms` milliseconds, if the state still is. */
   after(ms: number, run: () => void): void {
-    this.#cancels.push(this.#clock.after(ms, run))
+    if (this.#live) this.#cancels.push(this.#clock.after(ms, run))
   }
 
-  /** Calls `cancel` when the state is left. */
+  /** Calls `cancel` when the state is left; at once, if it has been. */
   defer(cancel: Cancel): void {
-    this.#cancels.push(cancel)
+    if (this.#live) this.#cancels.push(cancel)
+    else cancel()
   }
 
   /** Leaves the state. */

@@ -20,9 +20,10 @@
  */
 
 import { backoff } from './backoff.ts'
+import type { Cancel } from './clock.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Environment } from './environment.ts'
-import { AldisError, asAldisError } from './errors.ts'
+import { AldisError, asAldisError, reason } from './errors.ts'
 import { Emitter } from './events.ts'
 import {
   BEARER_PREFIX,
@@ -38,14 +39,23 @@ import {
 } from './generated/wire.ts'
 import { fromServer, refusalOf } from './problem.ts'
 import { Scope } from './scope.ts'
-import type { Socket } from './socket.ts'
+import type { Socket, SocketEvents } from './socket.ts'
 import type { TokenSource } from './token.ts'
 
-/** What an application has to know of the connection to the server. Calls between peers go on whatever it is. */
+/**
+ * How the connection to the server is. Calls between peers go on whatever it is, until `leave()`.
+ *
+ * - `connecting`: `joinRoom` has not resolved yet;
+ * - `joined`: it stands;
+ * - `reconnecting`: it broke, and is tried again, for ever;
+ * - `left`: `leave()` was called, or the page went away;
+ * - `failed`: the server does not want this client any more.
+ */
 export type Status = 'connecting' | 'joined' | 'reconnecting' | 'left' | 'failed'
 
 /** A status, and what there is to say about it. */
 export interface StatusEvent {
+  /** The status from now on. */
   readonly status: Status
   /** Why it is `failed` or `reconnecting`. */
   readonly error?: AldisError
@@ -106,6 +116,10 @@ export class Signaling extends Emitter<SignalingEvents> {
   /** The server's last word, if it was an error: where it closes then, this is why. */
   #parting: AldisError | undefined
   #heardAt = 0
+  /** Why the last attempt failed. */
+  #lastError: AldisError | undefined
+  /** Ends the wait for the first `welcome`. */
+  #giveUp: Cancel | undefined
   #status: Status = 'connecting'
 
   constructor(options: SignalingOptions) {
@@ -117,7 +131,13 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   /** Connects. */
   start(): void {
-    this.#startedAt = this.#environment.clock.now()
+    const { clock } = this.#environment
+    this.#startedAt = clock.now()
+    this.#giveUp = clock.after(this.#options.joinTimeoutMs, () => {
+      this.#fail(
+        this.#lastError ?? new AldisError('timed-out', 'The server did not let this side in in time.', { retryable: true }),
+      )
+    })
     void this.#authorise()
   }
 
@@ -142,6 +162,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     this.#scope.end()
     this.#scope = new Scope(this.#environment.clock)
     this.#state = next
+    if (next.at === 'joined' || next.at === 'left' || next.at === 'failed') this.#giveUp?.()
     if ('socket' in before && !('socket' in next)) {
       before.socket.close(next.at === 'left' ? CLOSE_BYE : CLOSE_WILL_RESUME)
       if (before.at === 'joined') this.emit('lost', undefined)
@@ -166,24 +187,35 @@ export class Signaling extends Emitter<SignalingEvents> {
   async #authorise(): Promise<void> {
     const scope = this.#enter({ at: 'authorising' })
     this.#publish()
+    let token: string
     try {
-      const token = await this.#options.token.get()
-      if (scope.live) this.#open(token)
+      token = await this.#options.token.get()
     } catch (error) {
       if (scope.live) this.#refused(asAldisError(error, 'token-failed', 'There is no token'))
+      return
     }
+    if (scope.live) this.#open(token)
   }
 
   #open(token: string): void {
     this.#parting = undefined
-    const socket = this.#environment.openSocket(this.#options.endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], {
+    const events: SocketEvents = {
       onOpen: () => this.#greet(socket),
       onMessage: (data) => this.#hear(data),
       onClose: (code) => {
         if (this.#state.at === 'opening') void this.#probe(token)
         else this.#closed(code)
       },
-    })
+    }
+    let socket: Socket
+    try {
+      socket = this.#environment.openSocket(this.#options.endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], events)
+    } catch (error) {
+      const hint = 'A page of https: can reach only servers of https: and wss:.'
+      return this.#fail(
+        new AldisError('invalid-option', `The browser does not connect to \`url\`: ${reason(error)}`, { hint, cause: error }),
+      )
+    }
     const scope = this.#enter({ at: 'opening', socket })
     scope.after(PATIENCE_MS, () => void this.#probe(token))
   }
@@ -310,6 +342,7 @@ export class Signaling extends Emitter<SignalingEvents> {
   }
 
   #wait(error: AldisError): void {
+    this.#lastError = error
     const { clock, random } = this.#environment
     const retryInMs = backoff(this.#failures, random(), error.retryAfterMs)
     const giveUp = !this.#hasJoined && clock.now() + retryInMs - this.#startedAt > this.#options.joinTimeoutMs
@@ -326,7 +359,7 @@ export class Signaling extends Emitter<SignalingEvents> {
 
 /** What to do about a refusal that came without a close code. */
 function policyOf(error: AldisError): ReconnectPolicy {
-  if (CLOSE_CODES[4401].errors?.some((code) => code === error.code)) return 'with-new-token'
+  if (error.code === 'token-invalid' || error.code === 'token-expired') return 'with-new-token'
   return error.retryable ? 'yes' : 'no'
 }
 

@@ -5,7 +5,10 @@ import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import { refusalOf } from './problem.ts'
 
-/** A token, or a function that gets one: it is called for each connection, so it may return a fresh one. */
+/**
+ * A token, or a function that gets one: it is called for each connection and before the token expires, so it should return a fresh one.
+ * A token that is given as text cannot be renewed: when it has expired the status is `failed`.
+ */
 export type TokenOption = string | (() => string | Promise<string>)
 
 /** Gets tokens. */

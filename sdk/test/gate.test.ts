@@ -30,14 +30,14 @@ test('whoever gives up waiting never starts, and takes nobody else’s turn', ()
 })
 
 test('a place is given up once, however often it is said', () => {
-  const { started, giveUp } = queue(1, 'abc')
+  const { started, giveUp } = queue(1, 'abcd')
   giveUp.get('a')?.()
   giveUp.get('a')?.()
   expect(started).toEqual(['a', 'b'])
   giveUp.get('c')?.()
   giveUp.get('c')?.()
   giveUp.get('b')?.()
-  expect(started).toEqual(['a', 'b'])
+  expect(started).toEqual(['a', 'b', 'd'])
 })
 
 test('without places nobody starts', () => {

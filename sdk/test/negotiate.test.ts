@@ -5,6 +5,7 @@ import { FakePeerConnection, fragmentOf, sdpOf } from './support/connection.ts'
 import { at } from './support/lists.ts'
 import { seeded } from './support/random.ts'
 import { carry, converse, disagreements, newSide, type Side, twoSides } from './support/sides.ts'
+import { uncaughtDuring } from './support/uncaught.ts'
 
 /** Two ends that have each other's descriptions, and nothing more to say. */
 async function connected(clock: FakeClock = new FakeClock()): Promise<{ impolite: Side; polite: Side }> {
@@ -83,6 +84,17 @@ test('the polite side makes no first offer: it asks for one after ten seconds, o
   expect(polite.steps).toEqual(['restart-sent'])
   await clock.advance(3_600_000)
   expect(polite.sent).toHaveLength(1)
+})
+
+test('however often the browser says that there is something to negotiate, the first offer is asked for once', async () => {
+  const clock = new FakeClock()
+  const { polite } = twoSides(clock)
+  for (const ms of [0, 5_000, 10_000]) {
+    polite.pc.dispatchEvent(new Event('negotiationneeded'))
+    await clock.advance(ms)
+  }
+  await clock.advance(60_000)
+  expect(polite.sent).toEqual([{ type: 'restart' }])
 })
 
 test('an offer that comes in time is not asked for', async () => {
@@ -384,6 +396,14 @@ test('asked for a first offer that was made, it sends it again under a new numbe
   expect(disagreements(sides)).toEqual([])
 })
 
+test('asked for a first offer just as there is a reason for one, it makes one and not two', async () => {
+  const { impolite } = twoSides(new FakeClock())
+  void impolite.negotiation.receive({ type: 'restart' })
+  impolite.pc.dispatchEvent(new Event('negotiationneeded'))
+  await settle()
+  expect(impolite.sent).toMatchObject([{ type: 'offer', x: { d: 1 } }])
+})
+
 test('asked while an offer is pending, it restarts ICE after the answer', async () => {
   const sides = await connected()
   sides.impolite.pc.addTransceiver('audio')
@@ -520,4 +540,41 @@ test('whatever two sides do at once, in the end both are stable, have each other
     if (glare) glares += 1
   }
   expect(glares).toBeGreaterThan(histories / 5)
+})
+
+test('what was under way when it was closed sends nothing', async () => {
+  const { impolite, polite } = twoSides(new FakeClock())
+  let go: () => void = () => undefined
+  for (const side of [impolite, polite]) side.pc.delay = () => new Promise((resolve) => (go = resolve))
+  impolite.pc.createDataChannel('')
+  await settle()
+  impolite.negotiation.close()
+  go()
+  await settle()
+  void polite.negotiation.receive(offer(sdpOf('x'), 1))
+  await settle()
+  polite.negotiation.close()
+  go()
+  await settle()
+  go()
+  await settle()
+  expect([...impolite.sent, ...polite.sent]).toEqual([])
+})
+
+test('an application that throws in onError does not stop the mailbox, and its error reaches the console as uncaught', async () => {
+  const mistake = new Error('a mistake of the application')
+  const pc = new FakePeerConnection()
+  const negotiation = negotiate(pc.asBrowsers(), {
+    polite: true,
+    clock: new FakeClock(),
+    send: () => undefined,
+    onError: () => {
+      throw mistake
+    },
+  })
+  pc.refuse('setRemoteDescription', new Error('No'))
+  const uncaught = await uncaughtDuring(() => negotiation.receive(offer(sdpOf('x'), 1)))
+  expect(uncaught).toEqual([mistake])
+  await negotiation.receive(offer(sdpOf('y'), 2))
+  expect(fragmentOf(pc.remoteDescription)).toBe('y')
 })

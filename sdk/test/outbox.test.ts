@@ -163,7 +163,9 @@ test('the server may ask for a longer pause, not for a shorter one', async () =>
   post.out()
   post.refuse('1', 'rate-limited', { retryAfterMs: 2_500 })
   post.refuse('2', 'rate-limited', { retryAfterMs: 3 })
-  await post.clock.advance(1_000)
+  await post.clock.advance(999)
+  expect(post.out()).toEqual([])
+  await post.clock.advance(1)
   expect(post.out()).toEqual(['b:2'])
   await post.clock.advance(1_499)
   expect(post.out()).toEqual([])
@@ -285,4 +287,17 @@ test('of more than 4,096 that wait the oldest makes room', () => {
   expect(out).toHaveLength(4_096)
   expect(out.at(0)).toBe('a:2')
   expect(out.at(-1)).toBe('a:4097')
+})
+
+test('what was sent and waits for its receipt makes no room: the oldest that is still queued does, and its sender is told', () => {
+  const post = openPost()
+  post.post('a', 'sent')
+  post.line = 'cut'
+  for (let n = 0; n < 4_096; n += 1) post.post('a', String(n))
+  expect(post.refused).toMatchObject([{ peer: 'a', error: { code: 'queue-full', retryable: true } }])
+  expect(post.refuse('1', 'too-large')).toBe(true)
+  post.outbox.close()
+  post.line = 'up'
+  post.outbox.open(generous, 0)
+  expect(post.out().at(1)).toBe('a:1')
 })

@@ -47,6 +47,16 @@ test('a join that is refused rejects with the reason', async () => {
   expect(world.clock.planned).toBe(0)
 })
 
+test('a join that succeeds at the second attempt resolves', async () => {
+  const world = newWorld()
+  const joining = joinRoom('https://rtc.example.org', { room: 'standup', token: 'fixed', environment: world.environment })
+  await settle()
+  world.server.socket.drop(1006)
+  await world.clock.advance(250)
+  await world.server.welcome()
+  expect((await joining).status).toBe('joined')
+})
+
 test('a page that goes away while it joins joins nothing', async () => {
   const world = newWorld()
   const joining = joinRoom('https://rtc.example.org', { room: 'standup', token: 'fixed', environment: world.environment })
@@ -86,9 +96,10 @@ test('in a mesh the older side offers and the newcomer waits', async () => {
 
 test('the first offer has all sections that will be needed, so that later ones cannot collide', async () => {
   const party = await join({ peers: [newcomer('b')] })
-  expect(at(party.offers(), 0).sdp).toMatch(
-    /m=audio . recvonly\r\nm=video . recvonly\r\nm=application|m=application.*\r\nm=audio . recvonly/,
+  const sections = [...at(party.offers(), 0).sdp.matchAll(/^m=(\w+) \d (\w+)/gm)].map(
+    ([, kind, direction]) => `${kind} ${direction}`,
   )
+  expect(sections.sort()).toEqual(['application sendrecv', 'audio recvonly', 'video recvonly'])
   expect(party.connection().channels).toMatchObject([{ label: '', init: { negotiated: true, id: 0 } }])
 })
 
@@ -456,6 +467,18 @@ test('a signal that can be sent again is no error', async () => {
   expect(party.events.error).toBeUndefined()
   party.server.socket.say({ type: 'peer-back', id: 'b' })
   expect(party.sentTo('b')).toEqual(['offer', 'offer'])
+})
+
+test('a signal that waits for a peer goes when it joins again, and never when it leaves for good', async () => {
+  const party = await join({ peers: [newcomer('b'), newcomer('c')] })
+  for (const { msg = '', to } of party.offers()) {
+    party.server.socket.say({ type: 'error', code: 'unknown-peer', message: 'Who?', re: msg, to })
+  }
+  party.server.socket.say({ type: 'peer-joined', peer: newcomer('b') })
+  expect(party.sentTo('b')).toEqual(['offer', 'offer'])
+  party.server.socket.say({ type: 'peer-left', id: 'c', reason: 'left', final: true })
+  await party.clock.advance(10_000)
+  expect(party.sentTo('c')).toEqual(['offer'])
 })
 
 test('credentials that a TURN server refuses are told once for each connection', async () => {

@@ -152,7 +152,7 @@ test('everything that the server says to a joined client is passed on, except wh
 // A socket that never opens
 
 test.each(['refused', 'silent'] as const)('a socket that is %s is probed with the same token', async (how) => {
-  const line = await started()
+  const line = await started({ joinTimeoutMs: 60_000 })
   if (how === 'refused') line.server.socket.drop(1006)
   else await line.clock.advance(10_000)
   await settle()
@@ -195,7 +195,7 @@ test.each<[string, () => Response, object]>([
   await expectSilence(line)
 })
 
-test.each(['token-missing', 'token-invalid', 'token-expired'] as const)(
+test.each(['token-invalid', 'token-expired'] as const)(
   'where the probe is answered with %s a new token is tried at once',
   async (code) => {
     const line = await started()
@@ -288,17 +288,13 @@ test('the status says `reconnecting` once a session was there, and each failure 
 })
 
 test('a server that does not say `welcome` in time is left for another attempt', async () => {
-  const line = await started()
+  const line = await started({ joinTimeoutMs: 60_000 })
   line.server.socket.open()
   await line.clock.advance(9_999)
   expect(line.statuses).toEqual([])
-  line.signaling.leave()
-
-  const patient = await started({ joinTimeoutMs: 60_000 })
-  patient.server.socket.open()
-  await patient.clock.advance(10_000)
-  expect(patient.status()).toMatchObject({ status: 'connecting', error: { code: 'timed-out', retryable: true } })
-  expect(patient.server.socket.closedWith).toBe(3001)
+  await line.clock.advance(1)
+  expect(line.status()).toMatchObject({ status: 'connecting', error: { code: 'timed-out', retryable: true } })
+  expect(line.server.socket.closedWith).toBe(3001)
 })
 
 // Giving up
@@ -723,4 +719,56 @@ test('messages and fields that this version does not know are passed on without 
   line.server.socket.utter('{"type":"pong","future":true}')
   await settle()
   expect(line.statuses).toEqual([{ status: 'joined' }])
+})
+
+test('a browser that refuses to open the socket is not the token’s failure', async () => {
+  const world = newWorld({
+    openSocket: () => {
+      throw new DOMException('An insecure WebSocket from an https page.', 'SecurityError')
+    },
+  })
+  const endpoint = endpointOf('http://rtc.example.org', 'standup')
+  const source = tokenSource('fixed', endpoint, world.environment)
+  const signaling = new Signaling({
+    endpoint,
+    token: source,
+    features: [],
+    environment: world.environment,
+    joinTimeoutMs: 10_000,
+  })
+  const statuses: StatusEvent[] = []
+  signaling.on('status', (event) => statuses.push(event))
+  signaling.start()
+  await settle()
+  expect(last(statuses).error?.code).not.toBe('token-failed')
+  expect(last(statuses).error?.message).toContain('insecure WebSocket')
+})
+
+test.each<[string, (line: Line) => void]>([
+  ['the token never comes', () => undefined],
+  ['the socket never opens', () => undefined],
+])('joining is given up in time even where %s', async (what) => {
+  const options = what.includes('token') ? { token: () => new Promise<string>(() => undefined) } : {}
+  const line = await started({ joinTimeoutMs: 2_000, ...options })
+  line.server.answer = () => new Promise(() => undefined)
+  await line.clock.advance(2_000)
+  expect(line.statuses).toMatchObject([{ status: 'failed' }])
+  await expectSilence(line)
+})
+
+test('a server that gives out no tokens is asked once', async () => {
+  const world = newWorld()
+  world.server.answer = () => problem(404, { code: 'not-found', message: 'Nothing is here.' })
+  const endpoint = endpointOf('https://rtc.example.org', 'standup')
+  const source = tokenSource(undefined, endpoint, world.environment)
+  const signaling = new Signaling({
+    endpoint,
+    token: source,
+    features: [],
+    environment: world.environment,
+    joinTimeoutMs: 10_000,
+  })
+  signaling.start()
+  await settle()
+  expect(world.server.requests).toHaveLength(1)
 })
