@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check setup test bench fuzz
+.PHONY: help run check setup test docs bench fuzz
 .NOTPARALLEL:
 
 help: ## This list
@@ -22,6 +22,10 @@ test: check ## Everything, begun with `make check`
 	cargo test --workspace
 	npm --prefix sdk test
 	npm --prefix e2e test
+
+docs: setup ## The API references, as HTML: target/doc/ (Rust) and target/sdk-docs/ (SDK)
+	cargo doc --workspace --no-deps
+	npm --prefix sdk/api run build
 
 bench: ## Measure the relay against a minimal one on axum
 	bench/run.sh

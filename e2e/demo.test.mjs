@@ -9,6 +9,7 @@ import WebSocket from 'ws';
 import { ROOT, startAldis } from './lib/aldis.mjs';
 import { openTab } from './lib/chromium.mjs';
 import { chat, complaint, fact, join, open, othersAre, plays, says, tiles } from './lib/demo.mjs';
+import { screenOfCanvas } from './lib/screen.mjs';
 import { FAKE_DEVICES, NO_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
 
 const OUT = path(ROOT, 'e2e/out');
@@ -255,23 +256,6 @@ async function twoTabs(t, port, options) {
   await join(tabs[1], port);
   for (const tab of tabs) await othersAre(tab, 'connected');
   return tabs;
-}
-
-/** A browser without a screen has none to share: this one paints a picture 320 pixels wide. */
-function screenOfCanvas() {
-  navigator.mediaDevices.getDisplayMedia = async () => {
-    const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
-    const context = canvas.getContext('2d');
-    let frame = 0;
-    const paint = () => {
-      context.fillStyle = `hsl(${frame++ % 360} 60% 50%)`;
-      context.fillRect(0, 0, 320, 180);
-      requestAnimationFrame(paint);
-    };
-    paint();
-    window.shared = canvas.captureStream(10);
-    return window.shared;
-  };
 }
 
 function clickAgain(tab) {

@@ -104,6 +104,28 @@ test('a call survives the death of its WebSocket', async (t) => {
   assertQuiet(second);
 });
 
+test('a stream that takes the place of another arrives as itself', async (t) => {
+  const { port } = await startAldis(t, 'dev');
+  const tabs = await open(t, FAKE_DEVICES, 'first', 'second');
+  for (const tab of tabs) await join(tab, port, { publish: MEDIA });
+  const [first, second] = tabs;
+  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
+  for (let round = 0; round < 3; round += 1) {
+    const id = await first.page.evaluate(async () => {
+      window.room.unpublish(window.mine);
+      window.mine = await window.room.publish({ audio: true, video: true });
+      return window.mine.id;
+    });
+    const only = (id) => {
+      const [{ streams, connection }] = window.room.peers.values();
+      return connection.signalingState === 'stable' && streams.length === 1 && streams[0].id === id && streams[0].getTracks().length === 2;
+    };
+    await until(second, `the stream of round ${round} alone`, only, id);
+    await receives(second, { audio: 1, video: 1 });
+  }
+  assertQuiet(...tabs);
+});
+
 for (const order of ['the SDK first', 'the raw page first']) {
   test(`a page with the SDK and one without connect, ${order}`, async (t) => {
     const { port } = await startAldis(t, 'dev');

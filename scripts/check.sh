@@ -24,6 +24,12 @@ cmp --silent "$built" crates/server/assets/sdk.js || fail "crates/server/assets/
 npm --prefix sdk run --silent package
 npm --prefix sdk run --silent size
 
+# The demo is written against it.
+sdk/node_modules/.bin/tsc --project web/demo/jsconfig.json
+
+# Its API reference: every public symbol has a word, every link leads somewhere, every example has the right types.
+npm --prefix sdk/api run --silent check
+
 # Work that is unfinished, or tests that are not run. The words are split so that this line is none of them.
 unfinished='\bTO''DO\b|\bFIX''ME\b|\bX''XX\b|to''do!\(|unimple''mented!\(|#\[ig''nore|\b(it|test|describe)\.(sk''ip|on''ly|to''do)\('
 status=0

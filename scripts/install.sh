@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Debian packages (as root only), the npm modules of sdk/ and e2e/, and the
-# runner of the conformance cases in a Python environment of its own under target/. Does nothing where everything is there.
+# Installs what the tests need and this machine lacks: Debian packages (as root only), the npm modules of sdk/, sdk/api/ and e2e/,
+# and the runner of the conformance cases in a Python environment of its own under target/. Does nothing where everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
     apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-for folder in sdk e2e; do
+for folder in sdk sdk/api e2e; do
     # npm leaves this file behind when it is done.
     if [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
         echo "Installing the npm modules of $folder/"

@@ -19,10 +19,9 @@ export async function temporaryFolder(t) {
 }
 
 /** Starts the real server for the length of the test `t`, on a free port. */
-export async function startAldis(t, command, env = {}) {
+export async function startAldis(t, command, env = {}, { listen = command === 'dev' ? 'localhost:0' : '127.0.0.1:0', flags = [] } = {}) {
   const ports = join(await temporaryFolder(t), 'ports.json');
-  const listen = command === 'dev' ? 'localhost:0' : '127.0.0.1:0';
-  const args = [command, '--listen', listen, '--ports-file', ports];
+  const args = [command, '--listen', listen, '--ports-file', ports, ...flags];
   const program = new Program(t, built('aldis'), args, { env: { ALDIS_LOG_FORMAT: 'json', ...env } });
   await program.says(/"message":"ready"/);
   const address = JSON.parse(await readFile(ports, 'utf8')).listen;

@@ -15,17 +15,20 @@ const ARGS = [
   '--disable-gpu',
   '--disable-quic',
   '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.*, EXCLUDE [::1]', // else it looks for its makers
   '--no-first-run',
   '--no-pings',
   '--no-sandbox', // it cannot start as root, which is who runs the tests in CI
 ];
 
+/** It asks for its makers all the same: no name and no address leads anywhere but to this machine and to `hosts`. */
+const resolve = (hosts) =>
+  `--host-resolver-rules=${['MAP * ~NOTFOUND', ...['localhost', '127.*', '[::1]', ...hosts].map((host) => `EXCLUDE ${host}`)].join(', ')}`;
+
 /** A tab in a Chromium process of its own, for the length of the test `t`. */
-export async function openTab(t, name, devices, { prepare } = {}) {
+export async function openTab(t, name, devices, { prepare, flags = [], reach = [] } = {}) {
   const browser = await pw.chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: devices === FAKE_DEVICES ? [...ARGS, '--use-fake-device-for-media-stream'] : ARGS,
+    args: [...ARGS, resolve(reach), ...flags, ...(devices === FAKE_DEVICES ? ['--use-fake-device-for-media-stream'] : [])],
     timeout: PATIENCE_MS,
   });
   t.after(() => browser.close());

@@ -1,14 +1,15 @@
 /** What a user does on the page of `web/demo`, and sees there. */
 
 /** Opens the page and joins the room that it proposes. */
-export async function join(tab, port, query = {}) {
-  await open(tab, port, query);
+export async function join(tab, server, query = {}) {
+  await open(tab, server, query);
   await tab.page.click('#join button');
 }
 
-/** Opens the page. */
-export async function open(tab, port, query = {}) {
-  await tab.page.goto(`http://localhost:${port}/?${new URLSearchParams({ room: 'e2e', ...query })}`);
+/** Opens the page, of a server on this machine or at an origin. */
+export async function open(tab, server, query = {}) {
+  const origin = typeof server === 'number' ? `http://localhost:${server}` : server;
+  await tab.page.goto(`${origin}/?${new URLSearchParams({ room: 'e2e', ...query })}`);
 }
 
 /** Waits until the line about the server holds `words`. */

@@ -29,7 +29,7 @@ async function enter({ url, room, identity, publish, options }) {
   for (const name of names) window.room.on(name, (event) => window.log.push({ name, ...event }));
   window.chat = window.room.channel('chat');
   window.chat.on('message', ({ data, from }) => window.texts.push(`${from.identity}: ${data}`));
-  if (publish) await window.room.publish(publish);
+  if (publish) window.mine = await window.room.publish(publish);
 }
 
 /** Keeps back what the server says, or lets it all through again. */

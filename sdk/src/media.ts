@@ -2,15 +2,13 @@
 
 import type { Environment } from './environment.ts'
 import { AldisError, type ClientErrorCode, reason } from './errors.ts'
+import { TRACKS_MAX } from './senders.ts'
 
 /**
  * What can be published: a stream, one track, or what to ask the browser for, as `{ audio: true, video: true }`. What the library asked
  * the browser for it also switches off; a stream or track of your own is yours to stop.
  */
 export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraints
-
-/** How many tracks of a kind one connection carries: 15 video sections make an offer of 81 KB, past the limit of a message. */
-const TRACKS_MAX = 8
 
 /** How browsers name what can go wrong: Media Capture and Streams, section 10.2. */
 const DEVICE_ERRORS: { readonly [name: string]: readonly [ClientErrorCode, string] } = {

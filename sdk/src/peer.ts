@@ -125,7 +125,7 @@ export class Peer {
     return this.#state
   }
 
-  /** The browser's own connection, for everything that this library does not do; `null` before the first. */
+  /** The browser's own connection, for everything that this library does not do; `null` where there is none. */
   get connection(): RTCPeerConnection | null {
     return this.#pair?.connection ?? null
   }
@@ -252,6 +252,9 @@ export class Peer {
   #drop(): void {
     const pair = this.#pair
     if (pair === undefined) return
+    for (const stream of pair.streams) {
+      for (const track of stream.getTracks()) this.#host.onTrackRemoved(this, track, stream)
+    }
     this.#pair = undefined
     pair.close()
     this.#host.onDisconnection(pair)

@@ -3,6 +3,12 @@
 /** What is published: each track, and the stream it belongs to. */
 export type Published = ReadonlyMap<MediaStreamTrack, MediaStream>
 
+/** How many tracks of a kind one connection carries: 15 video sections make an offer of 81 KB, past the limit of a message. */
+export const TRACKS_MAX = 8
+
+/** The stream that a sender carried first. */
+const firstStreams = new WeakMap<RTCRtpSender, string>()
+
 /**
  * Prepares the sections of a first offer: audio and video, ready to receive. That both are there from the start keeps browsers from
  * failing later, when both sides add a first track of a kind at once.
@@ -34,18 +40,31 @@ export async function syncSenders(pc: RTCPeerConnection, published: Published): 
 
 /** Sends a track in a section that sends nothing, or in a new one. */
 async function send(pc: RTCPeerConnection, track: MediaStreamTrack, stream: MediaStream): Promise<void> {
-  const free = pc.getTransceivers().find((transceiver) => isFree(transceiver, track.kind))
+  const free = findFree(pc, track.kind, stream)
   if (free === undefined) {
-    pc.addTransceiver(track, { direction: 'sendrecv', streams: [stream] })
+    const { sender } = pc.addTransceiver(track, { direction: 'sendrecv', streams: [stream] })
+    firstStreams.set(sender, stream.id)
     return
   }
+  if (!firstStreams.has(free.sender)) firstStreams.set(free.sender, stream.id)
   free.direction = 'sendrecv'
   free.sender.setStreams(stream)
   await free.sender.replaceTrack(track)
 }
 
-function isFree({ currentDirection, direction, receiver, sender }: RTCRtpTransceiver, kind: string): boolean {
+/**
+ * A section that sends nothing. Chromium goes back to the first stream of a section that is used for a second one, so another stream
+ * gets another section as long as there may be one more.
+ */
+function findFree(pc: RTCPeerConnection, kind: string, stream: MediaStream): RTCRtpTransceiver | undefined {
+  const sections = pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === kind)
+  const free = sections.filter(isFree)
+  const fitting = free.find(({ sender }) => (firstStreams.get(sender) ?? stream.id) === stream.id)
+  return fitting ?? (sections.length < TRACKS_MAX ? undefined : free[0])
+}
+
+function isFree({ currentDirection, direction, sender }: RTCRtpTransceiver): boolean {
   const stopped = direction === 'stopped' || currentDirection === 'stopped'
   // A direction that sends without a track is one that was taken a moment ago.
-  return !stopped && receiver.track.kind === kind && sender.track === null && !direction.startsWith('send')
+  return !stopped && sender.track === null && !direction.startsWith('send')
 }

@@ -31,6 +31,7 @@ import {
   type ClientMessage,
   type CloseCode,
   type CloseRow,
+  type ErrorCode,
   PROTOCOL,
   type ReconnectPolicy,
   type ServerMessage,
@@ -96,6 +97,11 @@ const PATIENCE_MS = 10_000
 
 /** After how many failures the waits are long enough for a server that has too much to do. */
 const LATER_FAILURES = 4
+
+/** What the server says right before it closes. A token may be refused without that: one that was sent in band. */
+const PARTING: ReadonlySet<ErrorCode> = new Set(
+  Object.values(CLOSE_CODES).flatMap((row: CloseRow) => (row === CLOSE_CODES[4401] ? [] : (row.errors ?? []))),
+)
 
 /** How long a connection must stand before it counts as a success, in milliseconds. */
 const STEADY_MS = 5_000
@@ -302,6 +308,10 @@ export class Signaling extends Emitter<SignalingEvents> {
         })
       case 'token-expiring':
         return void this.#renew()
+      case 'error':
+        // Said again by the status, when the connection has closed.
+        if (!PARTING.has(message.code)) this.emit('message', message)
+        return
       default:
         this.emit('message', message)
     }

@@ -17,38 +17,42 @@ import { complain, settle } from './notice.js'
  * @param {Stage} stage
  */
 export function watchScreen(room, marks, stage) {
-  /** @type {MediaStream | 'choosing' | undefined} */
-  let shared
+  // One stream for every time, so that the others know it by its id.
+  const screen = new MediaStream()
+  /** @type {'idle' | 'choosing' | 'sharing'} */
+  let state = 'idle'
 
-  /** @param {MediaStream | undefined} stream */
-  const change = (stream) => {
-    shared = stream
-    press(button('screen'), stream !== undefined)
-    marks.set({ screen: stream?.id ?? null })
-    stage.drawMyScreen(stream?.getTracks() ?? [])
+  const draw = () => {
+    press(button('screen'), state === 'sharing')
+    stage.drawMyScreen(screen.getTracks())
   }
 
   const start = async () => {
-    shared = 'choosing'
-    const stream = await openScreen()
-    // The others shall know what it is before it comes.
-    change(stream)
-    for (const track of stream.getVideoTracks()) track.onended = stop // by the browser's own button
-    await room.publish(stream)
+    state = 'choosing'
+    const shared = await openScreen()
+    state = 'sharing'
+    for (const track of shared.getTracks()) {
+      screen.addTrack(track)
+      track.onended = stop // by the browser's own button
+    }
+    draw()
+    await room.publish(screen)
   }
 
   const stop = () => {
-    if (shared instanceof MediaStream) {
-      room.unpublish(shared)
-      for (const track of shared.getTracks()) track.stop()
+    state = 'idle'
+    room.unpublish(screen)
+    for (const track of screen.getTracks()) {
+      track.stop()
+      screen.removeTrack(track)
     }
-    change(undefined)
+    draw()
   }
 
   button('screen').onclick = () => {
-    if (shared === 'choosing') return
+    if (state === 'choosing') return
     settle('screen')
-    if (shared !== undefined) return stop()
+    if (state === 'sharing') return stop()
     start().catch((error) => {
       stop()
       if (room.status !== 'left') complain('screen', error)
@@ -57,7 +61,8 @@ export function watchScreen(room, marks, stage) {
   room.on('status', ({ status }) => {
     if (status === 'left') stop()
   })
-  change(undefined)
+  marks.set({ screen: screen.id })
+  draw()
 }
 
 async function openScreen() {

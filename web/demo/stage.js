@@ -33,8 +33,6 @@ const STATES = {
  */
 export function watchStage(room, marks) {
   for (const key of [...tiles.keys()]) hide(key)
-  silenced.clear()
-  soundHint.hidden = true
 
   /** @param {Peer} peer */
   const draw = (peer) => {
@@ -42,10 +40,10 @@ export function watchStage(room, marks) {
     const { muted, screen } = marks.of(peer)
     const name = nameOf(peer)
     const away = peer.presence === 'away' ? ', but out of the server’s reach' : ''
-    const tracksOf = (/** @type {boolean} */ ofScreen) =>
-      peer.streams.filter(({ id }) => (id === screen) === ofScreen).flatMap((stream) => stream.getTracks())
-    show(peer.id, { name, kind: 'other', tracks: tracksOf(false), muted, state: STATES[peer.state] + away })
-    showOrHide(`${peer.id}/screen`, { name: `${name}’s screen`, kind: 'screen', tracks: tracksOf(true) })
+    const person = peer.streams.filter(({ id }) => id !== screen).flatMap((stream) => stream.getTracks())
+    const shared = peer.streams.find(({ id }) => id === screen)?.getTracks() ?? []
+    show(peer.id, { name, kind: 'other', tracks: person, muted, state: STATES[peer.state] + away })
+    showOrHide(`${peer.id}/screen`, { name: `${name}’s screen`, kind: 'screen', tracks: shared })
   }
 
   room.on('peer-joined', ({ peer }) => draw(peer))
@@ -106,8 +104,12 @@ function initialOf(name) {
 
 /** @param {string} key */
 function hide(key) {
-  tiles.get(key)?.remove()
+  const tile = tiles.get(key)
+  if (tile === undefined) return
+  tile.remove()
   tiles.delete(key)
+  silenced.delete(videoOf(tile))
+  soundHint.hidden = silenced.size === 0
 }
 
 /**

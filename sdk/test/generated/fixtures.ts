@@ -33,6 +33,14 @@ export const client: readonly ClientMessage[] = [
   { "type": "leave" },
   { "type": "ping", "t": 1792368000123 },
   { "type": "remove", "id": "k7nq2vx5m4wzt3jy6rbhcdfpea", "reason": "spam" },
+  {
+    "type": "offer",
+    "to": "k7nq2vx5m4wzt3jy6rbhcdfpea",
+    "sdp": "v=0\r\n",
+    "msg": "1",
+    "receipt": true,
+    "x": { "d": 1, "g": 1 }
+  },
 ]
 
 /** The `json relayed` blocks of docs/protocol.md. */
@@ -46,6 +54,7 @@ export const relayed: readonly Relayed[] = [
   {"type":"nack","from":"bq3tz6m2c5xw4nrhd7ykvj2eua","x":{"re":3}},
   {"type":"restart","from":"bq3tz6m2c5xw4nrhd7ykvj2eua","msg":"9"},
   {"type":"rebuild","from":"bq3tz6m2c5xw4nrhd7ykvj2eua","x":{"g":2}},
+  {"type":"answer","from":"k7nq2vx5m4wzt3jy6rbhcdfpea","sdp":"v=0\r\n","msg":"1","receipt":true,"x":{"d":1,"re":1,"g":1}},
 ]
 
 /** The `json server` blocks of docs/protocol.md. */

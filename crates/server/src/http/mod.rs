@@ -5,7 +5,7 @@
 //! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]) |
 //! | `/sdk.js` | the client for browsers ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
-//! | `/`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
+//! | `/`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
 //! [`remote`] is who asks, and [`forwarded`] what proxies say of that.
 

@@ -1,0 +1,42 @@
+/** Type-checks every `@example` of the sources: each becomes a file in target/, with what a page would have around it. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const SOURCES = new URL('../src/', import.meta.url)
+const OUT = new URL('../../target/sdk-examples/', import.meta.url)
+const AROUND = `import { AldisError, joinRoom, negotiate, type Channel, type Peer, type Room } from '../../sdk/src/index.ts'
+declare const room: Room
+declare const peer: Peer
+declare const chat: Channel
+declare const pc: RTCPeerConnection
+declare const port: MessagePort
+declare const video: HTMLVideoElement
+declare const token: string
+declare const show: (...what: unknown[]) => void
+declare const greet: (peer: Peer) => void
+`
+
+rmSync(OUT, { recursive: true, force: true })
+mkdirSync(OUT, { recursive: true })
+let count = 0
+for (const file of readdirSync(SOURCES).filter((name) => name.endsWith('.ts'))) {
+  const source = readFileSync(new URL(file, SOURCES), 'utf8')
+  for (const [, body] of source.matchAll(/@example\n([^]*?)(?=\n *\* @|\n *\*\/)/g)) {
+    const example = body.replaceAll(/^ *\* ?/gm, '')
+    count += 1
+    writeFileSync(new URL(`${file.replace('.ts', '')}-${count}.ts`, OUT), `${AROUND}export async function example() {\n${example}\n}\n`)
+  }
+}
+const options = {
+  extends: fileURLToPath(new URL('../tsconfig.json', import.meta.url)),
+  compilerOptions: { rootDir: '/', noUnusedLocals: false, isolatedDeclarations: false },
+  include: ['*.ts'],
+}
+writeFileSync(new URL('tsconfig.json', OUT), JSON.stringify(options))
+// A package of modules, as the SDK is: else its imports would be those of CommonJS.
+writeFileSync(new URL('package.json', OUT), '{ "type": "module" }')
+const tsc = fileURLToPath(new URL('node_modules/typescript/bin/tsc', import.meta.url))
+const { status } = spawnSync(process.execPath, [tsc, '--project', fileURLToPath(OUT)], { stdio: 'inherit' })
+process.exitCode = status ?? 1
+if (status === 0) process.stdout.write(`api: ${count} examples have the types that they should\n`)
