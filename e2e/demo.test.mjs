@@ -83,7 +83,7 @@ test('a screen is shared beside the camera, until its user or the browser ends i
   const [first, second] = await twoTabs(t, port, { prepare: screenOfCanvas });
   for (const end of [clickAgain, endInBrowser]) {
     await first.page.click('#screen');
-    for (const tab of [first, second]) await plays(tab, 'screen', 320);
+    for (const tab of [first, second]) await plays(tab, 'screen', 'wide');
     assert.match(await second.page.innerText('figure[data-kind="screen"] .name'), /^guest-\w+’s screen$/);
     await plays(second, 'other');
     await end(first);

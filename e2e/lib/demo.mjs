@@ -37,14 +37,14 @@ export async function tiles(tab, kind, count) {
   );
 }
 
-/** Waits until the video of a tile has a picture that is this wide, or any. */
-export async function plays(tab, kind, width) {
+/** Waits until the video of a tile has a picture: any, or one of the shape of a screen. A busy browser makes both smaller. */
+export async function plays(tab, kind, shape = 'any') {
   await tab.page.waitForFunction(
-    ([kind, width]) => {
+    ([kind, shape]) => {
       const video = document.querySelector(`figure[data-kind="${kind}"] video`);
-      return video && !video.hidden && video.videoWidth > 0 && (width === undefined || video.videoWidth === width);
+      return video && !video.hidden && video.videoWidth > 0 && (shape === 'any' || video.videoWidth > 1.5 * video.videoHeight);
     },
-    [kind, width],
+    [kind, shape],
   );
 }
 
