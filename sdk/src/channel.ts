@@ -24,8 +24,14 @@ export interface ChannelEvents {
   close: { readonly peer: Peer }
 }
 
-/** How many messages wait for the application to ask for their channel, for each peer. */
-const UNCLAIMED_MAX = 256
+/** How many channels of a peer wait for the application to ask for them; more are closed. */
+const UNCLAIMED_CHANNELS = 16
+
+/** How many messages wait on each of them; the oldest makes room. */
+const UNCLAIMED_MESSAGES = 64
+
+/** How many bytes wait on each of them, about; the oldest make room. */
+const UNCLAIMED_BYTES = 64 * 1024
 
 /**
  * A data channel to every peer of the room that has one of the same name. What it carries goes from peer to peer and never through the
@@ -61,7 +67,7 @@ export class Channel extends Emitter<ChannelEvents> {
    * @param data text or bytes; how much at once is up to the browsers
    * @param options `to`: the peers, if not all of them
    * @throws AldisError `not-connected` where `to` names a peer that it is not open to: then it was sent to nobody. `message-too-large`
-   * where the browser refuses it
+   * where the browser refuses its size, `channel-full` where more waits than it keeps: then the others have got it
    * @example
    * const reached = chat.send('hello')
    * show(`${reached.length} peers get it`)
@@ -74,7 +80,9 @@ export class Channel extends Emitter<ChannelEvents> {
         throw new AldisError('not-connected', `The channel is not open to ${peer.identity}.`, { retryable: true })
       return link
     })
-    for (const [channel] of links) transmit(channel, data)
+    // One that takes nothing does not keep the others from getting it.
+    const failed = links.flatMap(([channel]) => transmit(channel, data) ?? [])
+    if (failed[0] !== undefined) throw failed[0]
     return wanted
   }
 
@@ -106,12 +114,16 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 }
 
-function transmit(channel: RTCDataChannel, data: ChannelData): void {
+function transmit(channel: RTCDataChannel, data: ChannelData): AldisError | undefined {
   try {
     // The DOM has an overload for each type, and none for all of them.
     channel.send(data as string)
+    return undefined
   } catch (cause) {
-    throw new AldisError('message-too-large', 'The browser does not take the message.', { cause })
+    // WebRTC 1.0, section 6.2: what is too large is a TypeError, and a full buffer an OperationError.
+    if (cause instanceof TypeError)
+      return new AldisError('message-too-large', 'The browser does not take a message of this size.', { cause })
+    return new AldisError('channel-full', 'More waits to be sent than the browser keeps.', { cause, retryable: true })
   }
 }
 
@@ -136,6 +148,7 @@ export class Channels {
   get(name: string, options: ChannelOptions): Channel {
     const known = this.#channels.get(name)
     if (known !== undefined) return known
+    check(name, options)
     const made = new Channel(name, options)
     this.#channels.set(name, made)
     for (const [connection, { peer, opens }] of this.#connections) this.#open(made, connection, peer, opens)
@@ -164,6 +177,7 @@ export class Channels {
     const name = channel.label
     const known = this.#channels.get(name)
     if (known !== undefined) return known.attach(channel, peer, [])
+    if (this.#unclaimed.filter((entry) => entry.peer === peer).length >= UNCLAIMED_CHANNELS) return channel.close()
     const entry: Unclaimed = { channel, peer, name, messages: [], listening: new AbortController() }
     const { signal } = entry.listening
     channel.addEventListener('message', (message) => keep(entry.messages, message), { signal })
@@ -179,14 +193,30 @@ export class Channels {
 
   #open(channel: Channel, connection: RTCPeerConnection, peer: Peer, opens: Opens): void {
     // The one without a name comes with every connection.
-    if (channel.name === '' || opens === 'waits') return
+    if (channel.name === '' || opens === 'waits' || connection.signalingState === 'closed') return
     const made = connection.createDataChannel(channel.name, channel.options)
     made.binaryType = 'arraybuffer'
     channel.attach(made, peer, [])
   }
 }
 
+/** Keeps a message, as far as there is room. */
 function keep(messages: MessageEvent[], message: MessageEvent): void {
   messages.push(message)
-  if (messages.length > UNCLAIMED_MAX) messages.shift()
+  let bytes = messages.reduce((sum, { data }) => sum + sizeOf(data), 0)
+  while (messages.length > UNCLAIMED_MESSAGES || bytes > UNCLAIMED_BYTES) bytes -= sizeOf(messages.shift()?.data)
+}
+
+function sizeOf(data: unknown): number {
+  return typeof data === 'string' ? data.length : data instanceof ArrayBuffer ? data.byteLength : 0
+}
+
+/** Refuses what a browser would refuse only later, when there is somebody to open a channel to. */
+function check(name: string, { maxPacketLifeTime, maxRetransmits }: ChannelOptions): void {
+  if (typeof name !== 'string' || new TextEncoder().encode(name).length > 65_535) {
+    throw new AldisError('invalid-option', 'The name of a channel must be a string of at most 65,535 bytes.')
+  }
+  if (maxPacketLifeTime !== undefined && maxRetransmits !== undefined) {
+    throw new AldisError('invalid-option', '`maxPacketLifeTime` and `maxRetransmits` exclude each other.')
+  }
 }

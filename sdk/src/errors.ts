@@ -5,6 +5,7 @@ import type { ErrorCode as ServerErrorCode } from './generated/wire.ts'
 /** What only the client can find out. */
 const CLIENT_ERRORS = {
   'invalid-option': 'Correct the option that the message names.',
+  'channel-full': 'Send less, or wait a little and send it again.',
   'insecure-context': 'Serve the page over https, or from localhost: browsers give no camera to any other page.',
   left: 'Join again with `joinRoom`.',
   'media-busy': 'Close the program that uses the camera or microphone, then try again.',

@@ -59,7 +59,7 @@ export function joinRoom(url: string | URL, options: JoinOptions): Promise<Room>
 }
 
 function prepare(url: string | URL, options: JoinOptions): { room: Room; signaling: Signaling } {
-  check(options)
+  check(options ?? {})
   const { room: id, token, connect = 'mesh', rtc = {}, joinTimeoutMs = JOIN_TIMEOUT_MS } = options
   const environment = { ...browserEnvironment(), ...options.environment }
   const endpoint = endpointOf(url, id)
@@ -68,7 +68,7 @@ function prepare(url: string | URL, options: JoinOptions): { room: Room; signali
   return { room: new Room({ id, connect, rtc, environment, signaling }), signaling }
 }
 
-function check({ room, token, connect, joinTimeoutMs }: JoinOptions): void {
+function check({ room, token, connect, joinTimeoutMs }: Partial<JoinOptions>): void {
   const refuse = (message: string): never => {
     throw new AldisError('invalid-option', message)
   }

@@ -40,9 +40,9 @@ export class Media {
   /** Adds tracks; what is there already is not added twice. */
   async add(source: MediaSource): Promise<MediaStream> {
     const stream = await this.#streamOf(source)
-    const wanted = source instanceof MediaStreamTrack ? [source] : stream.getTracks()
+    const wanted = isTrack(source) ? [source] : stream.getTracks()
     try {
-      this.#checkCount(wanted)
+      this.#check(wanted)
     } catch (error) {
       for (const track of wanted) this.#stop(track)
       throw error
@@ -58,7 +58,8 @@ export class Media {
 
   /** Takes tracks away, and stops those that this library opened. */
   remove(source: MediaStream | MediaStreamTrack): void {
-    const tracks = source instanceof MediaStreamTrack ? [source] : source.getTracks()
+    // A track that another stream has taken over stays.
+    const tracks = isTrack(source) ? [source] : source.getTracks().filter((track) => this.#tracks.get(track) === source)
     const removed = tracks.filter((track) => this.#tracks.delete(track))
     for (const track of removed) this.#stop(track)
     if (removed.length > 0) this.#changed()
@@ -75,8 +76,8 @@ export class Media {
   }
 
   async #streamOf(source: MediaSource): Promise<MediaStream> {
-    if (source instanceof MediaStream) return source
-    if (source instanceof MediaStreamTrack) return this.#tracks.get(source) ?? new MediaStream([source])
+    if (isStream(source)) return source
+    if (isTrack(source)) return this.#tracks.get(source) ?? new MediaStream([source])
     const stream = await this.#open(source)
     for (const track of stream.getTracks()) this.#opened.add(track)
     return stream
@@ -95,7 +96,9 @@ export class Media {
     }
   }
 
-  #checkCount(added: readonly MediaStreamTrack[]): void {
+  #check(added: readonly MediaStreamTrack[]): void {
+    if (added.some(({ readyState }) => readyState === 'ended'))
+      throw new AldisError('invalid-option', 'The track has ended already.')
     const all = new Set([...this.#tracks.keys(), ...added])
     for (const kind of ['audio', 'video']) {
       const count = [...all].filter((track) => track.kind === kind).length
@@ -106,4 +109,13 @@ export class Media {
       )
     }
   }
+}
+
+// By what they have, and not by their class: a page may get them from another window.
+function isStream(source: MediaSource): source is MediaStream {
+  return 'getTracks' in source
+}
+
+function isTrack(source: MediaSource): source is MediaStreamTrack {
+  return 'kind' in source
 }

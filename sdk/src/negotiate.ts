@@ -15,6 +15,7 @@
  *   not know where Chromium says nothing.
  */
 
+import { belongs, Candidates } from './candidates.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type AldisError, asAldisError } from './errors.ts'
 
@@ -85,11 +86,8 @@ export interface Negotiation {
 /** How long the polite side waits for the first offer before it asks for it, in milliseconds. */
 const FIRST_OFFER_MS = 10_000
 
-/** How long a candidate waits for its description, in milliseconds. */
-const HOLD_MS = 10_000
-
-/** How many candidates wait. */
-const HOLD_MAX = 64
+/** How soon after the last time the other side is heard when it asks for an offer, in milliseconds. */
+const ASK_AGAIN_MS = 1_000
 
 /**
  * Keeps a connection negotiated over any transport: whatever is done to it (`addTrack`, `createDataChannel`, `restartIce`) reaches the
@@ -110,11 +108,6 @@ export function negotiate(pc: RTCPeerConnection, link: NegotiationLink): Negotia
 /** Whose turn the first offer is. */
 type Opening = 'ours' | 'theirs' | 'made'
 
-interface Held {
-  readonly candidate: RTCIceCandidateInit
-  readonly since: number
-}
-
 class Negotiator implements Negotiation {
   readonly #pc: RTCPeerConnection
   readonly #link: NegotiationLink
@@ -130,13 +123,16 @@ class Negotiator implements Negotiation {
   #pending: number | undefined
   /** The number of the other side's latest offer. */
   #seen = 0
-  #held: Held[] = []
+  /** When it was last done as the other side asked. */
+  #askedAt = Number.NEGATIVE_INFINITY
+  readonly #candidates: Candidates
   #asking: Cancel | undefined
 
   constructor(pc: RTCPeerConnection, link: NegotiationLink) {
     this.#pc = pc
     this.#link = link
     this.#clock = link.clock ?? systemClock
+    this.#candidates = new Candidates(this.#clock)
     this.#opening = link.polite ? 'theirs' : 'ours'
     const { signal } = this.#listening
     pc.addEventListener('negotiationneeded', () => this.#negotiationNeeded(), { signal })
@@ -158,7 +154,7 @@ class Negotiator implements Negotiation {
   close(): void {
     this.#listening.abort()
     this.#asking?.()
-    this.#held = []
+    this.#candidates.clear()
   }
 
   /** Puts something into the mailbox. */
@@ -268,6 +264,9 @@ class Negotiator implements Negotiation {
   /** The other side wants a fresh start of ICE, or has never had an offer. */
   async #restartFor(): Promise<void> {
     this.#link.onStep?.('restart-received')
+    const now = this.#clock.now()
+    if (now - this.#askedAt < ASK_AGAIN_MS) return
+    this.#askedAt = now
     if (this.#pc.remoteDescription !== null) {
       this.#pc.restartIce()
     } else if (this.#pc.signalingState === 'have-local-offer') {
@@ -287,30 +286,12 @@ class Negotiator implements Negotiation {
   async #candidate(candidate: RTCIceCandidateInit | null): Promise<void> {
     if (candidate === null) return
     this.#link.onStep?.('candidate-received')
-    if (this.#belongs(candidate)) return this.#add(candidate)
-    this.#held.push({ candidate, since: this.#clock.now() })
-    if (this.#held.length > HOLD_MAX) this.#held.shift()
+    if (belongs(candidate, this.#pc)) await this.#add(candidate)
+    else this.#candidates.hold(candidate)
   }
 
-  /** Whether its description is there. */
-  #belongs({ usernameFragment }: RTCIceCandidateInit): boolean {
-    const { currentRemoteDescription, pendingRemoteDescription } = this.#pc
-    const descriptions = [currentRemoteDescription, pendingRemoteDescription].flatMap((description) => description?.sdp ?? [])
-    if (!usernameFragment) return descriptions.length > 0
-    return descriptions.some((sdp) => hasFragment(sdp, usernameFragment))
-  }
-
-  /** Adds the candidates whose description has come, and forgets those that have waited too long. */
   async #release(): Promise<void> {
-    const held = this.#held
-    this.#held = []
-    for (const entry of held) {
-      if (this.#belongs(entry.candidate)) {
-        await this.#add(entry.candidate)
-      } else if (this.#clock.now() - entry.since < HOLD_MS) {
-        this.#held.push(entry)
-      }
-    }
+    for (const candidate of this.#candidates.release(this.#pc)) await this.#add(candidate)
   }
 
   async #add(candidate: RTCIceCandidateInit): Promise<void> {
@@ -318,12 +299,7 @@ class Negotiator implements Negotiation {
       await this.#pc.addIceCandidate(candidate)
     } catch (error) {
       // Of an ignored offer, or of a generation that has passed in the meantime: the browser may not know it.
-      if (!this.#ignoring && this.#belongs(candidate)) throw error
+      if (!this.#ignoring && belongs(candidate, this.#pc)) throw error
     }
   }
-}
-
-/** Whether a description has this ICE user fragment, RFC 8839 section 5.4. */
-function hasFragment(sdp: string, fragment: string): boolean {
-  return sdp.split(/\r?\n/).includes(`a=ice-ufrag:${fragment}`)
 }

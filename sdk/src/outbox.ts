@@ -40,8 +40,8 @@ interface Entry {
 /** How long a peer that could not be reached is left alone, in milliseconds; its return ends that. */
 const PAUSE_MS = 1_000
 
-/** How many signals may wait, all peers together. */
-const CAPACITY = 4_096
+/** How many signals may wait for one peer. */
+const CAPACITY = 256
 
 /** The outbox of one room. */
 export class Outbox {
@@ -51,17 +51,20 @@ export class Outbox {
   #pace: Pace | undefined
   #wake: Cancel | undefined
   readonly #paused = new Map<PeerId, Cancel>()
+  /** When each peer was last sent something, counted in messages. */
+  readonly #turns = new Map<PeerId, number>()
+  #turn = 0
 
   constructor(options: OutboxOptions) {
     this.#options = options
   }
 
-  /** Posts a signal. Beyond {@link CAPACITY} the oldest that is still queued makes room: it has been overtaken by events. */
+  /** Posts a signal. Beyond {@link CAPACITY} the oldest that is still queued makes room, and is refused. */
   post(to: PeerId, parcel: Parcel): void {
     const msg = String(++this.#counter)
     const text = { ...parcel, to, msg, receipt: true } as Signal
     this.#entries.push({ to, msg, text, bytes: new TextEncoder().encode(JSON.stringify(text)).length, state: 'queued' })
-    if (this.#entries.length > CAPACITY) this.#overflow()
+    this.#makeRoom(to)
     this.#pump()
   }
 
@@ -110,6 +113,7 @@ export class Outbox {
   /** Drops what is meant for a peer. */
   forget(peer: PeerId): void {
     this.#entries = this.#entries.filter((entry) => entry.to !== peer)
+    this.#turns.delete(peer)
     this.resume(peer)
   }
 
@@ -119,13 +123,26 @@ export class Outbox {
     for (const peer of [...this.#paused.keys()]) this.resume(peer)
   }
 
-  #overflow(): void {
-    const at = this.#entries.findIndex(({ state }) => state === 'queued')
-    const [oldest] = this.#entries.splice(at, 1)
-    if (oldest === undefined) return
+  #makeRoom(to: PeerId): void {
+    const queued = this.#entries.filter((entry) => entry.to === to && entry.state === 'queued')
+    if (queued.length <= CAPACITY) return
+    this.#entries = this.#entries.filter((entry) => entry !== queued[0])
     this.#options.refused(
-      oldest.to,
-      new AldisError('queue-full', `More than ${CAPACITY} messages wait for the server.`, { retryable: true }),
+      to,
+      new AldisError('queue-full', `More than ${CAPACITY} messages wait for a peer.`, { retryable: true }),
+    )
+  }
+
+  /** What goes next: the peers take turns, so that none of them keeps the others waiting. */
+  #next(): Entry | undefined {
+    const firsts = new Map<PeerId, Entry>()
+    for (const entry of this.#entries) {
+      if (entry.state === 'queued' && !this.#paused.has(entry.to) && !firsts.has(entry.to)) firsts.set(entry.to, entry)
+    }
+    const turn = ({ to }: Entry): number => this.#turns.get(to) ?? 0
+    return [...firsts.values()].reduce<Entry | undefined>(
+      (best, entry) => (best && turn(best) <= turn(entry) ? best : entry),
+      undefined,
     )
   }
 
@@ -140,8 +157,7 @@ export class Outbox {
   #pump(): void {
     if (this.#wake !== undefined || this.#pace === undefined) return
     const { clock, send } = this.#options
-    for (const entry of this.#entries) {
-      if (entry.state === 'sent' || this.#paused.has(entry.to)) continue
+    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
       const wait = this.#pace.take(entry.bytes, clock.now())
       if (wait > 0) {
         this.#wake = clock.after(wait, () => {
@@ -152,6 +168,7 @@ export class Outbox {
       }
       if (!send(entry.text)) return
       entry.state = 'sent'
+      this.#turns.set(entry.to, ++this.#turn)
     }
   }
 }

@@ -60,7 +60,11 @@ export class Pair {
   readonly #negotiation: Negotiation
   readonly #streams = new Set<MediaStream>()
   #state: PairState = 'connecting'
+  #hasStood = false
   #turnRefused = false
+  #syncing: Promise<void> = Promise.resolve()
+  /** The streams of tracks that came without one, among others. */
+  readonly #ownStreams = new WeakMap<MediaStreamTrack, MediaStream>()
 
   constructor(options: PairOptions) {
     this.#options = options
@@ -98,8 +102,20 @@ export class Pair {
     return this.#negotiation.receive(message)
   }
 
-  /** Sends exactly what is published. */
-  async sync(): Promise<void> {
+  /** Sends exactly what is published: now, and one time after the other, because the browser takes a while to change a track. */
+  sync(): Promise<void> {
+    this.#syncing = this.#syncing.then(() => this.#sync())
+    return this.#syncing
+  }
+
+  /** Says that it takes too long. It may come about all the same. */
+  giveUp(): void {
+    if (this.#state === 'connecting') this.#become('failed')
+  }
+
+  async #sync(): Promise<void> {
+    // Until the first offer has been applied, there are no sections to send in: the other side makes them.
+    if (this.#options.part === 'answers' && this.connection.remoteDescription === null) return
     try {
       await syncSenders(this.connection, this.#options.published())
     } catch (cause) {
@@ -113,6 +129,11 @@ export class Pair {
     // The application may have closed it by itself.
     if (this.connection.signalingState === 'closed') return
     this.connection.setConfiguration({ ...this.connection.getConfiguration(), iceServers })
+  }
+
+  /** Whether it has ever been connected. */
+  get hasStood(): boolean {
+    return this.#hasStood
   }
 
   /** Looks for another way between the two. */
@@ -141,7 +162,8 @@ export class Pair {
 
   #hear(track: MediaStreamTrack, given: MediaStream | undefined): void {
     // A page without an SDK may send tracks that belong to no stream.
-    const stream = given ?? new MediaStream([track])
+    const stream = given ?? this.#ownStreams.get(track) ?? new MediaStream([track])
+    this.#ownStreams.set(track, stream)
     if (!this.#streams.has(stream)) {
       this.#streams.add(stream)
       stream.addEventListener('removetrack', (event) => this.#options.onTrackRemoved(event.track, stream))
@@ -151,9 +173,14 @@ export class Pair {
 
   #enter(state: PairState): void {
     if (state === this.#state || this.#state === 'closed') return
-    this.#state = state
     // Only the side that offers restarts ICE: browsers fail where both do.
     if (state === 'failed') this.#negotiation.restart()
+    this.#become(state)
+  }
+
+  #become(state: PairState): void {
+    this.#state = state
+    this.#hasStood ||= state === 'connected'
     this.#options.onState(state)
   }
 }

@@ -1,15 +1,16 @@
 /** Somebody else in the room, and the connection to them. */
 
-import type { Cancel } from './clock.ts'
+import { Allowance } from './allowance.ts'
 import type { Environment } from './environment.ts'
-import { AldisError } from './errors.ts'
+import { AldisError, asAldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
-import type { JsonObject, Presence, Relayed, RelayedOffer, WirePeer } from './generated/wire.ts'
+import type { JsonObject, Presence, Relayed, RelayedHangup, RelayedOffer, WirePeer } from './generated/wire.ts'
 import type { NegotiationMessage, NegotiationStep } from './negotiate.ts'
 import type { Parcel } from './outbox.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
 import { Scope } from './scope.ts'
 import type { Published } from './senders.ts'
+import { Waiters } from './waiters.ts'
 
 /** How the connection to a peer is: `new` before the first, otherwise a {@link PairState}. */
 export type PeerState = 'new' | PairState
@@ -23,9 +24,13 @@ export interface PeerHost {
   configuration(): RTCConfiguration
   published(): Published
   post(to: string, parcel: Parcel): void
+  /** Drops what waits to be sent to a peer. */
+  forget(to: string): void
+  /** Whether the room has ended for this side. */
+  isOver(): boolean
   /** Takes a place among the pairs that open. */
   enter(start: () => void): GiveUp
-  onState(peer: Peer, state: PeerState): void
+  onState(peer: Peer, state: PeerState, reason: string | undefined): void
   onStep(peer: Peer, step: NegotiationStep): void
   onTrack(peer: Peer, track: MediaStreamTrack, stream: MediaStream): void
   onTrackRemoved(peer: Peer, track: MediaStreamTrack, stream: MediaStream): void
@@ -41,38 +46,52 @@ type Ask = 'at-once' | 'after-a-while'
 /** How long the first offer is waited for before it is asked for, and then once more, in milliseconds. */
 const FIRST_OFFER_MS = 10_000
 
-/** How long a connection may take to stand before it no longer keeps others waiting, in milliseconds. */
+/** How long a connection may take to stand before it counts as failed and no longer keeps others waiting, in milliseconds. */
 const OPENING_MS = 15_000
 
 /** How many messages of a connection that is not there yet are kept: they may have overtaken its offer. */
 const EARLY_MAX = 64
 
-/** Somebody who waits for the connection to stand. */
-interface Waiter {
-  resolve(): void
-  reject(error: AldisError): void
-  cancel: Cancel
-}
+/** How many new connections a peer may ask for at once, and how long until it may ask for one more, in milliseconds. */
+const CALLS_BURST = 10
+const CALL_EVERY_MS = 2_000
+
+/** How many failures of a peer are told at once, and how long until one more is, in milliseconds. */
+const REPORTS_BURST = 10
+const REPORT_EVERY_MS = 10_000
+
+/** What there is between this side and the peer. */
+type Relation =
+  /** No connection, and none on its way. */
+  | { readonly at: 'apart'; readonly state: 'new' | 'closed' | 'failed' }
+  /** One is on its way: this side's place, the peer's first offer, or a place for that offer is waited for. */
+  | { readonly at: 'waiting'; readonly scope: Scope; offer?: RelayedOffer }
+  /** There is one. What belongs to its opening ends when it has stood once. */
+  | { readonly at: 'paired'; readonly pair: Pair; readonly opening: Scope }
+  /** One of the two is no longer in the room. */
+  | { readonly at: 'gone'; readonly why: string }
 
 /** Somebody else in the room: one stay. Whoever comes back later is another peer of the same {@link Peer.identity}. */
 export class Peer {
   readonly #host: PeerHost
   #wire: WirePeer
-  #state: PeerState = 'new'
-  #pair: Pair | undefined
+  #relation: Relation = { at: 'apart', state: 'new' }
+  #told: PeerState = 'new'
   /** Which connection this is, counted over both sides; messages of an older one are dropped. */
   #generation = 0
   #early: Relayed[] = []
-  /** What belongs to the opening of a connection. */
-  #opening: Scope | undefined
-  #waiters: Waiter[] = []
-  /** Why there is nobody to call any more. */
-  #gone: string | undefined
+  readonly #waiters: Waiters
+  readonly #calls: Allowance
+  readonly #reports: Allowance
 
   /** @internal */
   constructor(wire: WirePeer, host: PeerHost) {
     this.#wire = wire
     this.#host = host
+    const { clock } = host.environment
+    this.#waiters = new Waiters(clock)
+    this.#calls = new Allowance(clock, CALLS_BURST, CALL_EVERY_MS)
+    this.#reports = new Allowance(clock, REPORTS_BURST, REPORT_EVERY_MS)
   }
 
   /** This stay in the room; the server never uses it again. */
@@ -122,17 +141,27 @@ export class Peer {
 
   /** How the connection is. */
   get state(): PeerState {
-    return this.#state
+    const relation = this.#relation
+    switch (relation.at) {
+      case 'apart':
+        return relation.state
+      case 'waiting':
+        return 'connecting'
+      case 'paired':
+        return relation.pair.state
+      default:
+        return 'closed'
+    }
   }
 
   /** The browser's own connection, for everything that this library does not do; `null` where there is none. */
   get connection(): RTCPeerConnection | null {
-    return this.#pair?.connection ?? null
+    return this.#relation.at === 'paired' ? this.#relation.pair.connection : null
   }
 
   /** What it sends, as it grouped its tracks; `room.on('track')` tells of them as they come. */
   get streams(): readonly MediaStream[] {
-    return this.#pair?.streams ?? []
+    return this.#relation.at === 'paired' ? this.#relation.pair.streams : []
   }
 
   /**
@@ -145,14 +174,12 @@ export class Peer {
    * show(`${peer.identity} is connected`)
    */
   connect(): Promise<void> {
-    if (this.#state === 'connected') return Promise.resolve()
-    if (this.#gone !== undefined) return Promise.reject(new AldisError('peer-closed', this.#gone))
-    const { clock } = this.#host.environment
-    const connected = new Promise<void>((resolve, reject) => {
-      const late = new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true })
-      this.#waiters.push({ resolve, reject, cancel: clock.after(OPENING_MS, () => reject(late)) })
-    })
-    if (this.#state === 'failed') this.#pair?.restart()
+    const refusal = this.#refusal()
+    if (refusal !== undefined) return Promise.reject(refusal)
+    if (this.state === 'connected') return Promise.resolve()
+    const late = new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true })
+    const connected = this.#waiters.wait(OPENING_MS, late)
+    this.#callAgain()
     this.begin('at-once')
     return connected
   }
@@ -165,22 +192,25 @@ export class Peer {
    * peer.hangup()
    */
   hangup(reason?: string): void {
-    if (this.#state === 'new' || this.#state === 'closed') return
-    this.#host.post(this.id, reason === undefined ? { type: 'hangup' } : { type: 'hangup', reason })
+    const { at } = this.#relation
+    if (at !== 'waiting' && at !== 'paired') return
+    this.#host.forget(this.id)
+    const x = this.#numbered && this.#generation > 0 ? { x: { g: this.#generation } } : {}
+    this.#host.post(this.id, { type: 'hangup', ...(reason !== undefined && { reason }), ...x })
     this.end('You hung up.')
   }
 
   /** Opens a connection, if there is none. @internal */
   begin(ask: Ask): void {
-    if (this.#opening !== undefined || this.#pair !== undefined || this.#gone !== undefined) return
-    const scope = this.#open()
-    this.#enter('connecting')
+    if (this.#relation.at !== 'apart' || this.#host.isOver()) return
+    const scope = new Scope(this.#host.environment.clock)
+    this.#enter({ at: 'waiting', scope })
     // Whoever hears of it may hang up at once.
     if (!scope.live) return
     if (this.polite) {
       this.#awaitOffer(scope, ask)
     } else {
-      scope.defer(this.#host.enter(() => this.#make(this.#generation + 1, 'offers')))
+      scope.defer(this.#host.enter(() => this.#make(scope, this.#generation + 1, 'offers')))
     }
   }
 
@@ -197,12 +227,12 @@ export class Peer {
   /** Sends exactly what is published. @internal */
   sync(): void {
     // Where the first offer has not come yet, its answer will say it.
-    void this.#pair?.sync()
+    if (this.#relation.at === 'paired') void this.#relation.pair.sync()
   }
 
   /** Uses other ICE servers from now on. @internal */
   setIceServers(iceServers: RTCIceServer[]): void {
-    this.#pair?.setIceServers(iceServers)
+    if (this.#relation.at === 'paired') this.#relation.pair.setIceServers(iceServers)
   }
 
   /** Takes a message of the peer. @internal */
@@ -214,31 +244,26 @@ export class Peer {
       case 'ice-candidate':
         return this.#hand(message)
       case 'restart':
-        return this.#pair === undefined ? this.begin('after-a-while') : this.#hand(message)
+        return this.#asked(message)
       case 'hangup':
-        return this.end(`${this.identity} hung up.`)
+        return this.#hungUp(message)
     }
   }
 
   /** The server does not let a message through to it. @internal */
   refused(error: AldisError): void {
-    this.#settle(error)
-    this.#host.onError(this, error)
+    this.#waiters.reject(error)
+    this.#report(error)
   }
 
   /** Ends the connection without a word to the peer. @internal */
   end(why: string): void {
-    this.#early = []
-    this.#opened()
-    this.#drop()
-    if (this.#state !== 'new') this.#enter('closed')
-    this.#settle(new AldisError('peer-closed', why))
+    this.#end({ at: 'apart', state: this.state === 'new' ? 'new' : 'closed' }, why)
   }
 
   /** Ends the connection for good: one of the two is no longer in the room. @internal */
   leave(why: string): void {
-    this.#gone = why
-    this.end(why)
+    this.#end({ at: 'gone', why }, why)
   }
 
   /** Forgets every connection: this side is a new peer to it. @internal */
@@ -246,37 +271,59 @@ export class Peer {
     this.end('The session began anew.')
     this.#generation = 0
     this.#wire = wire
-    this.#enter('new')
+    this.#enter({ at: 'apart', state: 'new' })
   }
 
+  get #numbered(): boolean {
+    return this.#wire.features.includes(NUMBERED)
+  }
+
+  /** Why there is nobody to call. */
+  #refusal(): AldisError | undefined {
+    if (this.#relation.at === 'gone') return new AldisError('peer-closed', this.#relation.why)
+    return this.#host.isOver() ? new AldisError('left', 'This side is no longer in the room.') : undefined
+  }
+
+  /** Tells the application, unless the peer has made this side tell it too much. */
+  #report(error: AldisError): void {
+    if (this.#reports.take()) this.#host.onError(this, error)
+  }
+
+  #end(relation: Relation, why: string): void {
+    this.#early = []
+    this.#drop()
+    this.#waiters.reject(new AldisError('peer-closed', why))
+    this.#enter(relation, why)
+  }
+
+  /** Lets go of what there is, on the way to another relation. */
   #drop(): void {
-    const pair = this.#pair
-    if (pair === undefined) return
+    const relation = this.#relation
+    if (relation.at === 'waiting') relation.scope.end()
+    if (relation.at !== 'paired') return
+    relation.opening.end()
+    const { pair } = relation
     for (const stream of pair.streams) {
       for (const track of stream.getTracks()) this.#host.onTrackRemoved(this, track, stream)
     }
-    this.#pair = undefined
     pair.close()
     this.#host.onDisconnection(pair)
   }
 
-  /** Begins to open a connection. It keeps its place until it stands, or for so long. */
-  #open(): Scope {
-    const scope = new Scope(this.#host.environment.clock)
-    this.#opening = scope
-    return scope
-  }
-
-  #opened(): void {
-    this.#opening?.end()
-    this.#opening = undefined
+  /** Where a connection has failed: looks for another way, or gives up one that has never stood. */
+  #callAgain(): void {
+    const relation = this.#relation
+    if (relation.at !== 'paired' || relation.pair.state !== 'failed') return
+    if (relation.pair.hasStood) return relation.pair.restart()
+    this.#drop()
+    this.#relation = { at: 'apart', state: 'failed' }
   }
 
   #awaitOffer(scope: Scope, ask: Ask): void {
     const late = (): void => {
-      this.#opened()
+      scope.end()
       this.refused(new AldisError('timed-out', `${this.identity} made no offer.`, { retryable: true }))
-      this.#enter('failed')
+      this.#enter({ at: 'apart', state: 'failed' })
     }
     const request = (): void => {
       this.#host.post(this.id, { type: 'restart' })
@@ -286,24 +333,69 @@ export class Peer {
     else scope.after(FIRST_OFFER_MS, request)
   }
 
+  /** An offer: of the connection there is, or of a new one, which waits for its place among those that open. */
   #offered(message: RelayedOffer): void {
+    const relation = this.#relation
+    if (relation.at === 'gone' || this.#host.isOver()) return
     const generation = numberOf(message.x, 'g')
-    if (this.#gone !== undefined) return
-    if (this.#pair !== undefined && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
-    if (generation !== undefined && generation <= this.#generation) return this.#host.onStep(this, 'stale-dropped')
+    if (relation.at === 'paired' && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
+    const stale = generation !== undefined && generation <= this.#generation
+    if (stale || !this.#calls.take()) return this.#host.onStep(this, 'stale-dropped')
+    if (relation.at === 'waiting' && relation.offer !== undefined) {
+      relation.offer = message
+      return
+    }
     this.#drop()
-    this.#opened()
-    this.#open()
-    this.#make(generation ?? this.#generation + 1, 'answers')
-    this.#hand(message)
+    const scope = new Scope(this.#host.environment.clock)
+    const waiting = { at: 'waiting', scope, offer: message } as const satisfies Relation
+    this.#enter(waiting)
+    if (scope.live) scope.defer(this.#host.enter(() => this.#answer(waiting)))
+  }
+
+  #answer({ scope, offer }: { readonly scope: Scope; readonly offer: RelayedOffer }): void {
+    this.#make(scope, numberOf(offer.x, 'g') ?? this.#generation + 1, 'answers')
+    this.#hand(offer)
     for (const early of this.#early.splice(0)) this.#hand(early)
   }
 
-  #make(generation: number, part: Part): void {
-    const host = this.#host
+  /** The peer wants a fresh start of ICE; or, without a number, a connection, because it has none. */
+  #asked(message: Relayed): void {
+    const names = numberOf(message.x, 'g') !== undefined
+    if (this.#relation.at === 'paired' && (names || !this.#numbered)) return this.#hand(message)
+    if (names || !this.#calls.take()) return this.#host.onStep(this, 'stale-dropped')
+    if (this.#relation.at === 'paired') this.end(`${this.identity} calls anew.`)
+    this.begin('after-a-while')
+  }
+
+  /** The peer ends a connection; one that was made in the meantime goes on. */
+  #hungUp({ x, reason }: RelayedHangup): void {
+    const relation = this.#relation
+    const offer = relation.at === 'waiting' ? relation.offer : undefined
+    const theirs = relation.at === 'paired' ? this.#generation : offer && (numberOf(offer.x, 'g') ?? this.#generation)
+    if (theirs === undefined) this.#early = []
+    if (theirs === undefined || (numberOf(x, 'g') ?? theirs) !== theirs) return this.#host.onStep(this, 'stale-dropped')
+    this.end(`${this.identity} hung up${reason === undefined ? '' : `: ${reason}`}.`)
+  }
+
+  #make(opening: Scope, generation: number, part: Part): void {
     this.#generation = generation
-    const numbered = this.#wire.features.includes(NUMBERED)
-    const pair = new Pair({
+    this.#host.forget(this.id)
+    try {
+      const pair = this.#pairFor(generation, part)
+      opening.after(OPENING_MS, () => this.#tooLate(pair, opening))
+      this.#host.onConnection(this, pair)
+      this.#enter({ at: 'paired', pair, opening })
+    } catch (error) {
+      opening.end()
+      this.refused(asAldisError(error, 'invalid-option', 'The browser makes no connection'))
+      this.#enter({ at: 'apart', state: 'failed' })
+    }
+  }
+
+  #pairFor(generation: number, part: Part): Pair {
+    const host = this.#host
+    const numbered = this.#numbered
+    const pair: Pair = new Pair({
       environment: host.environment,
       configuration: host.configuration(),
       part,
@@ -316,45 +408,53 @@ export class Peer {
       onTrack: (track, stream) => host.onTrack(this, track, stream),
       onTrackRemoved: (track, stream) => host.onTrackRemoved(this, track, stream),
       onChannel: (channel) => host.onChannel(this, channel),
-      onError: (error) => this.refused(error),
+      onError: (error) => this.#report(error),
     })
-    this.#pair = pair
-    this.#opening?.after(OPENING_MS, () => this.#opened())
-    host.onConnection(this, pair)
-    this.#enter('connecting')
+    return pair
+  }
+
+  #tooLate(pair: Pair, opening: Scope): void {
+    opening.end()
+    this.#report(new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true }))
+    pair.giveUp()
   }
 
   #changed(pair: Pair, state: PairState): void {
-    if (pair !== this.#pair || state === 'closed') return
-    if (state === 'connected' || state === 'failed') this.#opened()
-    this.#enter(state)
-    if (state === 'connected') this.#settle()
-    if (state === 'failed') this.#settle(new AldisError('negotiation-failed', `No way to ${this.identity} was found.`))
+    const relation = this.#relation
+    if (relation.at !== 'paired' || relation.pair !== pair || state === 'closed') return
+    if (state === 'connected') {
+      relation.opening.end()
+      this.#waiters.resolve()
+    }
+    if (state === 'failed') {
+      relation.opening.end()
+      this.#waiters.reject(new AldisError('negotiation-failed', `No way to ${this.identity} was found.`, { retryable: true }))
+    }
+    this.#tell()
   }
 
-  #enter(state: PeerState): void {
-    if (state === this.#state) return
-    this.#state = state
-    this.#host.onState(this, state)
+  #enter(relation: Relation, why?: string): void {
+    this.#relation = relation
+    this.#tell(why)
+  }
+
+  /** Tells the application how the connection is, if that is news. */
+  #tell(why?: string): void {
+    const { state } = this
+    if (state === this.#told) return
+    this.#told = state
+    this.#host.onState(this, state, why)
   }
 
   /** Hands a message to the connection that it is for. */
   #hand(message: Relayed): void {
     const generation = numberOf(message.x, 'g') ?? this.#generation
-    if (generation === this.#generation && this.#pair !== undefined) {
-      void this.#pair.receive(negotiationOf(message))
-    } else if (generation < this.#generation || message.type === 'answer') {
+    if (generation === this.#generation && this.#relation.at === 'paired') {
+      void this.#relation.pair.receive(negotiationOf(message))
+    } else if (generation < this.#generation || message.type !== 'ice-candidate') {
       this.#host.onStep(this, 'stale-dropped')
     } else if (this.#early.length < EARLY_MAX) {
       this.#early.push(message)
-    }
-  }
-
-  #settle(error?: AldisError): void {
-    for (const { resolve, reject, cancel } of this.#waiters.splice(0)) {
-      cancel()
-      if (error === undefined) resolve()
-      else reject(error)
     }
   }
 }

@@ -2,10 +2,10 @@
 
 import { type Channel, type ChannelOptions, Channels } from './channel.ts'
 import type { Environment } from './environment.ts'
-import { AldisError } from './errors.ts'
+import { AldisError, asAldisError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { Gate, type GiveUp } from './gate.ts'
-import type { LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
+import type { IceServer, LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
 import { Media, type MediaSource } from './media.ts'
 import type { NegotiationStep } from './negotiate.ts'
 import { Outbox, type Parcel } from './outbox.ts'
@@ -42,8 +42,8 @@ export interface RoomEvents {
   'peer-left': { readonly peer: Peer; readonly reason: LeaveReason }
   /** Its name, metadata, attributes or presence changed. */
   'peer-updated': { readonly peer: Peer }
-  /** The call with a peer changed. */
-  'peer-state': { readonly peer: Peer; readonly state: PeerState }
+  /** The call with a peer changed. `reason` says why it ended, for people. */
+  'peer-state': { readonly peer: Peer; readonly state: PeerState; readonly reason?: string }
   /** A peer sends a track; show its stream. A camera and a microphone that were published together come in one stream. */
   track: { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
   /** A peer sends it no longer. The stream is empty when its last track has gone. */
@@ -222,21 +222,21 @@ export class Room extends Emitter<RoomEvents> {
   #welcome(welcome: WelcomeMessage): void {
     const { id, identity, name } = welcome.peer
     this.#self = { id, identity, name }
-    this.#iceServers = [...welcome.iceServers]
+    this.#useIceServers(welcome.iceServers)
     this.#absence.end()
     this.#absence = new Scope(this.#options.environment.clock)
     this.#missing.clear()
+    if (!welcome.resumed) this.#outbox.clear()
+    this.#outbox.open(welcome.limits, welcome.peers.length)
     if (welcome.resumed) {
       this.#reconcile(welcome)
     } else {
       this.#begin(welcome)
     }
-    this.#outbox.open(welcome.limits, welcome.peers.length)
   }
 
   /** A new stay: to the others this is a new peer, and every connection begins anew. */
   #begin({ peers, limits }: WelcomeMessage): void {
-    this.#outbox.clear()
     this.#gate.close()
     this.#gate = new Gate(limits.pairsOpening)
     for (const id of [...this.#peers.keys()]) {
@@ -278,9 +278,7 @@ export class Room extends Emitter<RoomEvents> {
       case 'peer-left':
         return message.final ? this.#remove(message.id, message.reason) : this.#present(message.id, 'away')
       case 'ice-servers':
-        this.#iceServers = [...message.iceServers]
-        for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers)
-        return
+        return this.#useIceServers(message.iceServers)
       case 'receipt':
         if (message.status === 'written') this.#outbox.settle(message.re)
         return
@@ -290,6 +288,12 @@ export class Room extends Emitter<RoomEvents> {
       default:
         if ('from' in message) this.#peers.get((message as Relayed).from)?.receive(message as Relayed)
     }
+  }
+
+  /** Uses the server's ICE servers from now on, unless the page has its own. */
+  #useIceServers(servers: readonly IceServer[]): void {
+    this.#iceServers = this.#options.rtc.iceServers ?? [...servers]
+    for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers)
   }
 
   #joined(wire: WirePeer): void {
@@ -307,7 +311,11 @@ export class Room extends Emitter<RoomEvents> {
 
   #meet(peer: Peer): void {
     const { connect } = this.#options
-    if (connect === 'mesh' || (typeof connect === 'function' && connect(peer))) peer.begin('after-a-while')
+    try {
+      if (connect === 'mesh' || (typeof connect === 'function' && connect(peer))) peer.begin('after-a-while')
+    } catch (error) {
+      this.#report(asAldisError(error, 'invalid-option', 'The function that was given as `connect` failed'), peer)
+    }
   }
 
   #updated(wire: WirePeer): void {
@@ -362,11 +370,13 @@ export class Room extends Emitter<RoomEvents> {
   get #host(): PeerHost {
     return {
       environment: this.#options.environment,
-      configuration: () => ({ ...this.#options.rtc, iceServers: this.#options.rtc.iceServers ?? this.#iceServers }),
+      configuration: () => ({ ...this.#options.rtc, iceServers: this.#iceServers }),
       published: (): Published => this.#media.tracks,
       post: (to: PeerId, parcel: Parcel) => this.#outbox.post(to, parcel),
+      forget: (to: PeerId) => this.#outbox.forget(to),
+      isOver: () => this.#isOver(),
       enter: (start: () => void): GiveUp => this.#gate.enter(start),
-      onState: (peer, state) => this.emit('peer-state', { peer, state }),
+      onState: (peer, state, reason) => this.emit('peer-state', { peer, state, ...(reason !== undefined && { reason }) }),
       onStep: (peer, step) => this.emit('negotiation', { peer, step }),
       onTrack: (peer, track, stream) => this.emit('track', { peer, track, stream }),
       onTrackRemoved: (peer, track, stream) => this.emit('track-removed', { peer, track, stream }),

@@ -6,7 +6,7 @@ export type Published = ReadonlyMap<MediaStreamTrack, MediaStream>
 /** How many tracks of a kind one connection carries: 15 video sections make an offer of 81 KB, past the limit of a message. */
 export const TRACKS_MAX = 8
 
-/** The stream that a sender carried first. */
+/** The senders that this library has used, each with the stream that it carried first. */
 const firstStreams = new WeakMap<RTCRtpSender, string>()
 
 /**
@@ -24,7 +24,8 @@ export async function syncSenders(pc: RTCPeerConnection, published: Published): 
   const carried = new Set<MediaStreamTrack>()
   for (const transceiver of pc.getTransceivers()) {
     const { track } = transceiver.sender
-    if (track === null) continue
+    // What the application sends by itself is its own affair.
+    if (track === null || !firstStreams.has(transceiver.sender)) continue
     if (published.has(track)) {
       carried.add(track)
     } else {

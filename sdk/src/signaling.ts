@@ -193,6 +193,9 @@ export class Signaling extends Emitter<SignalingEvents> {
   async #authorise(): Promise<void> {
     const scope = this.#enter({ at: 'authorising' })
     this.#publish()
+    scope.after(PATIENCE_MS, () => {
+      this.#refused(new AldisError('token-failed', 'The `token` function did not answer in time.', { retryable: true }))
+    })
     let token: string
     try {
       token = await this.#options.token.get()
@@ -239,14 +242,17 @@ export class Signaling extends Emitter<SignalingEvents> {
   /** A browser does not tell why a WebSocket never opened; the same request without one does. */
   async #probe(token: string): Promise<void> {
     const scope = this.#enter({ at: 'probing' })
-    const error = await this.#askWhy(token)
+    const abort = new AbortController()
+    scope.defer(() => abort.abort())
+    scope.after(PATIENCE_MS, () => abort.abort())
+    const error = await this.#askWhy(token, abort.signal)
     if (scope.live) this.#refused(error)
   }
 
-  async #askWhy(token: string): Promise<AldisError> {
-    const init = { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(PATIENCE_MS) }
+  async #askWhy(token: string, signal: AbortSignal): Promise<AldisError> {
+    const headers = { authorization: `Bearer ${token}` }
     try {
-      const answer = await this.#environment.fetch(this.#options.endpoint.probe, init)
+      const answer = await this.#environment.fetch(this.#options.endpoint.probe, { headers, signal })
       if (!answer.ok) return await refusalOf(answer)
       return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.', { retryable: true })
     } catch (cause) {

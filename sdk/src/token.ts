@@ -39,10 +39,9 @@ export function tokenSource(option: TokenOption | undefined, endpoint: Endpoint,
 function checked(token: unknown): string {
   // These are the characters of a JSON Web Token; anything else cannot be a WebSocket subprotocol either.
   if (typeof token === 'string' && /^[\w.=-]+$/.test(token)) return token
-  throw new AldisError(
-    'token-failed',
-    `\`token\` is ${typeof token === 'string' ? 'not a JSON Web Token' : `of type ${typeof token}`}.`,
-  )
+  const found = typeof token === 'string' ? 'not a JSON Web Token' : `of type ${typeof token}`
+  const hint = 'Pass a token that your backend made, or a function that gets one.'
+  throw new AldisError('token-failed', `\`token\` is ${found}.`, { hint })
 }
 
 function developmentTokens(endpoint: Endpoint, environment: Environment): TokenSource {

@@ -100,7 +100,7 @@ test('what came before anybody asked for the channel is told to whoever asks, af
   expect(lines).toEqual(['open b', 'b: one', 'b: two', 'b: three'])
 })
 
-test('of more than 256 that wait the oldest are forgotten', async () => {
+test('of more than 64 that wait the oldest are forgotten', async () => {
   const party = await join({ peers: [wirePeer('b')] })
   const connection = await callFrom(party, 'b')
   const theirs = new FakeDataChannel('chat')
@@ -109,8 +109,8 @@ test('of more than 256 that wait the oldest are forgotten', async () => {
   for (let n = 0; n < 300; n += 1) theirs.hear(n)
   const lines = journal(party.room.channel('chat'))
   await settle()
-  expect(lines).toHaveLength(257)
-  expect([lines.at(1), lines.at(-1)]).toEqual(['b: 44', 'b: 299'])
+  expect(lines).toHaveLength(65)
+  expect([lines.at(1), lines.at(-1)]).toEqual(['b: 236', 'b: 299'])
 })
 
 test('a channel that closed before anybody asked for it is forgotten', async () => {

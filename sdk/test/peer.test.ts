@@ -166,14 +166,16 @@ test('a signal that the server refuses for good fails the call', async () => {
   expect(await outcome(calling)).toMatchObject({ code: 'forbidden' })
 })
 
-test('a description that the browser refuses fails the call and is told once', async () => {
+test('a description that the browser refuses is told once, and a call that does not come about is late', async () => {
   const party = await joinBeside('newer')
   const calling = call(party, 'newer')
   await settle()
   party.connection().refuse('setRemoteDescription', new Error('Bad SDP'))
   await answerFrom(party, 'newer')
-  expect(await outcome(calling)).toMatchObject({ code: 'negotiation-failed' })
-  expect(party.events.error).toHaveLength(1)
+  expect(party.events.error).toMatchObject([{ error: { code: 'negotiation-failed' } }])
+  await party.clock.advance(15_000)
+  expect(await outcome(calling)).toMatchObject({ code: 'timed-out', retryable: true })
+  expect(party.peer('newer').state).toBe('failed')
 })
 
 // Hanging up
@@ -211,7 +213,8 @@ test('a peer that hangs up ends the call', async () => {
   const party = await joinBeside('newer')
   const calling = call(party, 'newer')
   await relay(party, { type: 'hangup', from: 'newer', reason: 'busy' })
-  expect(await outcome(calling)).toMatchObject({ code: 'peer-closed', message: 'the newer hung up.' })
+  expect(await outcome(calling)).toMatchObject({ code: 'peer-closed', message: 'the newer hung up: busy.' })
+  expect(last(party.events['peer-state'] ?? [])).toMatchObject({ state: 'closed', reason: 'the newer hung up: busy.' })
   expect(party.connection().connectionState).toBe('closed')
   expect(party.sentTo('newer')).not.toContain('hangup')
 })
