@@ -21,7 +21,7 @@ pub(super) fn pairs(target: &Target, count: usize) -> impl Stream<Item = anyhow:
 }
 
 async fn pair(target: &Target, number: usize) -> anyhow::Result<Pair> {
-    let room = format!("bench-{}-{number}", std::process::id());
+    let room = room(number);
     let first = target.join(&room, &format!("first-{number}")).await?;
     let second = target.join(&room, &format!("second-{number}")).await?;
     ensure!(
@@ -29,4 +29,9 @@ async fn pair(target: &Target, number: usize) -> anyhow::Result<Pair> {
         "in {room} the second peer does not see exactly the first"
     );
     Ok(Pair { first, second })
+}
+
+/// The room of the pair with this number.
+pub(super) fn room(number: usize) -> String {
+    format!("bench-{}-{number}", std::process::id())
 }

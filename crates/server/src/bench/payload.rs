@@ -1,13 +1,17 @@
-//! What the load sends: candidates that carry a number and a time, and descriptions of the usual sizes.
+//! What the load sends: candidates and descriptions of the usual sizes, which carry a number and a time.
 
-use std::{fmt::Write as _, ops::Range, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    ops::Range,
+    time::Duration,
+};
 
 use aldis_client::Outgoing;
 use aldis_protocol::PeerId;
 use serde_json::json;
 
-/// What stands before the stamp in a relayed candidate.
-const MARK: &str = r#""candidate:"#;
+/// What stands before the stamp: a candidate's own beginning, in a message of its own or in a description.
+const MARK: &str = "candidate:";
 
 /// Digits of the sequence number and of the nanoseconds. Together they are a candidate's foundation, which may have 32 characters.
 const SEQUENCE_DIGITS: usize = 12;
@@ -20,8 +24,8 @@ const CANDIDATE_REST: &str = " 1 udp 1677729535 203.0.113.7 46154 typ srflx radd
 const OFFER_BYTES: usize = 2500;
 const ANSWER_BYTES: usize = 2100;
 
-/// What a candidate carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a candidate or a description carries.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// Its place among all that its sender sent, from 0.
     pub(super) sequence: u64,
@@ -45,14 +49,20 @@ impl Candidates {
         let mut text = String::with_capacity(self.head.len() + 200);
         text.push_str(&self.head);
         // Writing to a string cannot fail.
-        let _ = write!(text, "{:0SEQUENCE_DIGITS$}{:0TIME_DIGITS$}", stamp.sequence, stamp.sent.as_nanos());
+        let _ = write!(text, "{stamp}");
         text.push_str(CANDIDATE_REST);
         text.push_str(r#"","sdpMid":"0","sdpMLineIndex":0}}"#);
         text
     }
 }
 
-/// Finds the stamp of a relayed candidate.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0SEQUENCE_DIGITS$}{:0TIME_DIGITS$}", self.sequence, self.sent.as_nanos())
+    }
+}
+
+/// Finds the stamp of a relayed message.
 pub(super) fn stamp(text: &str) -> Option<Stamp> {
     let digits = &text[text.find(MARK)? + MARK.len()..];
     let number = |range: Range<usize>| digits.get(range)?.parse::<u64>().ok();
@@ -61,24 +71,36 @@ pub(super) fn stamp(text: &str) -> Option<Stamp> {
     Some(Stamp { sequence, sent })
 }
 
-/// An offer of the usual size.
-pub(super) fn offer(to: &PeerId) -> Outgoing {
-    Outgoing::offer(to, &sdp(OFFER_BYTES)).into()
+/// An offer of the usual size, with its stamp.
+pub(super) fn stamped_offer(to: &PeerId, stamp: Stamp) -> Outgoing {
+    Outgoing::offer(to, &sdp(OFFER_BYTES, stamp)).into()
 }
 
-/// An answer of the usual size.
+/// An answer of the usual size, with its stamp.
+pub(super) fn stamped_answer(to: &PeerId, stamp: Stamp) -> Outgoing {
+    Outgoing::answer(to, &sdp(ANSWER_BYTES, stamp)).into()
+}
+
+/// An offer without a stamp that matters.
+pub(super) fn offer(to: &PeerId) -> Outgoing {
+    stamped_offer(to, Stamp::default())
+}
+
+/// An answer without a stamp that matters.
 pub(super) fn answer(to: &PeerId) -> Outgoing {
-    Outgoing::answer(to, &sdp(ANSWER_BYTES)).into()
+    stamped_answer(to, Stamp::default())
 }
 
 /// A candidate without a stamp that matters.
 pub(super) fn candidate(to: &PeerId) -> Outgoing {
-    let text = format!("candidate:{:028}{CANDIDATE_REST}", 0);
+    let text = format!("{MARK}{}{CANDIDATE_REST}", Stamp::default());
     Outgoing::ice_candidate(to, json!({ "candidate": text, "sdpMid": "0", "sdpMLineIndex": 0 })).into()
 }
 
-fn sdp(bytes: usize) -> String {
-    let mut text = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n".to_owned();
+fn sdp(bytes: usize, stamp: Stamp) -> String {
+    let mut text = format!(
+        "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na={MARK}{stamp}{CANDIDATE_REST}\r\n"
+    );
     while text.len() < bytes {
         text.push_str("a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n");
     }
@@ -107,13 +129,20 @@ mod tests {
         let mut relayed = String::new();
         signal.splice(&PeerId::from_random(2), &mut relayed);
         assert_eq!(stamp(&relayed), Some(sent));
-        for other in [r#"{"type":"pong"}"#, r#""candidate:12"#, r#""candidate:x"#] {
+        for other in [r#"{"type":"pong"}"#, r#""candidate:12""#, r#""candidate:x""#] {
             assert_eq!(stamp(other), None, "{other}");
         }
     }
 
     #[test]
-    fn descriptions_have_the_usual_sizes() {
-        assert_eq!([sdp(OFFER_BYTES).len(), sdp(ANSWER_BYTES).len()], [OFFER_BYTES, ANSWER_BYTES]);
+    fn descriptions_have_the_usual_sizes_and_carry_their_stamps() {
+        let to = PeerId::from_random(1);
+        let sent = Stamp { sequence: 1, sent: Duration::from_micros(77) };
+        assert_eq!([OFFER_BYTES, ANSWER_BYTES].map(|bytes| sdp(bytes, sent).len()), [OFFER_BYTES, ANSWER_BYTES]);
+        for description in [stamped_offer(&to, sent), stamped_answer(&to, sent)] {
+            assert_eq!(stamp(&description.to_json()), Some(sent));
+        }
+        assert_eq!(stamp(&offer(&to).to_json()), Some(Stamp::default()));
+        assert_eq!(stamp(&candidate(&to).to_json()), Some(Stamp::default()));
     }
 }

@@ -11,6 +11,9 @@ const TICK: Duration = Duration::from_millis(10);
 const UTIME: usize = 11;
 const STIME: usize = 12;
 
+/// Where the time that a hypervisor took stands in the first line of `/proc/stat` (proc_stat(5)).
+const STEAL: usize = 8;
+
 /// Descriptors that the load needs besides its connections.
 const SPARE_DESCRIPTORS: u64 = 64;
 
@@ -27,6 +30,35 @@ fn stat_ticks(stat: &str) -> Option<u32> {
     let (_, behind) = stat.rsplit_once(')')?;
     let field = |at| behind.split_ascii_whitespace().nth(at)?.parse::<u32>().ok();
     Some(field(UTIME)? + field(STIME)?)
+}
+
+/// How long the threads of a process were ready to run while something else had their core.
+pub(super) fn wait_time(pid: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{pid}/task");
+    let threads = fs::read_dir(&path).with_context(|| format!("cannot read {path}"))?;
+    let mut waited = Duration::ZERO;
+    for thread in threads {
+        // A thread may end while its file is being read.
+        let Ok(schedstat) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        waited += schedstat_wait(&schedstat).with_context(|| format!("{path} has a schedstat of another shape"))?;
+    }
+    Ok(waited)
+}
+
+/// The second number: nanoseconds on the run queue (the kernel's sched-stats.rst).
+fn schedstat_wait(schedstat: &str) -> Option<Duration> {
+    schedstat.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+}
+
+/// How long a hypervisor ran something else while this machine's cores had work, over all of them.
+pub(super) fn stolen_time() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+    stat_steal(&stat).context("/proc/stat is not as proc_stat(5) has it")
+}
+
+fn stat_steal(stat: &str) -> Option<Duration> {
+    let ticks = stat.lines().next()?.split_ascii_whitespace().nth(STEAL)?.parse::<u32>().ok()?;
+    Some(TICK * ticks)
 }
 
 /// The resident memory of a process, in KiB.
@@ -67,6 +99,21 @@ mod tests {
     }
 
     #[test]
+    fn the_wait_is_the_second_number_of_schedstat() {
+        assert_eq!(schedstat_wait("41000 1500000 7\n"), Some(Duration::from_micros(1500)));
+        assert_eq!(schedstat_wait("41000"), None);
+    }
+
+    #[test]
+    fn the_stolen_time_is_the_eighth_number_of_all_cores() {
+        assert_eq!(
+            stat_steal("cpu  1 2 3 4 5 6 7 80 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10"),
+            Some(Duration::from_millis(800))
+        );
+        assert_eq!(stat_steal("cpu  1 2 3"), None);
+    }
+
+    #[test]
     fn numbers_of_proc_files() {
         let status = "Name:\taldis\nVmRSS:\t   15324 kB\n";
         assert_eq!(number_of(status, "VmRSS:"), Some(15_324));
@@ -79,6 +126,8 @@ mod tests {
         let pid = std::process::id();
         assert!(rss_kib(pid).expect("resident") > 0);
         assert!(cpu_time(pid).is_ok());
+        assert!(wait_time(pid).is_ok());
+        assert!(stolen_time().is_ok());
         assert!(check_descriptors(1).is_ok());
         assert!(check_descriptors(u64::MAX - SPARE_DESCRIPTORS).is_err());
     }

@@ -130,7 +130,8 @@ impl fmt::Display for IdleReport {
     }
 }
 
-fn print(report: &(impl Serialize + fmt::Display), json: bool) -> io::Result<()> {
+/// Prints a report to the standard output.
+pub(super) fn print(report: &(impl Serialize + fmt::Display), json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json { writeln!(out, "{}", serde_json::to_string(report)?) } else { writeln!(out, "{report}") }
 }
