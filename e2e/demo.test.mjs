@@ -127,7 +127,7 @@ test('who has no camera, or may not use it, is told why and takes part all the s
   });
   const denied = await openTab(t, 'denied', FAKE_DEVICES);
   await denied.context.clearPermissions();
-  const expected = [[missing, 'media-missing', /Plug in a camera/], [insecure, 'insecure-context', /over https/], [denied, 'media-denied', /address bar/]];
+  const expected = [[missing, 'media-missing', /Plug one in/], [insecure, 'insecure-context', /over https/], [denied, 'media-denied', /address bar/]];
   await join(camera, port);
   await says(camera, 'In the room');
   for (const [tab, code, advice] of expected) {
@@ -187,7 +187,7 @@ test('who is not let in is told why, and may try again', async (t) => {
   await open(second, port);
   await program.stop();
   await second.page.click('#join button');
-  assert.match(await complaint(second, 'server-unreachable'), /Check that the server runs/);
+  assert.match(await complaint(second, 'server-unreachable'), /Check the server/);
   assert.ok(await second.page.locator('.notice .action', { hasText: 'Try again' }).isVisible());
 });
 

@@ -3,5 +3,5 @@ import { defineConfig } from 'rolldown'
 /** The one file that the server gives out at `/sdk.js`. It is checked in, so that building the server needs no Node. */
 export default defineConfig({
   input: 'src/index.ts',
-  output: { file: '../crates/server/assets/sdk.js', format: 'esm', minify: true },
+  output: { file: '../crates/server/assets/sdk.js', format: 'esm', minify: true, comments: false },
 })

@@ -76,8 +76,7 @@ export class Channel extends Emitter<ChannelEvents> {
     const wanted = to === undefined ? this.peers : [to].flat()
     const links = wanted.map((peer) => {
       const link = this.#open().find(([, owner]) => owner === peer)
-      if (link === undefined)
-        throw new AldisError('not-connected', `The channel is not open to ${peer.identity}.`, { retryable: true })
+      if (link === undefined) throw new AldisError('not-connected', `The channel is not open to ${peer.identity}.`)
       return link
     })
     // One that takes nothing does not keep the others from getting it.
@@ -122,8 +121,8 @@ function transmit(channel: RTCDataChannel, data: ChannelData): AldisError | unde
   } catch (cause) {
     // WebRTC 1.0, section 6.2: what is too large is a TypeError, and a full buffer an OperationError.
     if (cause instanceof TypeError)
-      return new AldisError('message-too-large', 'The browser does not take a message of this size.', { cause })
-    return new AldisError('channel-full', 'More waits to be sent than the browser keeps.', { cause, retryable: true })
+      return new AldisError('message-too-large', 'The browser takes no message of this size.', { cause })
+    return new AldisError('channel-full', 'More waits to be sent than the browser keeps.', { cause })
   }
 }
 
@@ -213,10 +212,10 @@ function sizeOf(data: unknown): number {
 
 /** Refuses what a browser would refuse only later, when there is somebody to open a channel to. */
 function check(name: string, { maxPacketLifeTime, maxRetransmits }: ChannelOptions): void {
-  if (typeof name !== 'string' || new TextEncoder().encode(name).length > 65_535) {
-    throw new AldisError('invalid-option', 'The name of a channel must be a string of at most 65,535 bytes.')
-  }
-  if (maxPacketLifeTime !== undefined && maxRetransmits !== undefined) {
-    throw new AldisError('invalid-option', '`maxPacketLifeTime` and `maxRetransmits` exclude each other.')
-  }
+  const both = maxPacketLifeTime !== undefined && maxRetransmits !== undefined
+  if (typeof name === 'string' && new TextEncoder().encode(name).length < 65_536 && !both) return
+  throw new AldisError(
+    'invalid-option',
+    'A channel has a name of up to 65,535 bytes, and `maxPacketLifeTime` or `maxRetransmits`, not both.',
+  )
 }

@@ -40,15 +40,17 @@ export function endpointOf(base: string | URL, room: string): Endpoint {
 }
 
 function parse(base: string | URL): URL {
-  let url: URL
+  let cause: unknown
   try {
     // A page may name its own server by a path alone.
-    url = new URL(base, globalThis.location?.href)
-  } catch (cause) {
-    throw new AldisError('invalid-option', `\`url\` is no URL: ${JSON.stringify(String(base))}.`, { cause })
+    const url = new URL(base, globalThis.location?.href)
+    if (/^(https?|wss?):$/.test(url.protocol)) return url
+  } catch (error) {
+    cause = error
   }
-  if (!/^(https?|wss?):$/.test(url.protocol)) {
-    throw new AldisError('invalid-option', `\`url\` must begin with https:, http:, wss: or ws:, not ${url.protocol}`)
-  }
-  return url
+  throw new AldisError(
+    'invalid-option',
+    `\`url\` must be one of https:, http:, wss: or ws:, not ${JSON.stringify(String(base))}.`,
+    { cause },
+  )
 }

@@ -2,28 +2,31 @@
 
 import type { ErrorCode as ServerErrorCode } from './generated/wire.ts'
 
-/** What only the client can find out. */
+/** What only the client can find out, and what to do about it. */
 const CLIENT_ERRORS = {
+  'channel-full': 'Send less, or send it again later.',
+  'insecure-context': 'Serve the page over https, or from localhost.',
   'invalid-option': 'Correct the option that the message names.',
-  'channel-full': 'Send less, or wait a little and send it again.',
-  'insecure-context': 'Serve the page over https, or from localhost: browsers give no camera to any other page.',
   left: 'Join again with `joinRoom`.',
-  'media-busy': 'Close the program that uses the camera or microphone, then try again.',
-  'media-denied': "Allow the camera and microphone in the browser's address bar, then try again.",
-  'media-missing': 'Plug in a camera or microphone, or ask for only one of the two.',
-  'media-unsatisfied': 'Ask for less: no camera or microphone fulfils these constraints.',
+  'media-busy': 'Close the program that uses it, then try again.',
+  'media-denied': "Allow them in the browser's address bar, then try again.",
+  'media-missing': 'Plug one in, or ask for only one of the two.',
+  'media-unsatisfied': 'Ask for less.',
   'message-too-large': 'Send it in smaller parts.',
-  'not-connected': 'Wait until the peer is connected: `channel.on("open", …)`.',
-  'negotiation-failed': 'Call `peer.hangup()` and `peer.connect()` to begin anew.',
+  'negotiation-failed': 'Call `peer.connect()` to call again.',
+  'not-connected': 'Wait for `open` of the channel.',
   'peer-closed': 'Call `peer.connect()` to call again.',
-  'server-incompatible': 'Update the server or the client, so that both speak the same version.',
-  'server-unreachable': 'Check that the server runs, that the URL is right, and that the network lets you through.',
-  'timed-out': 'Try again; if it stays, check that the network lets you through.',
-  'token-failed': 'Check the function that was given as `token`: it must return a token or throw.',
+  'server-incompatible': 'Update the server or the client.',
+  'server-unreachable': 'Check the server, its URL and the network.',
+  'timed-out': 'Try again, or on another network.',
+  'token-failed': 'Check the function that was given as `token`.',
   'too-many-tracks': 'Unpublish a track first.',
-  'turn-refused': "Check that the TURN server's secret is the one that Aldis was given, and that their clocks agree.",
-  'websocket-blocked': 'A proxy or firewall may block WebSockets: try over https, or on another network.',
+  'turn-refused': "Check that Aldis has the TURN server's secret, and that their clocks agree.",
+  'websocket-blocked': 'Try https, or another network: a proxy may block WebSockets.',
 } as const
+
+/** What may work later without a change. */
+const RETRYABLE = /^(channel-full|not-connected|server-unreachable|timed-out|websocket-blocked)$/
 
 /**
  * What only the client can find out. What each means, and what to tell a user: the guide `docs/guide/quick-start.md`, section "Errors".
@@ -77,7 +80,7 @@ export class AldisError extends Error {
     this.message = message
     this.code = code
     this.hint = hint
-    this.retryable = details.retryable ?? false
+    this.retryable = details.retryable ?? RETRYABLE.test(code)
     this.retryAfterMs = details.retryAfterMs
   }
 
@@ -96,4 +99,11 @@ export function asAldisError(thrown: unknown, code: ClientErrorCode, message: st
 export function reason(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+/** Throws what an application's own function threw past everybody: into the console, and not into what goes on here. */
+export function rethrow(thrown: unknown): void {
+  queueMicrotask(() => {
+    throw thrown
+  })
 }

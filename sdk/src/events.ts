@@ -1,5 +1,7 @@
 /** Typed events. */
 
+import { rethrow } from './errors.ts'
+
 /** Ends a subscription; calling it again does nothing. */
 export type Unsubscribe = () => void
 
@@ -35,9 +37,7 @@ export class Emitter<Events> {
       try {
         listener(event)
       } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
+        rethrow(error)
       }
     }
   }

@@ -52,7 +52,7 @@ export function joinRoom(url: string | URL, options: JoinOptions): Promise<Room>
       off()
       if (status === 'joined') return resolve(room)
       room.leave()
-      reject(error ?? new AldisError('left', 'The room was left before it was joined.'))
+      reject(error ?? new AldisError('left', 'This side is no longer in the room.'))
     })
     signaling.start()
   })

@@ -11,13 +11,16 @@ import { TRACKS_MAX } from './senders.ts'
 export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraints
 
 /** How browsers name what can go wrong: Media Capture and Streams, section 10.2. */
-const DEVICE_ERRORS: { readonly [name: string]: readonly [ClientErrorCode, string] } = {
-  AbortError: ['media-busy', 'The camera or microphone could not be started.'],
-  NotAllowedError: ['media-denied', 'The camera or microphone was denied.'],
-  NotFoundError: ['media-missing', 'There is no such camera or microphone.'],
-  NotReadableError: ['media-busy', 'The camera or microphone is in use by another program.'],
-  OverconstrainedError: ['media-unsatisfied', 'No camera or microphone fulfils the constraints.'],
-}
+const DEVICE_ERRORS: ReadonlyMap<string, readonly [ClientErrorCode, string]> = new Map([
+  ['NotAllowedError', ['media-denied', 'The camera or microphone was denied.']],
+  ['NotFoundError', ['media-missing', 'There is no such camera or microphone.']],
+  ['OverconstrainedError', ['media-unsatisfied', 'No camera or microphone fulfils the constraints.']],
+])
+
+const BUSY: readonly [ClientErrorCode, string] = [
+  'media-busy',
+  'The camera or microphone does not start.',
+]
 
 /** The published tracks of a room, each with its stream. */
 export class Media {
@@ -90,7 +93,7 @@ export class Media {
     try {
       return await getUserMedia(constraints)
     } catch (cause) {
-      const known = cause instanceof DOMException ? DEVICE_ERRORS[cause.name] : undefined
+      const known = cause instanceof DOMException ? (DEVICE_ERRORS.get(cause.name) ?? BUSY) : undefined
       const [code, message] = known ?? ['invalid-option', `\`publish\` was refused: ${reason(cause)}`]
       throw new AldisError(code, message, { cause })
     }

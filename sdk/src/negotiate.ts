@@ -17,7 +17,7 @@
 
 import { belongs, Candidates } from './candidates.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
-import { type AldisError, asAldisError } from './errors.ts'
+import { type AldisError, asAldisError, rethrow } from './errors.ts'
 
 /** Names of descriptions, so that an answer to an offer that was taken back is known as such. */
 export interface Numbers {
@@ -112,6 +112,7 @@ class Negotiator implements Negotiation {
   readonly #pc: RTCPeerConnection
   readonly #link: NegotiationLink
   readonly #clock: Clock
+  readonly #numbered: boolean
   readonly #listening = new AbortController()
   #mailbox: Promise<void> = Promise.resolve()
   #opening: Opening
@@ -133,6 +134,7 @@ class Negotiator implements Negotiation {
     this.#link = link
     this.#clock = link.clock ?? systemClock
     this.#candidates = new Candidates(this.#clock)
+    this.#numbered = link.numbered ?? true
     this.#opening = link.polite ? 'theirs' : 'ours'
     const { signal } = this.#listening
     pc.addEventListener('negotiationneeded', () => this.#negotiationNeeded(), { signal })
@@ -176,9 +178,7 @@ class Negotiator implements Negotiation {
       this.#link.onError?.(error)
     } catch (thrown) {
       // The mailbox goes on, whatever the application does.
-      queueMicrotask(() => {
-        throw thrown
-      })
+      rethrow(thrown)
     }
   }
 
@@ -209,7 +209,7 @@ class Negotiator implements Negotiation {
 
   #sendDescription(type: 'offer' | 'answer', x: Numbers): void {
     const sdp = this.#pc.localDescription?.sdp ?? ''
-    this.#tell((this.#link.numbered ?? true) ? { type, sdp, x } : { type, sdp }, `${type}-sent`)
+    this.#tell(this.#numbered ? { type, sdp, x } : { type, sdp }, `${type}-sent`)
   }
 
   #tell(message: NegotiationMessage, step: NegotiationStep): void {
@@ -271,7 +271,7 @@ class Negotiator implements Negotiation {
       this.#pc.restartIce()
     } else if (this.#pc.signalingState === 'have-local-offer') {
       // A side that does without numbers could not tell the second answer from that to a later offer.
-      if (this.#link.numbered ?? true) this.#sendOffer()
+      if (this.#numbered) this.#sendOffer()
     } else {
       await this.#offer()
     }
@@ -279,7 +279,7 @@ class Negotiator implements Negotiation {
 
   #found(candidate: RTCIceCandidate | null): void {
     // The end of candidates is of use only to sides that do without numbers: browsers disagree on how they say it.
-    if (candidate === null && (this.#link.numbered ?? true)) return
+    if (candidate === null && this.#numbered) return
     this.#tell({ type: 'ice-candidate', candidate: candidate?.toJSON() ?? null }, 'candidate-sent')
   }
 

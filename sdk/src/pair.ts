@@ -19,6 +19,9 @@ export type PairState = 'connecting' | 'connected' | 'interrupted' | 'failed' | 
 /** Whose part the first offer is. */
 export type Part = 'offers' | 'answers'
 
+/** What can happen to a track of the other side. */
+export type TrackEvent = 'track' | 'track-removed'
+
 /** What a pair needs, and whom it tells. */
 export interface PairOptions {
   readonly environment: Environment
@@ -32,20 +35,13 @@ export interface PairOptions {
   send(message: NegotiationMessage): void
   onState(state: PairState): void
   onStep(step: NegotiationStep): void
-  onTrack(track: MediaStreamTrack, stream: MediaStream): void
-  onTrackRemoved(track: MediaStreamTrack, stream: MediaStream): void
+  onTrack(event: TrackEvent, track: MediaStreamTrack, stream: MediaStream): void
   onChannel(channel: RTCDataChannel): void
   onError(error: AldisError): void
 }
 
-const STATES: { readonly [state in RTCPeerConnectionState]: PairState } = {
-  new: 'connecting',
-  connecting: 'connecting',
-  connected: 'connected',
-  disconnected: 'interrupted',
-  failed: 'failed',
-  closed: 'closed',
-}
+/** What the browser calls otherwise. */
+const STATES: { readonly [state in RTCPeerConnectionState]?: PairState } = { new: 'connecting', disconnected: 'interrupted' }
 
 /** A TURN server refused the credential: RFC 8489, section 14.8. */
 const UNAUTHORIZED = 401
@@ -150,7 +146,9 @@ export class Pair {
   }
 
   #listen(pc: RTCPeerConnection): void {
-    pc.addEventListener('connectionstatechange', () => this.#enter(STATES[pc.connectionState]))
+    pc.addEventListener('connectionstatechange', () =>
+      this.#enter(STATES[pc.connectionState] ?? (pc.connectionState as PairState)),
+    )
     pc.addEventListener('datachannel', ({ channel }) => this.#options.onChannel(channel))
     pc.addEventListener('track', ({ track, streams }) => this.#hear(track, streams[0]))
     pc.addEventListener('icecandidateerror', ({ errorCode, url }) => {
@@ -166,9 +164,9 @@ export class Pair {
     this.#ownStreams.set(track, stream)
     if (!this.#streams.has(stream)) {
       this.#streams.add(stream)
-      stream.addEventListener('removetrack', (event) => this.#options.onTrackRemoved(event.track, stream))
+      stream.addEventListener('removetrack', (event) => this.#options.onTrack('track-removed', event.track, stream))
     }
-    this.#options.onTrack(track, stream)
+    this.#options.onTrack('track', track, stream)
   }
 
   #enter(state: PairState): void {

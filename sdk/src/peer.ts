@@ -1,15 +1,17 @@
 /** Somebody else in the room, and the connection to them. */
 
 import { Allowance } from './allowance.ts'
+import type { Channels } from './channel.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
 import type { JsonObject, Presence, Relayed, RelayedHangup, RelayedOffer, WirePeer } from './generated/wire.ts'
+import type { Media } from './media.ts'
 import type { NegotiationMessage, NegotiationStep } from './negotiate.ts'
-import type { Parcel } from './outbox.ts'
+import type { Outbox, Parcel } from './outbox.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
+import type { RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
-import type { Published } from './senders.ts'
 import { Waiters } from './waiters.ts'
 
 /** How the connection to a peer is: `new` before the first, otherwise a {@link PairState}. */
@@ -18,26 +20,22 @@ export type PeerState = 'new' | PairState
 /** What a peer's `hello` names where it understands numbered descriptions. */
 export const NUMBERED = 'numbered'
 
-/** What a peer needs of its room, and what it tells it. @internal */
+/** What a peer needs of its room. @internal */
 export interface PeerHost {
   readonly environment: Environment
+  readonly outbox: Outbox
+  readonly channels: Channels
+  readonly media: Media
   configuration(): RTCConfiguration
-  published(): Published
-  post(to: string, parcel: Parcel): void
-  /** Drops what waits to be sent to a peer. */
-  forget(to: string): void
   /** Whether the room has ended for this side. */
   isOver(): boolean
   /** Takes a place among the pairs that open. */
   enter(start: () => void): GiveUp
-  onState(peer: Peer, state: PeerState, reason: string | undefined): void
-  onStep(peer: Peer, step: NegotiationStep): void
-  onTrack(peer: Peer, track: MediaStreamTrack, stream: MediaStream): void
-  onTrackRemoved(peer: Peer, track: MediaStreamTrack, stream: MediaStream): void
-  onConnection(peer: Peer, pair: Pair): void
-  onDisconnection(pair: Pair): void
-  onChannel(peer: Peer, channel: RTCDataChannel): void
-  onError(peer: Peer, error: AldisError): void
+  emit<Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]): void
+  /** Tells of what failed while nobody was waiting for it. */
+  report(error: AldisError, peer: Peer): void
+  /** A connection was made. */
+  paired(): void
 }
 
 /** When the side that waits asks for the first offer. */
@@ -142,16 +140,9 @@ export class Peer {
   /** How the connection is. */
   get state(): PeerState {
     const relation = this.#relation
-    switch (relation.at) {
-      case 'apart':
-        return relation.state
-      case 'waiting':
-        return 'connecting'
-      case 'paired':
-        return relation.pair.state
-      default:
-        return 'closed'
-    }
+    if (relation.at === 'apart') return relation.state
+    if (relation.at === 'paired') return relation.pair.state
+    return relation.at === 'waiting' ? 'connecting' : 'closed'
   }
 
   /** The browser's own connection, for everything that this library does not do; `null` where there is none. */
@@ -177,7 +168,7 @@ export class Peer {
     const refusal = this.#refusal()
     if (refusal !== undefined) return Promise.reject(refusal)
     if (this.state === 'connected') return Promise.resolve()
-    const late = new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true })
+    const late = new AldisError('timed-out', `The connection to ${this.identity} does not come about.`)
     const connected = this.#waiters.wait(OPENING_MS, late)
     this.#callAgain()
     this.begin('at-once')
@@ -194,9 +185,9 @@ export class Peer {
   hangup(reason?: string): void {
     const { at } = this.#relation
     if (at !== 'waiting' && at !== 'paired') return
-    this.#host.forget(this.id)
+    this.#host.outbox.forget(this.id)
     const x = this.#numbered && this.#generation > 0 ? { x: { g: this.#generation } } : {}
-    this.#host.post(this.id, { type: 'hangup', ...(reason !== undefined && { reason }), ...x })
+    this.#host.outbox.post(this.id, { type: 'hangup', ...(reason !== undefined && { reason }), ...x })
     this.end('You hung up.')
   }
 
@@ -286,7 +277,7 @@ export class Peer {
 
   /** Tells the application, unless the peer has made this side tell it too much. */
   #report(error: AldisError): void {
-    if (this.#reports.take()) this.#host.onError(this, error)
+    if (this.#reports.take()) this.#host.report(error, this)
   }
 
   #end(relation: Relation, why: string): void {
@@ -304,10 +295,10 @@ export class Peer {
     relation.opening.end()
     const { pair } = relation
     for (const stream of pair.streams) {
-      for (const track of stream.getTracks()) this.#host.onTrackRemoved(this, track, stream)
+      for (const track of stream.getTracks()) this.#host.emit('track-removed', { peer: this, track, stream })
     }
     pair.close()
-    this.#host.onDisconnection(pair)
+    this.#host.channels.disconnect(pair.connection)
   }
 
   /** Where a connection has failed: looks for another way, or gives up one that has never stood. */
@@ -322,11 +313,11 @@ export class Peer {
   #awaitOffer(scope: Scope, ask: Ask): void {
     const late = (): void => {
       scope.end()
-      this.refused(new AldisError('timed-out', `${this.identity} made no offer.`, { retryable: true }))
+      this.refused(new AldisError('timed-out', `${this.identity} made no offer.`))
       this.#enter({ at: 'apart', state: 'failed' })
     }
     const request = (): void => {
-      this.#host.post(this.id, { type: 'restart' })
+      this.#host.outbox.post(this.id, { type: 'restart' })
       scope.after(FIRST_OFFER_MS, late)
     }
     if (ask === 'at-once') request()
@@ -340,7 +331,7 @@ export class Peer {
     const generation = numberOf(message.x, 'g')
     if (relation.at === 'paired' && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
     const stale = generation !== undefined && generation <= this.#generation
-    if (stale || !this.#calls.take()) return this.#host.onStep(this, 'stale-dropped')
+    if (stale || !this.#calls.take()) return this.#step('stale-dropped')
     if (relation.at === 'waiting' && relation.offer !== undefined) {
       relation.offer = message
       return
@@ -362,7 +353,7 @@ export class Peer {
   #asked(message: Relayed): void {
     const names = numberOf(message.x, 'g') !== undefined
     if (this.#relation.at === 'paired' && (names || !this.#numbered)) return this.#hand(message)
-    if (names || !this.#calls.take()) return this.#host.onStep(this, 'stale-dropped')
+    if (names || !this.#calls.take()) return this.#step('stale-dropped')
     if (this.#relation.at === 'paired') this.end(`${this.identity} calls anew.`)
     this.begin('after-a-while')
   }
@@ -373,17 +364,17 @@ export class Peer {
     const offer = relation.at === 'waiting' ? relation.offer : undefined
     const theirs = relation.at === 'paired' ? this.#generation : offer && (numberOf(offer.x, 'g') ?? this.#generation)
     if (theirs === undefined) this.#early = []
-    if (theirs === undefined || (numberOf(x, 'g') ?? theirs) !== theirs) return this.#host.onStep(this, 'stale-dropped')
+    if (theirs === undefined || (numberOf(x, 'g') ?? theirs) !== theirs) return this.#step('stale-dropped')
     this.end(`${this.identity} hung up${reason === undefined ? '' : `: ${reason}`}.`)
   }
 
   #make(opening: Scope, generation: number, part: Part): void {
     this.#generation = generation
-    this.#host.forget(this.id)
+    this.#host.outbox.forget(this.id)
     try {
       const pair = this.#pairFor(generation, part)
       opening.after(OPENING_MS, () => this.#tooLate(pair, opening))
-      this.#host.onConnection(this, pair)
+      this.#openChannels(pair)
       this.#enter({ at: 'paired', pair, opening })
     } catch (error) {
       opening.end()
@@ -401,21 +392,32 @@ export class Peer {
       part,
       polite: this.polite,
       numbered,
-      published: () => host.published(),
-      send: (message) => host.post(this.id, parcelOf(message, numbered ? generation : undefined)),
+      published: () => host.media.tracks,
+      send: (message) => host.outbox.post(this.id, parcelOf(message, numbered ? generation : undefined)),
       onState: (state) => this.#changed(pair, state),
-      onStep: (step) => host.onStep(this, step),
-      onTrack: (track, stream) => host.onTrack(this, track, stream),
-      onTrackRemoved: (track, stream) => host.onTrackRemoved(this, track, stream),
-      onChannel: (channel) => host.onChannel(this, channel),
+      onStep: (step) => this.#step(step),
+      onTrack: (event, track, stream) => host.emit(event, { peer: this, track, stream }),
+      onChannel: (channel) => host.channels.found(channel, this),
       onError: (error) => this.#report(error),
     })
     return pair
   }
 
+  #openChannels({ connection, mainChannel }: Pair): void {
+    const { channels, paired } = this.#host
+    // A page without this library may wait for channels, or may open them itself.
+    channels.connect(connection, this, !this.polite || !this.#numbered ? 'opens' : 'waits')
+    channels.found(mainChannel, this)
+    paired()
+  }
+
+  #step(step: NegotiationStep): void {
+    this.#host.emit('negotiation', { peer: this, step })
+  }
+
   #tooLate(pair: Pair, opening: Scope): void {
     opening.end()
-    this.#report(new AldisError('timed-out', `The connection to ${this.identity} does not come about.`, { retryable: true }))
+    this.#report(new AldisError('timed-out', `The connection to ${this.identity} does not come about.`))
     pair.giveUp()
   }
 
@@ -443,7 +445,7 @@ export class Peer {
     const { state } = this
     if (state === this.#told) return
     this.#told = state
-    this.#host.onState(this, state, why)
+    this.#host.emit('peer-state', { peer: this, state, ...(why !== undefined && { reason: why }) })
   }
 
   /** Hands a message to the connection that it is for. */
@@ -452,7 +454,7 @@ export class Peer {
     if (generation === this.#generation && this.#relation.at === 'paired') {
       void this.#relation.pair.receive(negotiationOf(message))
     } else if (generation < this.#generation || message.type !== 'ice-candidate') {
-      this.#host.onStep(this, 'stale-dropped')
+      this.#step('stale-dropped')
     } else if (this.#early.length < EARLY_MAX) {
       this.#early.push(message)
     }
@@ -471,17 +473,7 @@ function parcelOf(message: NegotiationMessage, generation: number | undefined): 
   return { ...message, x: { ...('x' in message ? message.x : {}), g: generation } } as Parcel
 }
 
-/** What came, as the negotiation takes it. */
+/** What came, as the negotiation takes it: with the numbers that it understands. */
 function negotiationOf(message: Relayed): NegotiationMessage {
-  const [d, re] = [numberOf(message.x, 'd'), numberOf(message.x, 're')]
-  const x = { ...(d !== undefined && { d }), ...(re !== undefined && { re }) }
-  switch (message.type) {
-    case 'offer':
-    case 'answer':
-      return { type: message.type, sdp: message.sdp, x }
-    case 'ice-candidate':
-      return { type: message.type, candidate: message.candidate }
-    default:
-      return { type: 'restart' }
-  }
+  return { ...message, x: { d: numberOf(message.x, 'd'), re: numberOf(message.x, 're') } } as NegotiationMessage
 }

@@ -4,16 +4,14 @@ import { type Channel, type ChannelOptions, Channels } from './channel.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import { Emitter } from './events.ts'
-import { Gate, type GiveUp } from './gate.ts'
+import { Gate } from './gate.ts'
 import type { IceServer, LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
 import { Media, type MediaSource } from './media.ts'
 import type { NegotiationStep } from './negotiate.ts'
-import { Outbox, type Parcel } from './outbox.ts'
-import type { Pair } from './pair.ts'
+import { Outbox } from './outbox.ts'
 import { NUMBERED, Peer, type PeerHost, type PeerState } from './peer.ts'
 import { fromServer } from './problem.ts'
 import { Scope } from './scope.ts'
-import type { Published } from './senders.ts'
 import type { Signaling, Status, StatusEvent } from './signaling.ts'
 
 /**
@@ -90,6 +88,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #missing = new Set<PeerId>()
   /** How long they are waited for. */
   #absence: Scope
+  readonly #host: PeerHost
   #gate = new Gate(0)
   #self: Self | undefined
   #iceServers: RTCIceServer[] = []
@@ -111,6 +110,7 @@ export class Room extends Emitter<RoomEvents> {
       recognises: (id) => this.#peers.get(id)?.features.includes(NUMBERED) ?? false,
       refused: (id, error) => this.#peers.get(id)?.refused(error),
     })
+    this.#host = this.#hostPeers()
     signaling.on('welcome', (welcome) => this.#welcome(welcome))
     signaling.on('message', (message) => this.#handle(message))
     signaling.on('lost', () => this.#outbox.close())
@@ -356,7 +356,7 @@ export class Room extends Emitter<RoomEvents> {
     const video = [...this.#media.tracks.keys()].some(({ kind }) => kind === 'video')
     if (this.#warned || !video || connections < MESH_VIDEOS) return
     this.#warned = true
-    const line = `aldis: a mesh of more than ${MESH_VIDEOS} videos: each peer sends its own ${connections} times. Use an SFU for larger rooms.`
+    const line = `aldis: more than ${MESH_VIDEOS} videos in a mesh: yours is sent ${connections} times. Larger rooms need an SFU.`
     this.#options.environment.warn(line)
   }
 
@@ -367,31 +367,18 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** What peers see of the room. */
-  get #host(): PeerHost {
+  #hostPeers(): PeerHost {
     return {
       environment: this.#options.environment,
+      outbox: this.#outbox,
+      channels: this.#channels,
+      media: this.#media,
       configuration: () => ({ ...this.#options.rtc, iceServers: this.#iceServers }),
-      published: (): Published => this.#media.tracks,
-      post: (to: PeerId, parcel: Parcel) => this.#outbox.post(to, parcel),
-      forget: (to: PeerId) => this.#outbox.forget(to),
       isOver: () => this.#isOver(),
-      enter: (start: () => void): GiveUp => this.#gate.enter(start),
-      onState: (peer, state, reason) => this.emit('peer-state', { peer, state, ...(reason !== undefined && { reason }) }),
-      onStep: (peer, step) => this.emit('negotiation', { peer, step }),
-      onTrack: (peer, track, stream) => this.emit('track', { peer, track, stream }),
-      onTrackRemoved: (peer, track, stream) => this.emit('track-removed', { peer, track, stream }),
-      onConnection: (peer, pair) => this.#connected(peer, pair),
-      onDisconnection: (pair) => this.#channels.disconnect(pair.connection),
-      onChannel: (peer, channel) => this.#channels.found(channel, peer),
-      onError: (peer, error) => this.#report(error, peer),
+      enter: (start) => this.#gate.enter(start),
+      emit: (name, event) => this.emit(name, event),
+      report: (error, peer) => this.#report(error, peer),
+      paired: () => this.#warnOfMesh(),
     }
-  }
-
-  #connected(peer: Peer, pair: Pair): void {
-    // A page without this library may wait for channels, or may open them itself.
-    const opens = !peer.polite || !peer.features.includes(NUMBERED) ? 'opens' : 'waits'
-    this.#channels.connect(pair.connection, peer, opens)
-    this.#channels.found(pair.mainChannel, peer)
-    this.#warnOfMesh()
   }
 }

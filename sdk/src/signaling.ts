@@ -16,7 +16,7 @@
  * ```
  *
  * Timers and pending answers belong to a state and end with it ({@link Scope}). A close code decides what comes next
- * (`CLOSE_CODES`). What the application sees of all this is one of five values ({@link Status}).
+ * (`RECONNECT`). What the application sees of all this is one of five values ({@link Status}).
  */
 
 import { backoff } from './backoff.ts'
@@ -27,12 +27,10 @@ import { AldisError, asAldisError, reason } from './errors.ts'
 import { Emitter } from './events.ts'
 import {
   BEARER_PREFIX,
-  CLOSE_CODES,
   type ClientMessage,
-  type CloseCode,
-  type CloseRow,
-  type ErrorCode,
+  PARTING_CODES,
   PROTOCOL,
+  RECONNECT,
   type ReconnectPolicy,
   type ServerMessage,
   SUBPROTOCOL,
@@ -90,6 +88,8 @@ type State =
   | { readonly at: 'opening' | 'greeting' | 'joined'; readonly socket: Socket }
 
 const CLOSE_BYE = 1000
+/** The first code with which the server closes for a reason that it gives. */
+const FIRST_EXPLAINED = 1009
 const CLOSE_WILL_RESUME = 3001
 
 /** How long a WebSocket may take to open, and the server to say `welcome` or answer a probe, in milliseconds. */
@@ -97,11 +97,6 @@ const PATIENCE_MS = 10_000
 
 /** After how many failures the waits are long enough for a server that has too much to do. */
 const LATER_FAILURES = 4
-
-/** What the server says right before it closes. A token may be refused without that: one that was sent in band. */
-const PARTING: ReadonlySet<ErrorCode> = new Set(
-  Object.values(CLOSE_CODES).flatMap((row: CloseRow) => (row === CLOSE_CODES[4401] ? [] : (row.errors ?? []))),
-)
 
 /** How long a connection must stand before it counts as a success, in milliseconds. */
 const STEADY_MS = 5_000
@@ -140,9 +135,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     const { clock } = this.#environment
     this.#startedAt = clock.now()
     this.#giveUp = clock.after(this.#options.joinTimeoutMs, () => {
-      this.#fail(
-        this.#lastError ?? new AldisError('timed-out', 'The server did not let this side in in time.', { retryable: true }),
-      )
+      this.#fail(this.#lastError ?? new AldisError('timed-out', 'The server does not answer.'))
     })
     void this.#authorise()
   }
@@ -194,7 +187,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     const scope = this.#enter({ at: 'authorising' })
     this.#publish()
     scope.after(PATIENCE_MS, () => {
-      this.#refused(new AldisError('token-failed', 'The `token` function did not answer in time.', { retryable: true }))
+      this.#refused(new AldisError('token-failed', 'The `token` function does not answer.', { retryable: true }))
     })
     let token: string
     try {
@@ -231,9 +224,7 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   #greet(socket: Socket): void {
     const scope = this.#enter({ at: 'greeting', socket })
-    scope.after(PATIENCE_MS, () =>
-      this.#refused(new AldisError('timed-out', 'The server did not answer in time.', { retryable: true })),
-    )
+    scope.after(PATIENCE_MS, () => this.#refused(new AldisError('timed-out', 'The server does not answer.')))
     const { features } = this.#options
     const hello: ClientMessage = { type: 'hello', protocol: PROTOCOL, features, ...(this.#resume && { resume: this.#resume }) }
     socket.send(JSON.stringify(hello))
@@ -254,9 +245,9 @@ export class Signaling extends Emitter<SignalingEvents> {
     try {
       const answer = await this.#environment.fetch(this.#options.endpoint.probe, { headers, signal })
       if (!answer.ok) return await refusalOf(answer)
-      return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.', { retryable: true })
+      return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.')
     } catch (cause) {
-      return new AldisError('server-unreachable', 'The server does not answer.', { cause, retryable: true })
+      return new AldisError('server-unreachable', 'The server does not answer.', { cause })
     }
   }
 
@@ -297,7 +288,7 @@ export class Signaling extends Emitter<SignalingEvents> {
       this.send({ type: 'ping' })
       scope.after(timeoutMs, () => {
         if (this.#heardAt >= asked) return watch()
-        this.#refused(new AldisError('timed-out', 'The server has fallen silent.', { retryable: true }))
+        this.#refused(new AldisError('timed-out', 'The server does not answer.'))
       })
     }
     watch()
@@ -316,7 +307,7 @@ export class Signaling extends Emitter<SignalingEvents> {
         return void this.#renew()
       case 'error':
         // Said again by the status, when the connection has closed.
-        if (!PARTING.has(message.code)) this.emit('message', message)
+        if (!PARTING_CODES.includes(message.code)) this.emit('message', message)
         return
       default:
         this.emit('message', message)
@@ -336,10 +327,10 @@ export class Signaling extends Emitter<SignalingEvents> {
   }
 
   #closed(code: number): void {
-    const row: CloseRow | undefined = CLOSE_CODES[code as CloseCode]
     // Nobody but us ends a stay in good order: a proxy on the way that closes with these two is no reason to stay away.
-    const policy = code === 1000 || code === 1001 ? 'yes' : (row?.reconnect ?? 'yes')
-    const said = row === undefined ? undefined : this.#parting
+    const policy = code === 1000 || code === 1001 ? 'yes' : (RECONNECT[code] ?? 'yes')
+    // Below are the codes of connections that broke, where what came last explains nothing.
+    const said = code < FIRST_EXPLAINED ? undefined : this.#parting
     const error =
       said ?? new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
     this.#refused(error, policy)

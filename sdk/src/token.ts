@@ -11,6 +11,9 @@ import { refusalOf } from './problem.ts'
  */
 export type TokenOption = string | (() => string | Promise<string>)
 
+/** Only `aldis dev` gives out tokens by itself. */
+const HINT = 'Pass `token`: one that your backend made, or a function that gets one.'
+
 /** Gets tokens. */
 export interface TokenSource {
   /** Whether asking again may bring another one. */
@@ -40,8 +43,7 @@ function checked(token: unknown): string {
   // These are the characters of a JSON Web Token; anything else cannot be a WebSocket subprotocol either.
   if (typeof token === 'string' && /^[\w.=-]+$/.test(token)) return token
   const found = typeof token === 'string' ? 'not a JSON Web Token' : `of type ${typeof token}`
-  const hint = 'Pass a token that your backend made, or a function that gets one.'
-  throw new AldisError('token-failed', `\`token\` is ${found}.`, { hint })
+  throw new AldisError('token-failed', `\`token\` is ${found}.`, { hint: HINT })
 }
 
 function developmentTokens(endpoint: Endpoint, environment: Environment): TokenSource {
@@ -57,12 +59,10 @@ async function ask(url: string, environment: Environment): Promise<string> {
   try {
     answer = await environment.fetch(url, { signal: AbortSignal.timeout(10_000) })
   } catch (cause) {
-    throw new AldisError('server-unreachable', 'The server does not answer.', { cause, retryable: true })
+    throw new AldisError('server-unreachable', 'The server does not answer.', { cause })
   }
   if (answer.status === 404) {
-    const hint =
-      'Pass `token`: a token of your backend, or a function that fetches one. Only `aldis dev` gives out tokens by itself.'
-    throw new AldisError('token-missing', 'No `token` was given, and this is no development server.', { hint })
+    throw new AldisError('token-missing', 'No `token` was given, and this is no development server.', { hint: HINT })
   }
   if (!answer.ok) throw await refusalOf(answer)
   const { token } = (await answer.json()) as { token?: unknown }

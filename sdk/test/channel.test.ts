@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Channel } from '../src/channel.ts'
+import type { Channel, ChannelOptions } from '../src/channel.ts'
 import { AldisError } from '../src/errors.ts'
 import { settle } from './support/clock.ts'
 import { FakeDataChannel } from './support/data-channel.ts'
@@ -162,6 +162,46 @@ test('a message that the browser does not take is too large', async () => {
   end(party, 'chat').open()
   const send = (): unknown => chat.send('x'.repeat(300_000))
   expect(send).toThrow(expect.objectContaining({ code: 'message-too-large', cause: expect.any(TypeError) }))
+})
+
+test.each<[string, string, (channel: FakeDataChannel) => void, boolean]>([
+  [
+    'whose buffer is full',
+    'channel-full',
+    (channel) => {
+      channel.buffer = 'full'
+    },
+    true,
+  ],
+  [
+    'for whom the message is too large',
+    'message-too-large',
+    (channel) => {
+      channel.maxSize = 1
+    },
+    false,
+  ],
+])('a peer %s is told of, and the others have got the message', async (_, code, spoil, retryable) => {
+  const party = await join({ peers: [newer('b'), newer('c'), newer('d')] })
+  const chat = party.room.channel('chat')
+  for (const index of [0, 1, 2]) end(party, 'chat', index).open()
+  spoil(end(party, 'chat', 0))
+  expect(() => chat.send('hello')).toThrow(expect.objectContaining({ code, retryable, cause: expect.any(Error) }))
+  expect([0, 1, 2].map((index) => end(party, 'chat', index).sent)).toEqual([[], ['hello'], ['hello']])
+})
+
+test.each<[string, string, ChannelOptions]>([
+  ['a name that is too long', 'é'.repeat(32_768), {}],
+  ['a name that is no text', 7 as unknown as string, {}],
+  ['two limits at once', 'chat', { maxRetransmits: 1, maxPacketLifeTime: 100 }],
+])('%s is refused where the channel is asked for, and harms no call', async (_, name, options) => {
+  const party = await join({ peers: [newer('b')] })
+  expect(() => party.room.channel(name, options)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+  party.server.socket.say({ type: 'peer-joined', peer: newer('c') })
+  await settle()
+  expect(party.offers().map(({ to }) => to)).toEqual(['b', 'c'])
+  expect(party.events.error).toBeUndefined()
+  expect(party.room.channel('chat', { maxRetransmits: 1 }).options).toEqual({ maxRetransmits: 1 })
 })
 
 test('a channel goes on with the next connection to the same peer', async () => {

@@ -759,8 +759,6 @@ export type ReconnectPolicy =
 
 /** A row of the table of close codes. */
 export interface CloseRow {
-  /** What it is called. */
-  readonly name: string
   /** What a client should do next. */
   readonly reconnect: ReconnectPolicy
   /** The error codes that close with it, where there are any; the `error` itself comes before the close. */
@@ -769,25 +767,61 @@ export interface CloseRow {
 
 /** The close codes. Any other, and a connection that ends without one, is to be taken as `yes`. */
 export const CLOSE_CODES: { readonly [code in CloseCode]: CloseRow } = {
-  1000: { name: 'bye', reconnect: 'no' },
-  1001: { name: 'going-away', reconnect: 'no' },
-  1002: { name: 'protocol', reconnect: 'no' },
-  1003: { name: 'binary', reconnect: 'no' },
-  1007: { name: 'bad-utf8', reconnect: 'no' },
-  1009: { name: 'too-big', reconnect: 'no' },
-  1011: { name: 'internal', reconnect: 'yes', errors: ['internal'] },
-  1012: { name: 'restart', reconnect: 'yes' },
-  1013: { name: 'overload', reconnect: 'later', errors: ['overloaded'] },
-  3001: { name: 'will-resume', reconnect: 'yes' },
-  4400: { name: 'bad-messages', reconnect: 'no' },
-  4401: { name: 'unauthorized', reconnect: 'with-new-token', errors: ['token-missing', 'token-invalid', 'token-expired'] },
-  4403: { name: 'forbidden', reconnect: 'no' },
-  4408: { name: 'timeout', reconnect: 'yes', errors: ['hello-timeout', 'heartbeat-timeout'] },
-  4409: { name: 'replaced', reconnect: 'no', errors: ['replaced'] },
-  4410: { name: 'removed', reconnect: 'no', errors: ['removed'] },
-  4419: { name: 'superseded', reconnect: 'if-alone', errors: ['superseded'] },
-  4420: { name: 'slow-reader', reconnect: 'yes', errors: ['slow-reader'] },
-  4423: { name: 'full', reconnect: 'no', errors: ['room-full', 'identity-taken', 'connection-limit'] },
-  4426: { name: 'version', reconnect: 'no', errors: ['protocol-unsupported'] },
-  4429: { name: 'rate-limited', reconnect: 'later' },
+  1000: { reconnect: 'no' },
+  1001: { reconnect: 'no' },
+  1002: { reconnect: 'no' },
+  1003: { reconnect: 'no' },
+  1007: { reconnect: 'no' },
+  1009: { reconnect: 'no' },
+  1011: { reconnect: 'yes', errors: ['internal'] },
+  1012: { reconnect: 'yes' },
+  1013: { reconnect: 'later', errors: ['overloaded'] },
+  3001: { reconnect: 'yes' },
+  4400: { reconnect: 'no' },
+  4401: { reconnect: 'with-new-token', errors: ['token-missing', 'token-invalid', 'token-expired'] },
+  4403: { reconnect: 'no' },
+  4408: { reconnect: 'yes', errors: ['hello-timeout', 'heartbeat-timeout'] },
+  4409: { reconnect: 'no', errors: ['replaced'] },
+  4410: { reconnect: 'no', errors: ['removed'] },
+  4419: { reconnect: 'if-alone', errors: ['superseded'] },
+  4420: { reconnect: 'yes', errors: ['slow-reader'] },
+  4423: { reconnect: 'no', errors: ['room-full', 'identity-taken', 'connection-limit'] },
+  4426: { reconnect: 'no', errors: ['protocol-unsupported'] },
+  4429: { reconnect: 'later' },
 }
+
+/** What to do after a close, where it is not `yes`. */
+export const RECONNECT: { readonly [code: number]: ReconnectPolicy } = {
+  1000: 'no',
+  1001: 'no',
+  1002: 'no',
+  1003: 'no',
+  1007: 'no',
+  1009: 'no',
+  1013: 'later',
+  4400: 'no',
+  4401: 'with-new-token',
+  4403: 'no',
+  4409: 'no',
+  4410: 'no',
+  4419: 'if-alone',
+  4423: 'no',
+  4426: 'no',
+  4429: 'later',
+}
+
+/** The errors that come right before a close, apart from those about tokens: they may come without one, too. */
+export const PARTING_CODES: readonly ErrorCode[] = [
+  'room-full',
+  'identity-taken',
+  'connection-limit',
+  'protocol-unsupported',
+  'hello-timeout',
+  'heartbeat-timeout',
+  'slow-reader',
+  'superseded',
+  'replaced',
+  'removed',
+  'overloaded',
+  'internal',
+]

@@ -18,6 +18,9 @@ interface Section {
 /** What the browser can be told to refuse. */
 export type Operation = 'addIceCandidate' | 'replaceTrack' | 'setLocalDescription' | 'setRemoteDescription'
 
+/** Changes a sender's track when the connection is ready to. */
+type Replace = (run: () => void) => Promise<void>
+
 /** How many turns of the microtask queue make it empty enough for what browsers queue as a task. */
 const TASK_TURNS = 8
 
@@ -106,6 +109,7 @@ export class FakePeerConnection extends EventTarget {
 
   createDataChannel(label: string, init: RTCDataChannelInit = {}): RTCDataChannel {
     this.#checkOpen()
+    checkChannel(label, init)
     const channel = new FakeDataChannel(label, init)
     this.channels.push(channel)
     if (!this.#sections.some(({ kind }) => kind === 'application')) this.#addApplication()
@@ -205,7 +209,7 @@ export class FakePeerConnection extends EventTarget {
   }
 
   /** The operations chain: one after the other; what a closed connection was still doing never ends. */
-  #operate(operation: Operation, run: () => void): Promise<void> {
+  #operate(operation: Operation, run: () => void | Promise<void>): Promise<void> {
     if (this.signalingState === 'closed') return Promise.reject(new DOMException('It is closed.', 'InvalidStateError'))
     this.#queued += 1
     const result = this.#tail.then(async () => {
@@ -213,7 +217,7 @@ export class FakePeerConnection extends EventTarget {
       if (this.signalingState === 'closed') return new Promise<void>(() => undefined)
       const refusal = this.#refusals.get(operation)
       if (this.#refusals.delete(operation)) throw refusal
-      run()
+      return run()
     })
     this.#tail = result.then(
       () => this.#idle(),
@@ -332,11 +336,9 @@ export class FakePeerConnection extends EventTarget {
   }
 
   #newTransceiver(kind: 'audio' | 'video', direction: RTCRtpTransceiverDirection): FakeTransceiver {
-    const replacing = async (): Promise<void> => {
-      const refusal = this.#refusals.get('replaceTrack')
-      if (this.#refusals.delete('replaceTrack')) throw refusal
-    }
-    return new FakeTransceiver(kind, direction, () => this.#update(), replacing)
+    // WebRTC 1.0, section 5.2: one of the operations, and the sender has the track only in a task after it.
+    const replace: Replace = (run) => this.#operate('replaceTrack', () => inATask(run))
+    return new FakeTransceiver(kind, direction, () => this.#update(), replace)
   }
 }
 
@@ -348,14 +350,9 @@ export class FakeTransceiver {
   readonly #changed: () => void
   #direction: RTCRtpTransceiverDirection
 
-  constructor(
-    kind: 'audio' | 'video',
-    direction: RTCRtpTransceiverDirection,
-    changed: () => void,
-    replacing: () => Promise<void>,
-  ) {
+  constructor(kind: 'audio' | 'video', direction: RTCRtpTransceiverDirection, changed: () => void, replace: Replace) {
     this.receiver = { track: new FakeTrack(kind) }
-    this.sender = new FakeSender(replacing)
+    this.sender = new FakeSender(replace)
     this.#direction = direction
     this.#changed = changed
   }
@@ -374,15 +371,16 @@ export class FakeTransceiver {
 export class FakeSender {
   track: FakeTrack | null = null
   streams: readonly object[] = []
-  readonly #replacing: () => Promise<void>
+  readonly #replace: Replace
 
-  constructor(replacing: () => Promise<void>) {
-    this.#replacing = replacing
+  constructor(replace: Replace) {
+    this.#replace = replace
   }
 
-  async replaceTrack(track: FakeTrack | null): Promise<void> {
-    await this.#replacing()
-    this.track = track
+  replaceTrack(track: FakeTrack | null): Promise<void> {
+    return this.#replace(() => {
+      this.track = track
+    })
   }
 
   setStreams(...streams: object[]): void {
@@ -405,6 +403,13 @@ function sectionsOf(description: RTCSessionDescriptionInit | null): { kind: stri
   return [...(description?.sdp ?? '').matchAll(/^m=(\S+) (\S+) (\S+)/gm)].map(([, kind = '', mid, direction = '']) => {
     return { kind, mid: Number(mid), direction }
   })
+}
+
+/** WebRTC 1.0, section 6.1, and what WebIDL makes of numbers that are no `unsigned short`. */
+function checkChannel(label: string, { maxPacketLifeTime, maxRetransmits }: RTCDataChannelInit): void {
+  const numbers = [maxPacketLifeTime, maxRetransmits].filter((number) => number !== undefined)
+  const fits = numbers.every((number) => number >= 0 && number <= 65_535)
+  if (numbers.length === 2 || !fits || new TextEncoder().encode(label).length > 65_535) throw new TypeError('No such channel.')
 }
 
 function directionOf({ transceiver }: Section): string {

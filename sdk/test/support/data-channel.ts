@@ -9,6 +9,8 @@ export class FakeDataChannel extends EventTarget {
   readonly sent: unknown[] = []
   /** The largest message that it takes. */
   maxSize = 262_144
+  /** Whether its buffer has room. */
+  buffer: 'room' | 'full' = 'room'
 
   constructor(label: string, init: RTCDataChannelInit = {}) {
     super()
@@ -22,7 +24,12 @@ export class FakeDataChannel extends EventTarget {
 
   send(data: unknown): void {
     if (typeof data === 'string' && data.length > this.maxSize) throw new TypeError('The message is too large.')
+    if (this.buffer === 'full') throw new DOMException('The buffer is full.', 'OperationError')
     this.sent.push(data)
+  }
+
+  close(): void {
+    this.readyState = 'closing'
   }
 
   open(): void {

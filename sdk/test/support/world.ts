@@ -11,6 +11,8 @@ export interface World {
   readonly server: FakeServer
   /** Every connection that was made, oldest first. */
   readonly connections: FakePeerConnection[]
+  /** Refuses the next connection. */
+  refuseConnection(error: unknown): void
   /** The lines for the developer. */
   readonly warnings: string[]
   readonly environment: Environment
@@ -26,6 +28,7 @@ export function newWorld(changes: Partial<Environment> = {}): World {
   const server = new FakeServer()
   const connections: FakePeerConnection[] = []
   const warnings: string[] = []
+  const refusals: unknown[] = []
   let leaving: (() => void) | undefined
   const environment: Environment = {
     clock,
@@ -33,6 +36,7 @@ export function newWorld(changes: Partial<Environment> = {}): World {
     openSocket: server.openSocket,
     fetch: server.fetch,
     createConnection: (configuration) => {
+      if (refusals.length > 0) throw refusals.shift()
       const connection = new FakePeerConnection(configuration)
       connections.push(connection)
       return connection.asBrowsers()
@@ -47,5 +51,14 @@ export function newWorld(changes: Partial<Environment> = {}): World {
     warn: (line) => warnings.push(line),
     ...changes,
   }
-  return { clock, server, connections, warnings, environment, watched: () => leaving !== undefined, hidePage: () => leaving?.() }
+  return {
+    clock,
+    server,
+    connections,
+    refuseConnection: (error) => refusals.push(error),
+    warnings,
+    environment,
+    watched: () => leaving !== undefined,
+    hidePage: () => leaving?.(),
+  }
 }

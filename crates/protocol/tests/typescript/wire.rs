@@ -1,6 +1,8 @@
 //! The text of `wire.ts`.
 
-use aldis_protocol::{BEARER_PREFIX, CloseCode, ErrorCode, FEATURES, PROTOCOL, SUBPROTOCOL, error::Effect};
+use aldis_protocol::{
+    BEARER_PREFIX, CloseCode, ErrorCode, FEATURES, PROTOCOL, SUBPROTOCOL, close::Reconnect, error::Effect,
+};
 
 use crate::{
     declare::{Declaration, Field, Literal, comment, kebab_case},
@@ -194,8 +196,6 @@ fn closes(source: &Source, out: &mut String) {
     out.push_str(
         "/** A row of the table of close codes. */
 export interface CloseRow {
-  /** What it is called. */
-  readonly name: string
   /** What a client should do next. */
   readonly reconnect: ReconnectPolicy
   /** The error codes that close with it, where there are any; the `error` itself comes before the close. */
@@ -207,9 +207,8 @@ export const CLOSE_CODES: { readonly [code in CloseCode]: CloseRow } = {
 ",
     );
     for close in CloseCode::ALL {
-        let name = kebab_case(&format!("{close:?}"));
         let reconnect = kebab_case(&format!("{:?}", close.reconnect()));
-        out.push_str(&format!("  {}: {{ name: '{name}', reconnect: '{reconnect}'", close.code()));
+        out.push_str(&format!("  {}: {{ reconnect: '{reconnect}'", close.code()));
         let errors = ErrorCode::ALL.iter().filter(|code| code.effect() == Effect::Closes(*close));
         let errors: Vec<_> = errors.map(|code| quoted(code.as_str())).collect();
         if !errors.is_empty() {
@@ -217,7 +216,26 @@ export const CLOSE_CODES: { readonly [code in CloseCode]: CloseRow } = {
         }
         out.push_str(" },\n");
     }
-    out.push_str("}\n");
+    out.push_str("}\n\n");
+    short_closes(out);
+}
+
+/// What an SDK needs of the table at run time: browsers load it, so it is short.
+fn short_closes(out: &mut String) {
+    out.push_str("/** What to do after a close, where it is not `yes`. */\n");
+    out.push_str("export const RECONNECT: { readonly [code: number]: ReconnectPolicy } = {\n");
+    for close in CloseCode::ALL.iter().filter(|close| close.reconnect() != Reconnect::Yes) {
+        out.push_str(&format!("  {}: '{}',\n", close.code(), kebab_case(&format!("{:?}", close.reconnect()))));
+    }
+    out.push_str("}\n\n");
+    out.push_str("/** The errors that come right before a close, apart from those about tokens: they may come without one, too. */\n");
+    out.push_str("export const PARTING_CODES: readonly ErrorCode[] = [\n");
+    let parting =
+        |code: &&ErrorCode| matches!(code.effect(), Effect::Closes(close) if close != CloseCode::Unauthorized);
+    for code in ErrorCode::ALL.iter().filter(parting) {
+        out.push_str(&format!("  '{code}',\n"));
+    }
+    out.push_str("]\n");
 }
 
 /// Codes and names need no escape.
