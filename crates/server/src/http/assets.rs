@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Router,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -32,13 +32,13 @@ impl Asset {
         }
     }
 
-    /// Names the content, RFC 9110 section 8.8.3: a browser asks whether it has changed, and is told no in a few bytes.
+    /// Names the content: a browser asks whether it has changed, and is told no in a few bytes.
     fn etag(self) -> String {
         format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, self.body.as_bytes())))
     }
 
     fn answer(self, etag: &str, asked: &HeaderMap) -> Response {
-        let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag);
+        let known = asked.get_all(header::IF_NONE_MATCH).iter().any(|names| is_named(etag, names));
         let headers = [
             (header::CONTENT_TYPE, self.content_type()),
             (header::CACHE_CONTROL, "no-cache"),
@@ -55,4 +55,10 @@ pub fn router<S: Clone + Send + Sync + 'static>(assets: &[Asset]) -> Router<S> {
         let etag: Arc<str> = asset.etag().into();
         router.route(asset.path, get(async move |asked: HeaderMap| asset.answer(&etag, &asked)))
     })
+}
+
+/// Whether a client has the content, RFC 9110 section 13.1.2. A proxy that compresses weakens the name.
+fn is_named(etag: &str, names: &HeaderValue) -> bool {
+    let names = names.to_str().unwrap_or_default().split(',').map(str::trim);
+    names.map(|name| name.strip_prefix("W/").unwrap_or(name)).any(|name| name == etag || name == "*")
 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod assets;
 mod auth;
 mod canary;
 mod check;
