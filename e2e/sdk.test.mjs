@@ -126,6 +126,28 @@ test('a stream that takes the place of another arrives as itself', async (t) => 
   assertQuiet(...tabs);
 });
 
+test('either side calls, hangs up and calls again', async (t) => {
+  const { port } = await startAldis(t, 'dev');
+  const tabs = await open(t, FAKE_DEVICES, 'older', 'newcomer');
+  for (const tab of tabs) await join(tab, port, { connect: 'manual', publish: MEDIA });
+  const [older, newcomer] = tabs;
+  const meet = (tab) => until(tab, 'the other', () => window.room.peers.size === 1);
+  await Promise.all(tabs.map(meet));
+  for (const [caller, ender] of [[newcomer, older], [older, older], [newcomer, newcomer]]) {
+    await caller.page.evaluate(() => [...window.room.peers.values()][0].connect());
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
+    await chat(caller, `hello from ${caller.name}`, ...tabs.filter((tab) => tab !== caller));
+    for (const tab of tabs) await until(tab, 'the media of both', agreed, 'sendrecv');
+    await ender.page.evaluate(() => [...window.room.peers.values()][0].hangup('enough'));
+    for (const tab of tabs) await until(tab, 'the end of the call', () => [...window.room.peers.values()][0].state === 'closed');
+  }
+  // Both at once.
+  await Promise.all(tabs.map((tab) => tab.page.evaluate(() => [...window.room.peers.values()][0].connect())));
+  await Promise.all(tabs.map((tab) => connected(tab, 1)));
+  await chat(older, 'and again', newcomer);
+  assertQuiet(...tabs);
+});
+
 for (const order of ['the SDK first', 'the raw page first']) {
   test(`a page with the SDK and one without connect, ${order}`, async (t) => {
     const { port } = await startAldis(t, 'dev');

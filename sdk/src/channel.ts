@@ -166,8 +166,9 @@ export class Channels {
   }
 
   /** A connection has ended. */
-  disconnect(connection: RTCPeerConnection): void {
+  disconnect(connection: RTCPeerConnection, peer: Peer): void {
     this.#connections.delete(connection)
+    this.#unclaimed = this.#unclaimed.filter((entry) => entry.peer !== peer)
   }
 
   /** A channel came with a connection, or was opened by the other side. */
@@ -212,10 +213,8 @@ function sizeOf(data: unknown): number {
 
 /** Refuses what a browser would refuse only later, when there is somebody to open a channel to. */
 function check(name: string, { maxPacketLifeTime, maxRetransmits }: ChannelOptions): void {
-  const both = maxPacketLifeTime !== undefined && maxRetransmits !== undefined
-  if (typeof name === 'string' && new TextEncoder().encode(name).length < 65_536 && !both) return
-  throw new AldisError(
-    'invalid-option',
-    'A channel has a name of up to 65,535 bytes, and `maxPacketLifeTime` or `maxRetransmits`, not both.',
-  )
+  const limits = [maxPacketLifeTime, maxRetransmits].filter((limit) => limit !== undefined)
+  const good = limits.length < 2 && limits.every((limit) => limit >= 0 && limit < 65_536)
+  if (typeof name === 'string' && new TextEncoder().encode(name).length < 65_536 && good) return
+  throw new AldisError('invalid-option', 'A channel has a name of up to 65,535 bytes, and at most one limit, from 0 to 65,535.')
 }

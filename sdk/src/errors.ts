@@ -5,11 +5,11 @@ import type { ErrorCode as ServerErrorCode } from './generated/wire.ts'
 /** What only the client can find out, and what to do about it. */
 const CLIENT_ERRORS = {
   'channel-full': 'Send less, or send it again later.',
-  'insecure-context': 'Serve the page over https, or from localhost.',
-  'invalid-option': 'Correct the option that the message names.',
+  'insecure-context': 'Serve the page over https.',
+  'invalid-option': 'Correct this option.',
   left: 'Join again with `joinRoom`.',
-  'media-busy': 'Close the program that uses it, then try again.',
-  'media-denied': "Allow them in the browser's address bar, then try again.",
+  'media-busy': 'Close the program that uses it.',
+  'media-denied': "Allow them in the browser's address bar.",
   'media-missing': 'Plug one in, or ask for only one of the two.',
   'media-unsatisfied': 'Ask for less.',
   'message-too-large': 'Send it in smaller parts.',

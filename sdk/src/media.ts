@@ -17,10 +17,7 @@ const DEVICE_ERRORS: ReadonlyMap<string, readonly [ClientErrorCode, string]> = n
   ['OverconstrainedError', ['media-unsatisfied', 'No camera or microphone fulfils the constraints.']],
 ])
 
-const BUSY: readonly [ClientErrorCode, string] = [
-  'media-busy',
-  'The camera or microphone does not start.',
-]
+const BUSY: readonly [ClientErrorCode, string] = ['media-busy', 'The camera or microphone does not start.']
 
 /** The published tracks of a room, each with its stream. */
 export class Media {

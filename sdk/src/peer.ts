@@ -259,10 +259,11 @@ export class Peer {
 
   /** Forgets every connection: this side is a new peer to it. @internal */
   reset(wire: WirePeer): void {
-    this.end('The session began anew.')
     this.#generation = 0
     this.#wire = wire
-    this.#enter({ at: 'apart', state: 'new' })
+    this.end('The session began anew.')
+    // Whoever heard of the end may have called again at once.
+    if (this.#relation.at === 'apart') this.#enter({ at: 'apart', state: 'new' })
   }
 
   get #numbered(): boolean {
@@ -297,8 +298,12 @@ export class Peer {
     for (const stream of pair.streams) {
       for (const track of stream.getTracks()) this.#host.emit('track-removed', { peer: this, track, stream })
     }
+    this.#close(pair)
+  }
+
+  #close(pair: Pair): void {
     pair.close()
-    this.#host.channels.disconnect(pair.connection)
+    this.#host.channels.disconnect(pair.connection, this)
   }
 
   /** Where a connection has failed: looks for another way, or gives up one that has never stood. */
@@ -351,10 +356,16 @@ export class Peer {
 
   /** The peer wants a fresh start of ICE; or, without a number, a connection, because it has none. */
   #asked(message: Relayed): void {
+    const relation = this.#relation
     const names = numberOf(message.x, 'g') !== undefined
-    if (this.#relation.at === 'paired' && (names || !this.#numbered)) return this.#hand(message)
+    // While this side's own call is on its way, the two have called each other: the offer is what was asked for.
+    const has = relation.at === 'paired' && (names || !this.#numbered || !relation.pair.hasStood)
+    if (has) return this.#hand(message)
     if (names || !this.#calls.take()) return this.#step('stale-dropped')
-    if (this.#relation.at === 'paired') this.end(`${this.identity} calls anew.`)
+    if (relation.at === 'paired') {
+      this.#drop()
+      this.#relation = { at: 'apart', state: 'closed' }
+    }
     this.begin('after-a-while')
   }
 
@@ -371,16 +382,19 @@ export class Peer {
   #make(opening: Scope, generation: number, part: Part): void {
     this.#generation = generation
     this.#host.outbox.forget(this.id)
+    let pair: Pair | undefined
     try {
-      const pair = this.#pairFor(generation, part)
-      opening.after(OPENING_MS, () => this.#tooLate(pair, opening))
+      pair = this.#pairFor(generation, part)
       this.#openChannels(pair)
-      this.#enter({ at: 'paired', pair, opening })
     } catch (error) {
       opening.end()
+      if (pair !== undefined) this.#close(pair)
       this.refused(asAldisError(error, 'invalid-option', 'The browser makes no connection'))
-      this.#enter({ at: 'apart', state: 'failed' })
+      return this.#enter({ at: 'apart', state: 'failed' })
     }
+    const made = pair
+    opening.after(OPENING_MS, () => this.#tooLate(made, opening))
+    this.#enter({ at: 'paired', pair: made, opening })
   }
 
   #pairFor(generation: number, part: Part): Pair {

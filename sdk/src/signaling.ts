@@ -213,7 +213,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     try {
       socket = this.#environment.openSocket(this.#options.endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], events)
     } catch (error) {
-      const hint = 'A page of https: can reach only servers of https: and wss:.'
+      const hint = 'A page of https: needs a server of https:.'
       return this.#fail(
         new AldisError('invalid-option', `The browser does not connect to \`url\`: ${reason(error)}`, { hint, cause: error }),
       )

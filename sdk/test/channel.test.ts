@@ -220,3 +220,30 @@ test('a channel goes on with the next connection to the same peer', async () => 
   expect(end(party, 'chat', 1).sent).toEqual(['again'])
   expect(end(party, 'chat', 0).sent).toEqual([])
 })
+
+test.each([{ maxRetransmits: -1 }, { maxRetransmits: 70_000 }, { maxPacketLifeTime: -1 }])(
+  'the limit %j is refused, and harms no call',
+  async (options) => {
+    const party = await join({ peers: [newer('b')] })
+    expect(() => party.room.channel('chat', options)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+    party.server.socket.say({ type: 'peer-joined', peer: newer('c') })
+    await settle()
+    expect(party.offers().map(({ to }) => to)).toEqual(['b', 'c'])
+  },
+)
+
+test('channels that nobody asked for are forgotten with their connection', async () => {
+  const party = await join({ connect: 'manual', peers: [wirePeer('b')] })
+  for (let g = 1; g <= 20; g += 1) {
+    await party.clock.advance(2_000)
+    party.server.socket.say({ type: 'pong' })
+    await callFrom(party, 'b', g)
+    party.server.socket.say({ type: 'hangup', from: 'b', x: { g } })
+    await settle()
+  }
+  await callFrom(party, 'b', 21)
+  const main = at(party.connection().channels, 0)
+  main.open()
+  const reached = party.room.channel().send('hi')
+  expect(reached.map(({ id }) => id)).toEqual(['b'])
+})

@@ -176,3 +176,14 @@ test('a listener that hangs up as soon as a call begins leaves its place to othe
   await settle()
   expect(party.sentTo('c')).toEqual(['offer'])
 })
+
+test('a call that is made as soon as a session began anew is the only one', async () => {
+  const party = await join({ peers: [wirePeer('b', { polite: false })] })
+  party.room.on('peer-state', ({ peer, state }) => {
+    if (state === 'closed') peer.connect().catch(() => undefined)
+  })
+  await comeBack(party, { resumed: false, peers: [wirePeer('b', { polite: false })] })
+  await settle()
+  expect(party.offers().map(({ x }) => x)).toEqual([{ g: 1, d: 1 }])
+  expect(party.connections.filter(({ connectionState }) => connectionState !== 'closed')).toHaveLength(1)
+})

@@ -69,7 +69,7 @@ test('of a hundred failures that one peer causes at once ten are told, and one m
 })
 
 test.each<[string, string[], object, number, number]>([
-  ['without a number', ['numbered'], {}, 11, 11],
+  ['without a number', ['numbered'], {}, 1, 2],
   ['of the call there is', ['numbered'], { x: { g: 1 } }, 1, 2],
   ['of a peer that does not number', [], {}, 1, 2],
 ])(
