@@ -216,5 +216,5 @@ function check(name: string, { maxPacketLifeTime, maxRetransmits }: ChannelOptio
   const limits = [maxPacketLifeTime, maxRetransmits].filter((limit) => limit !== undefined)
   const good = limits.length < 2 && limits.every((limit) => limit >= 0 && limit < 65_536)
   if (typeof name === 'string' && new TextEncoder().encode(name).length < 65_536 && good) return
-  throw new AldisError('invalid-option', 'A channel has a name of up to 65,535 bytes, and at most one limit, from 0 to 65,535.')
+  throw new AldisError('invalid-option', 'A channel takes a name and at most one limit, of up to 65,535.')
 }

@@ -19,7 +19,7 @@ const CLIENT_ERRORS = {
   'server-incompatible': 'Update the server or the client.',
   'server-unreachable': 'Check the server, its URL and the network.',
   'timed-out': 'Try again, or on another network.',
-  'token-failed': 'Check the function that was given as `token`.',
+  'token-failed': 'Check the `token` function.',
   'too-many-tracks': 'Unpublish a track first.',
   'turn-refused': "Check that Aldis has the TURN server's secret, and that their clocks agree.",
   'websocket-blocked': 'Try https, or another network: a proxy may block WebSockets.',

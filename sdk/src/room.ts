@@ -314,7 +314,7 @@ export class Room extends Emitter<RoomEvents> {
     try {
       if (connect === 'mesh' || (typeof connect === 'function' && connect(peer))) peer.begin('after-a-while')
     } catch (error) {
-      this.#report(asAldisError(error, 'invalid-option', 'The function that was given as `connect` failed'), peer)
+      this.#report(asAldisError(error, 'invalid-option', 'The `connect` function failed'), peer)
     }
   }
 
