@@ -43,14 +43,10 @@ function parse(base: string | URL): URL {
   let cause: unknown
   try {
     // A page may name its own server by a path alone.
-    const url = new URL(base, globalThis.location?.href)
+    const url = new URL(base, String(base)[0] === '/' ? globalThis.location?.href : undefined)
     if (/^(https?|wss?):$/.test(url.protocol)) return url
   } catch (error) {
     cause = error
   }
-  throw new AldisError(
-    'invalid-option',
-    `\`url\` must be one of https:, http:, wss: or ws:, not ${JSON.stringify(String(base))}.`,
-    { cause },
-  )
+  throw new AldisError('invalid-option', `\`url\` must begin with http or ws, not ${JSON.stringify(String(base))}.`, { cause })
 }

@@ -113,9 +113,9 @@ export class Media {
 
 // By what they have, and not by their class: a page may get them from another window.
 function isStream(source: MediaSource): source is MediaStream {
-  return 'getTracks' in source
+  return (source as Partial<MediaStream> | undefined)?.getTracks !== undefined
 }
 
 function isTrack(source: MediaSource): source is MediaStreamTrack {
-  return 'kind' in source
+  return (source as Partial<MediaStreamTrack> | undefined)?.kind !== undefined
 }

@@ -283,7 +283,8 @@ export class Room extends Emitter<RoomEvents> {
         if (message.status === 'written') this.#outbox.settle(message.re)
         return
       case 'error':
-        if (!this.#outbox.refuse(message)) this.#report(fromServer(message))
+        // One about a message that the outbox does not know is about a call that has ended.
+        if (!this.#outbox.refuse(message) && message.re === undefined) this.#report(fromServer(message))
         return
       default:
         if ('from' in message) this.#peers.get((message as Relayed).from)?.receive(message as Relayed)

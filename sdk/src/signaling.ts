@@ -247,7 +247,7 @@ export class Signaling extends Emitter<SignalingEvents> {
       if (!answer.ok) return await refusalOf(answer)
       return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.')
     } catch (cause) {
-      return new AldisError('server-unreachable', 'The server does not answer.', { cause })
+      return new AldisError('server-unreachable', `${this.#options.endpoint.probe} does not answer.`, { cause })
     }
   }
 

@@ -29,12 +29,14 @@ export function tokenSource(option: TokenOption | undefined, endpoint: Endpoint,
   return {
     renewable: true,
     get: async () => {
+      let token: string
       try {
-        return checked(await option())
+        token = await option()
       } catch (error) {
         const failed = asAldisError(error, 'token-failed', 'The `token` function failed')
         throw new AldisError(failed.code, failed.message, { cause: error, retryable: true })
       }
+      return checked(token)
     },
   }
 }
@@ -59,10 +61,10 @@ async function ask(url: string, environment: Environment): Promise<string> {
   try {
     answer = await environment.fetch(url, { signal: AbortSignal.timeout(10_000) })
   } catch (cause) {
-    throw new AldisError('server-unreachable', 'The server does not answer.', { cause })
+    throw new AldisError('server-unreachable', `${url} does not answer.`, { cause })
   }
   if (answer.status === 404) {
-    throw new AldisError('token-missing', 'No `token` was given, and this is no development server.', { hint: HINT })
+    throw new AldisError('token-missing', `No \`token\` was given, and ${url} gives out none.`, { hint: HINT })
   }
   if (!answer.ok) throw await refusalOf(answer)
   const { token } = (await answer.json()) as { token?: unknown }

@@ -95,10 +95,13 @@ impl<C: Clone + PartialEq> Room<C> {
         let before =
             self.sessions.len() - leaving + self.joining.iter().filter(|pending| pending.place.is_some()).count();
         if before as u64 >= max {
-            return Err(WireError::with(
-                ErrorCode::RoomFull,
-                format!("The room has {before} peers, and {max} is the most for this token."),
-            ));
+            let why = if max_peers.is_some_and(|most| most < limits.room_peers) {
+                "for this token"
+            } else {
+                "of this server"
+            };
+            let message = format!("The room has {before} peers, and {max} is the most {why}.");
+            return Err(WireError::with(ErrorCode::RoomFull, message));
         }
         Ok(())
     }

@@ -26,6 +26,14 @@ impl Ink {
             Self::Plain => ("", ""),
         }
     }
+
+    /// White on black, whatever the terminal's own colours are: some phones do not read a code that is inverted.
+    fn dark(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Bold => ("\u{1b}[97;40m", "\u{1b}[0m"),
+            Self::Plain => ("", ""),
+        }
+    }
 }
 
 /// Of `aldis dev`.
@@ -42,9 +50,9 @@ pub fn machine(port: u16, ink: Ink) -> String {
   Token       http://{base}/dev/token?room=demo&identity=alice
   Metrics     http://{base}/metrics
 
-  const {{ url, token }} = await (await fetch('http://{base}/dev/token?room=demo&identity=me')).json()
-  const ws = new WebSocket(`${{url}}?token=${{token}}`)
-  ws.onmessage = ({{ data }}) => console.log(JSON.parse(data))     // welcome, peer-joined, offer, …
+  import {{ joinRoom }} from 'http://{base}/sdk.js'                 // in a page of yours
+  const room = await joinRoom('http://{base}', {{ room: 'demo' }})
+  await room.publish({{ audio: true, video: true }})
 
   Ctrl+C stops it.
 ",
@@ -61,7 +69,9 @@ pub fn lan(lan: &Lan, port: u16, ink: Ink) -> anyhow::Result<String> {
     let version = env!("CARGO_PKG_VERSION");
     let (phone, code) = match lan.url(port) {
         Some(url) => {
-            let code: String = lan::code(&url)?.lines().map(|line| format!("  {line}\n")).collect();
+            let (dark, plain) = ink.dark();
+            let code = lan::code(&url)?;
+            let code: String = code.lines().map(|line| format!("  {dark}{line}{plain}\n")).collect();
             (format!("{bold}{url}{plain}      on a phone in the same network"), format!("\n{code}"))
         }
         None => ("none: no other machine can reach this server".to_owned(), String::new()),

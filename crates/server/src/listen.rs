@@ -93,6 +93,12 @@ pub fn bind(listen: &ListenAddr) -> io::Result<Vec<TcpListener>> {
             Err(error) if is_unsupported(&error) && addr.ip() == Ipv6Addr::UNSPECIFIED => {
                 listeners.push(open(SocketAddr::from(([0, 0, 0, 0], addr.port())))?);
             }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let message = format!(
+                    "cannot listen on {addr}: another program does; stop it, or choose another port with `--listen`"
+                );
+                return Err(io::Error::new(error.kind(), message));
+            }
             Err(error) => return Err(io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))),
         }
     }

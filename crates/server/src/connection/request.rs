@@ -70,7 +70,9 @@ impl Connection {
             Ok(verified) if verified.identity == self.token.identity => verified,
             Ok(_) => {
                 let message = "`auth`: `token` is of another identity; connect anew to change it.";
-                return self.say(&WireError::with(ErrorCode::Forbidden, message).into());
+                let hint = "Give every token of a stay the same `sub`.".to_owned();
+                return self
+                    .say(&WireError { hint: Some(hint), ..WireError::with(ErrorCode::Forbidden, message) }.into());
             }
             Err(error) => {
                 self.node.metrics.token_refused(&error);

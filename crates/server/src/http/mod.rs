@@ -71,10 +71,12 @@ pub enum Ops {
 
 /// The one answer to whoever speaks plain HTTP to a TLS port.
 pub fn plain() -> Router {
-    Router::new().fallback(|| async {
+    let router = Router::new().fallback(|| async {
         let error = WireError::with(ErrorCode::BadRequest, "This port speaks TLS: use https:// or wss://.");
         Problem::new(WireError { hint: Some("Begin the URL with https:// or wss://.".to_owned()), ..error })
-    })
+    });
+    // It says nothing that a page may not know, and the page has to be told.
+    router.layer(cors(&Origins::Any))
 }
 
 fn operator() -> Router<Arc<Node>> {
