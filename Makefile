@@ -27,7 +27,7 @@ docs: setup ## The API references, as HTML: target/doc/ (Rust) and target/sdk-do
 	cargo doc --workspace --no-deps
 	npm --prefix sdk/api run build
 
-bench: ## Measure the relay against a minimal one on axum
+bench: ## Measure the relay, calls that arrive, and idle connections, against a minimal relay on axum
 	bench/run.sh
 
 fuzz: ## Fuzz the frame decoder and the message parser, a minute each
