@@ -83,8 +83,8 @@ export interface Negotiation {
   close(): void
 }
 
-/** How long the polite side waits for the first offer before it asks for it, in milliseconds. */
-const FIRST_OFFER_MS = 10_000
+/** How long the polite side waits for the first offer before it asks for it, in milliseconds. @internal */
+export const FIRST_OFFER_MS = 10_000
 
 /** How soon after the last time the other side is heard when it asks for an offer, in milliseconds. */
 const ASK_AGAIN_MS = 1_000

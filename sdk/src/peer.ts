@@ -7,7 +7,7 @@ import { AldisError, asAldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
 import type { JsonObject, Presence, Relayed, RelayedHangup, RelayedOffer, WirePeer } from './generated/wire.ts'
 import type { Media } from './media.ts'
-import type { NegotiationMessage, NegotiationStep } from './negotiate.ts'
+import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from './negotiate.ts'
 import type { Outbox, Parcel } from './outbox.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
 import type { RoomEvents } from './room.ts'
@@ -40,9 +40,6 @@ export interface PeerHost {
 
 /** When the side that waits asks for the first offer. */
 type Ask = 'at-once' | 'after-a-while'
-
-/** How long the first offer is waited for before it is asked for, and then once more, in milliseconds. */
-const FIRST_OFFER_MS = 10_000
 
 /** How long a connection may take to stand before it counts as failed and no longer keeps others waiting, in milliseconds. */
 const OPENING_MS = 15_000
@@ -306,13 +303,18 @@ export class Peer {
     this.#host.channels.disconnect(pair.connection, this)
   }
 
+  /** Lets go of a connection for another that begins at once, so that nobody is told of the time between. */
+  #makeWay(state: 'closed' | 'failed'): void {
+    this.#drop()
+    this.#relation = { at: 'apart', state }
+  }
+
   /** Where a connection has failed: looks for another way, or gives up one that has never stood. */
   #callAgain(): void {
     const relation = this.#relation
     if (relation.at !== 'paired' || relation.pair.state !== 'failed') return
-    if (relation.pair.hasStood) return relation.pair.restart()
-    this.#drop()
-    this.#relation = { at: 'apart', state: 'failed' }
+    if (relation.pair.hasStood) relation.pair.restart()
+    else this.#makeWay('failed')
   }
 
   #awaitOffer(scope: Scope, ask: Ask): void {
@@ -362,10 +364,7 @@ export class Peer {
     const has = relation.at === 'paired' && (names || !this.#numbered || !relation.pair.hasStood)
     if (has) return this.#hand(message)
     if (names || !this.#calls.take()) return this.#step('stale-dropped')
-    if (relation.at === 'paired') {
-      this.#drop()
-      this.#relation = { at: 'apart', state: 'closed' }
-    }
+    if (relation.at === 'paired') this.#makeWay('closed')
     this.begin('after-a-while')
   }
 

@@ -18,7 +18,10 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Dialect, Error, Options, stream::Stream};
+use crate::{
+    Dialect, Error, Options,
+    stream::{self, Stream},
+};
 
 /// Largest answer to the upgrade, head and body.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -32,7 +35,7 @@ const MAX_MESSAGE: usize = 1024 * 1024;
 /// Connects, upgrades, and hands over the WebSocket.
 pub(crate) async fn upgrade(options: &Options) -> Result<WebSocketStream<Stream>, Error> {
     let (target, request) = options.request()?;
-    let mut stream = Stream::connect(&target, options).await?;
+    let mut stream = stream::connect(&target, options).await?;
     let (head, key) = request_head(request)?;
     stream.write_all(&head).await.map_err(|error| failed(&error))?;
     stream.flush().await.map_err(|error| failed(&error))?;

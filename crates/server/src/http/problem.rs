@@ -7,6 +7,9 @@ use axum::{
     response::IntoResponse,
 };
 
+/// How long a client is told to wait where it is refused for too many others, or for a drain, in milliseconds.
+pub(super) const RETRY_AFTER_MS: u64 = 5_000;
+
 /// A refusal over HTTP.
 #[derive(Debug)]
 pub struct Problem {

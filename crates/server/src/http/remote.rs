@@ -9,14 +9,11 @@ use aldis_protocol::{ErrorCode, WireError, limits::Limit};
 use axum::http::HeaderMap;
 use parking_lot::Mutex;
 
-use super::forwarded;
+use super::{forwarded, problem::RETRY_AFTER_MS};
 use crate::{
     admission::{Counted, network},
     node::Node,
 };
-
-/// How long a client is told to wait where its address has too many strangers, in milliseconds.
-const RETRY_AFTER_MS: u64 = 5_000;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use super::{
-    problem::Problem,
+    problem::{Problem, RETRY_AFTER_MS},
     remote::{Caller, Remote},
 };
 use crate::{
@@ -37,9 +37,6 @@ use crate::{
         handshake::{self, Offered, Opening},
     },
 };
-
-/// How long a client is told to wait before it tries again, in milliseconds.
-const RETRY_AFTER_MS: u64 = 5_000;
 
 /// How long a refused client is waited for.
 const LINGER: Duration = Duration::from_secs(1);

@@ -60,8 +60,7 @@ async fn a_slow_reader_is_closed_with_4420(over: Over) {
         config.limits.parked_bytes = 200_000;
     });
     let (mut ann, mut carol) = (rig.v1("ann").await, rig.raw("carol").await);
-    let hello = json!({ "type": "hello", "protocol": 1 });
-    let mut bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
+    let mut bob = slow(&rig).await;
     ann.expect("peer-joined").await;
     ann.expect("peer-joined").await;
     carol.expect("peer-joined").await;
@@ -136,8 +135,7 @@ async fn a_receipt_is_settled_in_time(over: Over) {
         config.limits.receipt_ms = 100;
     });
     let mut ann = rig.v1("ann").await;
-    let hello = json!({ "type": "hello", "protocol": 1 });
-    let mut bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
+    let mut bob = slow(&rig).await;
     ann.expect("peer-joined").await;
     for sent in 0..MESSAGES {
         ann.tell(&bob.id, data(sent)).await;
@@ -158,8 +156,7 @@ async fn a_receipt_is_settled_in_time(over: Over) {
 async fn nothing_that_never_left_is_lost_when_the_connection_dies(over: Over) {
     let rig = Rig::start_over(over, generous);
     let mut ann = rig.v1(Token::of("ann")).await;
-    let hello = json!({ "type": "hello", "protocol": 1 });
-    let bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
+    let bob = slow(&rig).await;
     ann.expect("peer-joined").await;
     let (id, token) = (bob.id.clone(), bob.resume_token());
     for sent in 0..MESSAGES {
@@ -179,8 +176,7 @@ async fn nothing_that_never_left_is_lost_when_the_connection_dies(over: Over) {
 async fn what_waits_for_a_fenced_connection_goes_to_the_next(over: Over) {
     let rig = Rig::start_over(over, generous);
     let mut ann = rig.v1("ann").await;
-    let hello = json!({ "type": "hello", "protocol": 1 });
-    let mut bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
+    let mut bob = slow(&rig).await;
     ann.expect("peer-joined").await;
     for sent in 0..MESSAGES {
         ann.tell(&bob.id, data(sent)).await;
@@ -204,8 +200,7 @@ async fn a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks(o
         config.limits.outbound_bytes = 64 << 20;
     });
     let mut ann = rig.v1("ann").await;
-    let hello = json!({ "type": "hello", "protocol": 1 });
-    let bob = rig.v1_on(rig.dial_narrow().await, "bob", hello).await;
+    let bob = slow(&rig).await;
     ann.expect("peer-joined").await;
     let (id, token) = (bob.id.clone(), bob.resume_token());
     for sent in 0..MESSAGES {
@@ -282,4 +277,9 @@ over_both! {
     what_waits_for_a_fenced_connection_goes_to_the_next
     a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks
     a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun
+}
+
+/// Bob, whose socket takes little.
+async fn slow(rig: &Rig) -> Peer {
+    rig.v1_on(rig.dial_narrow().await, "bob", json!({ "type": "hello", "protocol": 1 })).await
 }
