@@ -30,7 +30,7 @@ pub(super) struct CredentialsArgs {
     /// Who they are for; the username holds a pseudonym of it.
     #[arg(long, value_parser = Identity::parse)]
     identity: Identity,
-    /// How long they are good, 1m to 30d; without this turn.ttl.
+    /// How long they are good, 10s to 30d; without this turn.ttl.
     #[arg(long, value_parser = ttl)]
     ttl: Option<Duration>,
     /// The configuration file [env: ALDIS_CONFIG_FILE].
@@ -62,6 +62,6 @@ fn ttl(text: &str) -> Result<Duration, String> {
     if crate::config::ice::TTL_RANGE_S.contains(&ttl.as_secs()) {
         Ok(ttl)
     } else {
-        Err("is not from 1m to 30d".to_owned())
+        Err("is not from 10s to 30d".to_owned())
     }
 }

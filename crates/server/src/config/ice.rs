@@ -10,9 +10,9 @@ use crate::ice::url::{IceUrlKind, check};
 /// Default of `turn.ttl`: a day, so that a call seldom outlives its credentials.
 const TURN_TTL_S: u64 = 86_400;
 
-/// What `turn.ttl` may be, in seconds. Below a minute credentials expire while a call is being set up; above 30 days a leaked
+/// What `turn.ttl` may be, in seconds. Below ten seconds credentials expire while a call is being set up; above 30 days a leaked
 /// credential works for months.
-pub const TTL_RANGE_S: RangeInclusive<u64> = 60..=2_592_000;
+pub const TTL_RANGE_S: RangeInclusive<u64> = 10..=2_592_000;
 
 /// Which ICE servers there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct TurnConfig {
     pub secret: Secret,
     /// `turn.ttl`: how long a credential opens new allocations; in seconds in the configuration.
     pub ttl: Duration,
+    /// `turn.cuts_at_expiry`: whether the TURN servers end relays that are in use when their credential expires. coturn does not.
+    pub cuts_at_expiry: bool,
 }
 
 /// The section `[stun]`, unread. Public only because the derive needs it.
@@ -52,6 +54,8 @@ pub struct TurnSection {
     pub(super) secret: Option<Raw>,
     #[conf(env)]
     pub(super) ttl: Option<Raw>,
+    #[conf(env)]
+    pub(super) cuts_at_expiry: Option<Raw>,
 }
 
 pub(super) fn read(reader: &mut Reader, stun: StunSection, turn: TurnSection) -> IceConfig {
@@ -63,8 +67,9 @@ fn read_turn(reader: &mut Reader, section: TurnSection) -> Option<TurnConfig> {
     let urls = read_urls(reader, "turn.urls", IceUrlKind::Turn, section.urls);
     let secret = reader.secret("turn.secret", section.secret);
     let ttl = Duration::from_secs(reader.number("turn.ttl", section.ttl, TURN_TTL_S, &TTL_RANGE_S));
+    let cuts_at_expiry = reader.switch("turn.cuts_at_expiry", section.cuts_at_expiry);
     match secret {
-        Some(secret) if named => Some(TurnConfig { urls, secret, ttl }),
+        Some(secret) if named => Some(TurnConfig { urls, secret, ttl, cuts_at_expiry }),
         Some(_) => {
             reader.refuse("turn.urls", "is missing although turn.secret is set; set ALDIS_TURN_URLS=turn:HOST:3478");
             None

@@ -56,6 +56,15 @@ impl Raw {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn switch(self) -> Result<bool, String> {
+        match self {
+            Self::Text(text) => text.parse().map_err(|_| format!("`{text}` is not true or false")),
+            Self::Toml(toml::Value::Boolean(on)) => Ok(on),
+            Self::Toml(other) => Err(format!("must be true or false, not {}", article(&other))),
+        }
+    }
+
     /// Several strings: an array in the file, or text between commas.
     pub(super) fn list(self) -> Result<Vec<String>, String> {
         match self {

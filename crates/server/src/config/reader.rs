@@ -66,6 +66,12 @@ impl Reader {
         default
     }
 
+    /// Yes or no; no by default.
+    pub(super) fn switch(&mut self, key: &'static str, raw: Option<Raw>) -> bool {
+        self.note(key, Some(raw.as_ref().map_or_else(|| false.to_string(), ToString::to_string)));
+        self.convert(key, raw, Raw::switch).unwrap_or_default()
+    }
+
     /// Several strings.
     pub(super) fn list(&mut self, key: &'static str, raw: Option<Raw>) -> Vec<String> {
         self.note(key, raw.as_ref().map(ToString::to_string));

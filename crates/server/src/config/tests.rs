@@ -73,6 +73,19 @@ fn the_file_may_be_named_by_a_variable_and_an_empty_variable_is_unset() {
 }
 
 #[test]
+fn a_turn_server_that_cuts_at_expiry_is_said_by_the_file_or_a_variable() {
+    let named = [("ALDIS_AUTH_KEYS", KEYS), ("ALDIS_TURN_URLS", "turn:a"), ("ALDIS_TURN_SECRET", "north")];
+    let cuts = |flags: &Flags, more: &[(&str, &str)]| {
+        let config = Config::load(flags, env(&[&named[..], more].concat())).expect("good");
+        config.ice.turn.expect("TURN").cuts_at_expiry
+    };
+    let file = file("[turn]\ncuts_at_expiry = true\n");
+    assert!(cuts(&flags(&file), &[]));
+    assert!(!cuts(&flags(&file), &[("ALDIS_TURN_CUTS_AT_EXPIRY", "false")]));
+    assert!(cuts(&Flags::default(), &[("ALDIS_TURN_CUTS_AT_EXPIRY", "true")]));
+}
+
+#[test]
 fn every_limit_has_a_key_and_a_variable() {
     for row in TABLE {
         let name = row.limit.as_str();
@@ -101,7 +114,8 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
         &[
             ("ALDIS_CLUSTER_SECRET", "canary"),
             ("ALDIS_TURN_URLS", "turn:turn.example.org,http://x"),
-            ("ALDIS_TURN_TTL", "59"),
+            ("ALDIS_TURN_TTL", "9"),
+            ("ALDIS_TURN_CUTS_AT_EXPIRY", "yes"),
             ("ALDIS_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example.org, 192.0.2.1/24"),
             ("ALDIS_ALLOWED_ORIGINS", "https://app.example.org/"),
             ("ALDIS_ALLOWED_ORIGIN", "https://app.example.org"),
@@ -132,7 +146,8 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
         "auth.keys: is missing",
         "auth.audience (from FILE): must be a string, not a number with a fraction",
         "turn.urls (from ALDIS_TURN_URLS): `http://x` must begin with turn: or turns:",
-        "turn.ttl (from ALDIS_TURN_TTL): 59 is not from 60 to 2592000",
+        "turn.ttl (from ALDIS_TURN_TTL): 9 is not from 10 to 2592000",
+        "turn.cuts_at_expiry (from ALDIS_TURN_CUTS_AT_EXPIRY): `yes` is not true or false",
         "turn.secret: is missing although turn.urls is set",
         "limits.header_bytes (from FILE): 4096 is not from 8192 to 1048576",
         "limits.room_peers (from FILE): 0 is not from 1 to 1000000000",
@@ -229,6 +244,7 @@ fn ice_and_origins_and_admin_come_through() {
     assert_eq!(config.ice.stun_urls, ["stun:a:3478"]);
     let turn = config.ice.turn.expect("TURN");
     assert_eq!((turn.urls.len(), turn.secret.expose(), turn.ttl), (2, &b"north"[..], Duration::from_secs(3_600)));
+    assert!(!turn.cuts_at_expiry, "coturn does not");
     assert_eq!(config.origins, Origins::Only(vec!["https://a.example".into(), "https://b.example".into()]));
     assert_eq!(config.log.format, LogFormat::Json);
     let admin = config.admin.expect("an address");

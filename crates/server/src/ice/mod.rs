@@ -2,7 +2,7 @@
 //!
 //! TURN servers are coturn with `use-auth-secret`, the scheme of draft-uberti-behave-turn-rest-00: the username says when it expires
 //! and the password is an HMAC of the username, so the two servers share a secret and nothing else. coturn looks at the expiry when
-//! it first sees a username, and does not end live relays after it.
+//! it first sees a username, and does not end live relays after it; other servers do, and `turn.cuts_at_expiry` says so to clients.
 //!
 //! | module | holds |
 //! |---|---|
@@ -33,6 +33,7 @@ struct Turn {
     coturn: coturn::Coturn,
     ttl: Duration,
     tag_key: hmac::Key,
+    cuts_at_expiry: bool,
 }
 
 impl IceSource {
@@ -44,6 +45,7 @@ impl IceSource {
             coturn: coturn::Coturn::new(turn.secret.expose()),
             ttl: turn.ttl,
             tag_key: keys.turn_tag.clone(),
+            cuts_at_expiry: turn.cuts_at_expiry,
         });
         Self { stun_urls: config.stun_urls.clone(), turn }
     }
@@ -53,6 +55,7 @@ impl IceSource {
     pub fn mint(&self, identity: &Identity, grant: Grant, now_unix_s: u64) -> IceServers {
         let mut ice_servers = Vec::new();
         let mut ice_expires_at = None;
+        let mut ice_cuts_at_expiry = false;
         if !self.stun_urls.is_empty() {
             ice_servers.push(IceServer { urls: self.stun_urls.clone(), username: None, credential: None });
         }
@@ -66,8 +69,9 @@ impl IceSource {
                 credential: Some(credential),
             });
             ice_expires_at = Some(expiry.saturating_mul(1_000));
+            ice_cuts_at_expiry = turn.cuts_at_expiry;
         }
-        IceServers { ice_servers, ice_expires_at, ice_cuts_at_expiry: false }
+        IceServers { ice_servers, ice_expires_at, ice_cuts_at_expiry }
     }
 
     /// How long after minting fresh credentials are due, for who may have them; nothing where there is no TURN server.
@@ -95,6 +99,7 @@ mod tests {
             urls: vec!["turn:turn.example.org:3478".into(), "turns:turn.example.org:5349".into()],
             secret: Secret::new("north"),
             ttl: Duration::from_secs(ttl),
+            cuts_at_expiry: false,
         });
         let config = IceConfig { stun_urls: stun.iter().map(|&url| url.to_owned()).collect(), turn };
         let secret = Secret::new("0123456789abcdef0123456789abcdef");

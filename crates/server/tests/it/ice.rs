@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn turn(ttl: Duration) -> impl FnOnce(&mut Config) {
     move |config| {
         let urls = vec!["turn:turn.example.org:3478".to_owned()];
-        let turn = TurnConfig { urls, secret: Secret::new("north"), ttl };
+        let turn = TurnConfig { urls, secret: Secret::new("north"), ttl, cuts_at_expiry: false };
         config.ice = IceConfig { stun_urls: vec!["stun:stun.example.org".to_owned()], turn: Some(turn) };
     }
 }
@@ -41,6 +41,22 @@ async fn every_welcome_and_every_request_brings_fresh_ones() {
     assert!(are_fresh(&rig, &asked, DAY), "{asked}");
     let again = rig.resume("ann", &ann.resume_token()).await;
     assert!(are_fresh(&rig, &again.welcome, DAY), "{}", again.welcome);
+}
+
+#[tokio::test]
+async fn a_turn_server_that_cuts_at_expiry_is_announced_with_each_of_its_credentials() {
+    let cutting = |config: &mut Config| {
+        turn(DAY)(config);
+        config.ice.turn.as_mut().expect("TURN").cuts_at_expiry = true;
+    };
+    let rig = Rig::start(cutting);
+    let mut ann = rig.v1("ann").await;
+    assert_eq!(ann.welcome["iceCutsAtExpiry"], true);
+    ann.send(json!({ "type": "ice-servers" })).await;
+    assert_eq!(ann.expect("ice-servers").await["iceCutsAtExpiry"], true);
+    // Who gets no credential has nothing that could be cut.
+    let bob = rig.raw(Token::of("bob").can(&[Permission::Signal])).await;
+    assert_eq!(bob.welcome["iceCutsAtExpiry"], false);
 }
 
 #[tokio::test]
