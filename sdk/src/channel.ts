@@ -75,7 +75,10 @@ export class Channel extends Emitter<ChannelEvents> {
   send(data: ChannelData, { to }: { to?: Peer | readonly Peer[] } = {}): Peer[] {
     const wanted = to === undefined ? this.peers : [to].flat()
     const links = wanted.map((peer) => {
-      const link = this.#open().find(([, owner]) => owner === peer)
+      // The newest: an older one is about to be closed.
+      const link = this.#open()
+        .filter(([, owner]) => owner === peer)
+        .at(-1)
       if (link === undefined) throw new AldisError('not-connected', `The channel is not open to ${peer.identity}.`)
       return link
     })
@@ -90,8 +93,10 @@ export class Channel extends Emitter<ChannelEvents> {
     const hear = ({ data }: MessageEvent): void => this.emit('message', { data, from: peer })
     let told = false
     // A channel of the other side is open before its `open` event: whoever sees it first tells.
+    // Where another connection to the peer takes the place of the one that is there, nothing has changed.
+    const others = (): boolean => this.#open().some(([other, owner]) => owner === peer && other !== channel)
     const opened = (): void => {
-      if (!told) this.emit('open', { peer })
+      if (!told && !others()) this.emit('open', { peer })
       told = true
     }
     this.#links.set(channel, peer)
@@ -99,7 +104,7 @@ export class Channel extends Emitter<ChannelEvents> {
     channel.addEventListener('message', hear)
     channel.addEventListener('close', () => {
       this.#links.delete(channel)
-      this.emit('close', { peer })
+      if (!others()) this.emit('close', { peer })
     })
     // Whoever asked for the channel has no listeners yet.
     queueMicrotask(() => {
@@ -131,6 +136,7 @@ export type Opens = 'opens' | 'waits'
 
 interface Unclaimed {
   readonly channel: RTCDataChannel
+  readonly connection: RTCPeerConnection
   readonly peer: Peer
   readonly name: string
   readonly messages: MessageEvent[]
@@ -166,19 +172,19 @@ export class Channels {
   }
 
   /** A connection has ended. */
-  disconnect(connection: RTCPeerConnection, peer: Peer): void {
+  disconnect(connection: RTCPeerConnection): void {
     this.#connections.delete(connection)
-    this.#unclaimed = this.#unclaimed.filter((entry) => entry.peer !== peer)
+    this.#unclaimed = this.#unclaimed.filter((entry) => entry.connection !== connection)
   }
 
   /** A channel came with a connection, or was opened by the other side. */
-  found(channel: RTCDataChannel, peer: Peer): void {
+  found(channel: RTCDataChannel, connection: RTCPeerConnection, peer: Peer): void {
     channel.binaryType = 'arraybuffer'
     const name = channel.label
     const known = this.#channels.get(name)
     if (known !== undefined) return known.attach(channel, peer, [])
     if (this.#unclaimed.filter((entry) => entry.peer === peer).length >= UNCLAIMED_CHANNELS) return channel.close()
-    const entry: Unclaimed = { channel, peer, name, messages: [], listening: new AbortController() }
+    const entry: Unclaimed = { channel, connection, peer, name, messages: [], listening: new AbortController() }
     const { signal } = entry.listening
     channel.addEventListener('message', (message) => keep(entry.messages, message), { signal })
     channel.addEventListener(

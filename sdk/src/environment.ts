@@ -1,6 +1,7 @@
 /** Everything this library takes from the world around it, so that a test can give it another. */
 
 import { type Cancel, type Clock, systemClock } from './clock.ts'
+import { isHidden, type PageEvent, watchPage } from './page.ts'
 import { type OpenSocket, openWebSocket } from './socket.ts'
 
 /** What can be replaced with {@link JoinOptions.environment}; by default the browser's own. */
@@ -17,8 +18,10 @@ export interface Environment {
   createConnection: (configuration: RTCConfiguration) => RTCPeerConnection
   /** As `navigator.mediaDevices.getUserMedia`; `undefined` on a page that browsers give no camera. */
   getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | undefined
-  /** Calls `leaving` when the page goes away for good. */
-  onPageHide: (leaving: () => void) => Cancel
+  /** Tells what the page goes through, until it is cancelled. */
+  watchPage: (listener: (event: PageEvent) => void) => Cancel
+  /** Whether the page is hidden, so that its browser holds its timers back. */
+  isHidden: () => boolean
   /** Where a line for the developer goes; by default the console. */
   warn: (line: string) => void
 }
@@ -33,17 +36,9 @@ export function browserEnvironment(): Environment {
     createConnection: (configuration) => new RTCPeerConnection(configuration),
     // Pages that are neither https nor localhost have no `mediaDevices` at all.
     getUserMedia: globalThis.navigator?.mediaDevices?.getUserMedia.bind(navigator.mediaDevices),
-    onPageHide,
+    watchPage,
+    isHidden,
     // biome-ignore lint/suspicious/noConsole: this is the one place that speaks to the developer
     warn: (line) => console.warn(line),
   }
-}
-
-function onPageHide(leaving: () => void): Cancel {
-  // A page that may be shown again (`persisted`) has not left.
-  const listener = (event: PageTransitionEvent): void => {
-    if (!event.persisted) leaving()
-  }
-  globalThis.addEventListener?.('pagehide', listener)
-  return () => globalThis.removeEventListener?.('pagehide', listener)
 }

@@ -38,6 +38,9 @@ export type ClientErrorCode = keyof typeof CLIENT_ERRORS
 /** What to match on. The server's codes are listed in `docs/protocol.md`, section "Error codes". */
 export type AldisErrorCode = ClientErrorCode | ServerErrorCode
 
+/** What became of a message that was not delivered: it did not arrive, for certain, or it may have. */
+export type UndeliveredOutcome = 'not-delivered' | 'unknown'
+
 /** What may accompany an error. */
 export interface AldisErrorDetails {
   /** What to do next, in one sentence for people. The client's own codes have one by default. */
@@ -46,6 +49,8 @@ export interface AldisErrorDetails {
   retryable?: boolean
   /** How long to wait before trying again, in milliseconds; the server's wish. */
   retryAfterMs?: number | undefined
+  /** What became of the message that it is about. */
+  outcome?: UndeliveredOutcome | undefined
   /** What it comes from. */
   cause?: unknown
 }
@@ -70,6 +75,8 @@ export class AldisError extends Error {
   readonly retryable: boolean
   /** How long to wait before trying again, in milliseconds; `undefined` where the server did not say. */
   readonly retryAfterMs: number | undefined
+  /** What became of the message, where the error is that of a `send`; `undefined` where it is of something else. */
+  readonly outcome: UndeliveredOutcome | undefined
 
   /** For those who replace a part of the library and have to say what failed. */
   constructor(code: AldisErrorCode, message: string, details: AldisErrorDetails = {}) {
@@ -82,6 +89,12 @@ export class AldisError extends Error {
     this.hint = hint
     this.retryable = details.retryable ?? RETRYABLE.test(code)
     this.retryAfterMs = details.retryAfterMs
+    this.outcome = details.outcome
+  }
+
+  /** The same about one message. @internal */
+  with(outcome: UndeliveredOutcome): AldisError {
+    return new AldisError(this.code, this.message, { ...this, cause: this, outcome })
   }
 
   /** One line for a console. */

@@ -9,7 +9,13 @@
 export type { Channel, ChannelData, ChannelEvents, ChannelOptions } from './channel.ts'
 export type { Cancel, Clock } from './clock.ts'
 export type { Environment } from './environment.ts'
-export { AldisError, type AldisErrorCode, type AldisErrorDetails, type ClientErrorCode } from './errors.ts'
+export {
+  AldisError,
+  type AldisErrorCode,
+  type AldisErrorDetails,
+  type ClientErrorCode,
+  type UndeliveredOutcome,
+} from './errors.ts'
 export type { Emitter, Unsubscribe } from './events.ts'
 export type { ErrorCode, LeaveReason, Presence } from './generated/wire.ts'
 export { type JoinOptions, joinRoom } from './join.ts'
@@ -22,8 +28,9 @@ export {
   type Numbers,
   negotiate,
 } from './negotiate.ts'
+export type { PageEvent } from './page.ts'
 export type { PairState } from './pair.ts'
-export type { Peer, PeerState } from './peer.ts'
+export type { Peer, PeerState, PeerStats } from './peer.ts'
 export type { ConnectOption, Room, RoomEvents, Self } from './room.ts'
 export type { Status, StatusEvent } from './signaling.ts'
 export { type OpenSocket, openWebSocket, type Socket, type SocketEvents } from './socket.ts'

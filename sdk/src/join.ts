@@ -4,6 +4,7 @@ import { endpointOf } from './endpoint.ts'
 import { browserEnvironment, type Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import { type ConnectOption, FEATURES, Room } from './room.ts'
+import { RunningClock } from './running.ts'
 import { Signaling } from './signaling.ts'
 import { type TokenOption, tokenSource } from './token.ts'
 
@@ -30,7 +31,8 @@ const JOIN_TIMEOUT_MS = 15_000
 
 /**
  * Joins a room. Resolves when the server has let you in, and from then on reconnects by itself: after at most 500 ms, then
- * twice as long each time up to 15 s, or later where the server asks for it. A page that goes away leaves.
+ * twice as long each time up to 15 s, or later where the server asks for it; and at once when the page is shown or its network comes
+ * back. A page that goes away leaves; one that its browser only freezes, or may show again, comes back.
  *
  * Who is in the room already is in {@link Room.peers}; `peer-joined` tells only of those who come later.
  *
@@ -61,11 +63,22 @@ export function joinRoom(url: string | URL, options: JoinOptions): Promise<Room>
 function prepare(url: string | URL, options: JoinOptions): { room: Room; signaling: Signaling } {
   check(options ?? {})
   const { room: id, token, connect = 'mesh', rtc = {}, joinTimeoutMs = JOIN_TIMEOUT_MS } = options
-  const environment = { ...browserEnvironment(), ...options.environment }
+  const world = { ...browserEnvironment(), ...options.environment }
+  const clock = new RunningClock(world.clock)
+  const environment = { ...world, clock }
   const endpoint = endpointOf(url, id)
   const source = tokenSource(token, endpoint, environment)
   const signaling = new Signaling({ endpoint, token: source, features: FEATURES, environment, joinTimeoutMs })
-  return { room: new Room({ id, connect, rtc, environment, signaling }), signaling }
+  const room = new Room({ id, connect, rtc, environment, signaling })
+  const forget = world.watchPage((event) => {
+    clock.hear(event)
+    signaling.hear(event)
+    room.hear(event)
+  })
+  signaling.on('status', ({ status }) => {
+    if (status === 'left') forget()
+  })
+  return { room, signaling }
 }
 
 function check({ room, token, connect, joinTimeoutMs }: Partial<JoinOptions>): void {

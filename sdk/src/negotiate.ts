@@ -6,13 +6,16 @@
  * the flags are facts: an offer is being made, or an answer is being applied, only while nothing else runs. The third, an ignored
  * offer, remains: candidates of it may still come.
  *
- * Three things go beyond the example, because browsers were seen to hang for ever without them:
+ * Five things go beyond the example, because browsers were seen to hang for ever without them:
  *
  * - The impolite side makes the first offer. The polite one waits for it, and asks for it after a while.
  * - Descriptions are numbered where both sides are this library: `d` names a description, `re` the offer that an answer is for. An
  *   answer to anything but the pending offer is dropped, and so is an offer that comes a second time.
  * - A candidate waits for the description with its `usernameFragment`: it may overtake it, and Firefox throws at one that it does
  *   not know where Chromium says nothing.
+ * - An offer that the browser refuses is answered by `nack`: who made it takes it back and lets the other side offer. Where that does
+ *   not help, the connection is *broken*: browsers have states that only a new one leaves.
+ * - An offer that has had no answer for 10 s is taken back and made again.
  */
 
 import { belongs, Candidates } from './candidates.ts'
@@ -23,17 +26,19 @@ import { type AldisError, asAldisError, rethrow } from './errors.ts'
 export interface Numbers {
   /** Which description this is; its sender counts its own from 1. */
   readonly d?: number
-  /** The `d` of the offer that this answers. */
+  /** The `d` of the offer that this answers or refuses. */
   readonly re?: number
 }
 
 /**
- * What the two sides tell each other, as plain JSON: a description, a candidate (`null` ends them), or the wish for a fresh start of ICE.
+ * What the two sides tell each other, as plain JSON: a description, a candidate (`null` ends them), the wish for a fresh start of ICE, or
+ * that an offer was refused by the browser.
  */
 export type NegotiationMessage =
   | { readonly type: 'offer' | 'answer'; readonly sdp: string; readonly x?: Numbers }
   | { readonly type: 'ice-candidate'; readonly candidate: RTCIceCandidateInit | null }
   | { readonly type: 'restart' }
+  | { readonly type: 'nack'; readonly x?: Numbers }
 
 /** What happened between the two sides, for counting and for showing. */
 export type NegotiationStep =
@@ -45,6 +50,10 @@ export type NegotiationStep =
   | 'candidate-received'
   | 'restart-sent'
   | 'restart-received'
+  | 'nack-sent'
+  | 'nack-received'
+  /** An offer had no answer for too long, and is made again. */
+  | 'offer-repeated'
   /** Both offered at once, and this side gave way. */
   | 'glare-yielded'
   /** Both offered at once, and this side goes on with its own. */
@@ -67,6 +76,12 @@ export interface NegotiationLink {
   beforeAnswer?(): void | Promise<void>
   /** Called when the browser refuses a description or a candidate, with an `AldisError` `negotiation-failed`. */
   onError?(error: AldisError): void
+  /**
+   * Called once, when the browser's connection cannot be negotiated any more: make a new one, on both sides. Without it `onError` is told.
+   */
+  onBroken?(error: AldisError): void
+  /** Whether the other side can be reached now: while it cannot, no offer counts as unanswered. By default it can. */
+  reachable?(): boolean
   /** Called at every step, for counting and for showing. */
   onStep?(step: NegotiationStep): void
   /** Time; by default the system's. */
@@ -105,6 +120,13 @@ export function negotiate(pc: RTCPeerConnection, link: NegotiationLink): Negotia
   return new Negotiator(pc, link)
 }
 
+/** How long an offer may go unanswered, in milliseconds, and how often it is made again before the connection counts as broken. */
+const ANSWER_MS = 10_000
+const REPEATS = 2
+
+/** How long the other side's offer is waited for after it refused ours, in milliseconds. */
+const YIELD_MS = 3_000
+
 /** Whose turn the first offer is. */
 type Opening = 'ours' | 'theirs' | 'made'
 
@@ -124,6 +146,12 @@ class Negotiator implements Negotiation {
   #pending: number | undefined
   /** The number of the other side's latest offer. */
   #seen = 0
+  /** How many of our offers in a row came to nothing, and how many of theirs. */
+  #failed = { ours: 0, theirs: 0 }
+  #unanswered: Cancel | undefined
+  /** While the other side's offer goes first, because it has refused ours. */
+  #yielding: Cancel | undefined
+  #broken = false
   /** When it was last done as the other side asked. */
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #candidates: Candidates
@@ -156,6 +184,8 @@ class Negotiator implements Negotiation {
   close(): void {
     this.#listening.abort()
     this.#asking?.()
+    this.#unanswered?.()
+    this.#yielding?.()
     this.#candidates.clear()
   }
 
@@ -173,9 +203,9 @@ class Negotiator implements Negotiation {
     return this.#mailbox
   }
 
-  #report(error: AldisError): void {
+  #report(error: AldisError, to = this.#link.onError?.bind(this.#link)): void {
     try {
-      this.#link.onError?.(error)
+      to?.(error)
     } catch (thrown) {
       // The mailbox goes on, whatever the application does.
       rethrow(thrown)
@@ -195,16 +225,73 @@ class Negotiator implements Negotiation {
   }
 
   async #offer(): Promise<void> {
-    // The browser asks again as soon as the offer under way is answered.
-    if (this.#pc.signalingState !== 'stable') return
+    // The browser asks again as soon as the offer under way is answered, or the other side's has come.
+    if (this.#pc.signalingState !== 'stable' || this.#yielding !== undefined) return
     this.#opening = 'made'
-    await this.#pc.setLocalDescription()
+    try {
+      await this.#pc.setLocalDescription()
+    } catch (error) {
+      return void this.#break(error)
+    }
     this.#sendOffer()
   }
 
   #sendOffer(): void {
     this.#pending = ++this.#counter
     this.#sendDescription('offer', { d: this.#pending })
+    this.#watch(this.#pending)
+  }
+
+  /** Makes an offer again that has no answer, as long as the other side is there to give one. */
+  #watch(d: number): void {
+    this.#unanswered?.()
+    // A side that does without numbers could not say which of two offers it answers.
+    if (!this.#numbered) return
+    this.#unanswered = this.#clock.after(ANSWER_MS, () => {
+      if (this.#link.reachable?.() === false) return this.#watch(d)
+      void this.#run(() => (this.#pending === d ? this.#again() : undefined))
+    })
+  }
+
+  /** No answer is waited for any more. */
+  #answered(): void {
+    this.#pending = undefined
+    this.#unanswered?.()
+  }
+
+  async #again(): Promise<void> {
+    this.#link.onStep?.('offer-repeated')
+    if (await this.#takeBack(new Error('An offer has had no answer.'))) await this.#offer()
+  }
+
+  /** Takes our offer back because it came to nothing. Returns whether another one is worth a try. */
+  async #takeBack(why: unknown): Promise<boolean> {
+    this.#answered()
+    this.#failed.ours += 1
+    return this.#failed.ours <= REPEATS ? await this.#rollBack(why) : this.#break(why)
+  }
+
+  /** Gives up whatever description is pending: browsers differ in what a failure leaves behind. */
+  async #rollBack(why: unknown): Promise<boolean> {
+    const { signalingState } = this.#pc
+    try {
+      if (signalingState === 'have-local-offer') await this.#pc.setLocalDescription({ type: 'rollback' })
+      if (signalingState === 'have-remote-offer') await this.#pc.setRemoteDescription({ type: 'rollback', sdp: '' })
+      return true
+    } catch {
+      return this.#break(why)
+    }
+  }
+
+  /** Nothing can be negotiated on this connection any more. */
+  #break(why: unknown): false {
+    // What a closed connection refuses is nobody's failure.
+    if (this.#isOver() || this.#broken) return false
+    this.#broken = true
+    const error = asAldisError(why, 'negotiation-failed', 'The browser refused a description')
+    const { onBroken } = this.#link
+    this.#report(error, onBroken ? (told) => onBroken.call(this.#link, told) : undefined)
+    return false
   }
 
   #sendDescription(type: 'offer' | 'answer', x: Numbers): void {
@@ -229,6 +316,8 @@ class Negotiator implements Negotiation {
         return this.#candidate(message.candidate)
       case 'restart':
         return this.#restartFor()
+      case 'nack':
+        return this.#refused(message.x?.re)
     }
   }
 
@@ -240,24 +329,66 @@ class Negotiator implements Negotiation {
     this.#ignoring = collides && !this.#link.polite
     if (this.#ignoring) return this.#link.onStep?.('glare-ignored')
     if (collides) this.#link.onStep?.('glare-yielded')
-    // Rolls our own offer back, if there is one.
-    await this.#pc.setRemoteDescription({ type: 'offer', sdp })
-    this.#pending = undefined
-    this.#opening = 'made'
-    this.#asking?.()
-    await this.#link.beforeAnswer?.()
-    if (this.#isOver()) return
-    await this.#pc.setLocalDescription()
+    this.#unblock()
+    try {
+      // Rolls our own offer back, if there is one.
+      await this.#pc.setRemoteDescription({ type: 'offer', sdp })
+      this.#answered()
+      this.#opening = 'made'
+      this.#asking?.()
+      await this.#link.beforeAnswer?.()
+      if (this.#isOver()) return
+      await this.#pc.setLocalDescription()
+    } catch (error) {
+      return this.#refuse(d, error)
+    }
+    this.#failed.theirs = 0
     this.#sendDescription('answer', { d: ++this.#counter, ...(d !== undefined && { re: d }) })
     await this.#release()
+  }
+
+  /** The browser does not take the other side's offer: it may take ours. */
+  async #refuse(re: number | undefined, why: unknown): Promise<void> {
+    this.#answered()
+    this.#failed.theirs += 1
+    if (this.#failed.theirs >= REPEATS) return void this.#break(why)
+    if (!(await this.#rollBack(why))) return
+    this.#tell(re === undefined ? { type: 'nack' } : { type: 'nack', x: { re } }, 'nack-sent')
+    // The first offer is always the other side's.
+    if (this.#pc.remoteDescription !== null) await this.#offer()
+  }
+
+  /** The other side's browser does not take our offer: it goes first. */
+  async #refused(re: number | undefined): Promise<void> {
+    this.#link.onStep?.('nack-received')
+    const expected = this.#pending !== undefined && (re === undefined || re === this.#pending)
+    if (!expected) return this.#link.onStep?.('stale-dropped')
+    if (!(await this.#takeBack(new Error('The other side refused an offer.')))) return
+    if (this.#pc.remoteDescription === null) return this.#offer()
+    this.#yielding = this.#clock.after(YIELD_MS, () => {
+      this.#unblock()
+      void this.#run(() => this.#offer())
+    })
+  }
+
+  /** Our own offers may go again. */
+  #unblock(): void {
+    this.#yielding?.()
+    this.#yielding = undefined
   }
 
   async #conclude(sdp: string, re: number | undefined): Promise<void> {
     this.#link.onStep?.('answer-received')
     const expected = this.#pc.signalingState === 'have-local-offer' && (re === undefined || re === this.#pending)
     if (!expected) return this.#link.onStep?.('stale-dropped')
-    this.#pending = undefined
-    await this.#pc.setRemoteDescription({ type: 'answer', sdp })
+    this.#answered()
+    try {
+      await this.#pc.setRemoteDescription({ type: 'answer', sdp })
+    } catch (error) {
+      if (await this.#takeBack(error)) await this.#offer()
+      return
+    }
+    this.#failed.ours = 0
     await this.#release()
   }
 

@@ -3,6 +3,8 @@
 import type { Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
+import { Recovery } from './recovery.ts'
+import { Scope } from './scope.ts'
 import { layOut, type Published, syncSenders } from './senders.ts'
 
 /**
@@ -10,8 +12,8 @@ import { layOut, type Published, syncSenders } from './senders.ts'
  *
  * - `connecting`: on its way, the first time or after a fresh start of ICE;
  * - `connected`: it stands;
- * - `interrupted`: it stood, and nothing comes through at the moment; often it heals by itself;
- * - `failed`: no way was found, and ICE is started afresh;
+ * - `interrupted`: it stood, and nothing comes through at the moment: it heals by itself, or is mended;
+ * - `failed`: no way was found; `connect` tries again, and so does a change of the network;
  * - `closed`: it was hung up, or the peer has left.
  */
 export type PairState = 'connecting' | 'connected' | 'interrupted' | 'failed' | 'closed'
@@ -38,10 +40,24 @@ export interface PairOptions {
   onTrack(event: TrackEvent, track: MediaStreamTrack, stream: MediaStream): void
   onChannel(channel: RTCDataChannel): void
   onError(error: AldisError): void
+  /** The connection cannot be mended: another one has to be made. */
+  onBroken(error: AldisError): void
+  /** Nothing comes through any more. */
+  onInterrupted(): void
+  /** Whether the other side can be told now. */
+  reachable(): boolean
+  /** Gets ICE servers with fresh credentials; both sides of the connection use them from then on. */
+  refreshIceServers(): Promise<void>
 }
 
 /** What the browser calls otherwise. */
 const STATES: { readonly [state in RTCPeerConnectionState]?: PairState } = { new: 'connecting', disconnected: 'interrupted' }
+
+/** How long the channel that is always there may take to open, once the connection stands, in milliseconds. */
+const CHANNEL_MS = 5_000
+
+/** How often another way is looked for on a connection that has never stood. */
+const RESTARTS_MAX = 3
 
 /** A TURN server refused the credential: RFC 8489, section 14.8. */
 const UNAUTHORIZED = 401
@@ -57,7 +73,11 @@ export class Pair {
   readonly #streams = new Set<MediaStream>()
   #state: PairState = 'connecting'
   #hasStood = false
-  #turnRefused = false
+  /** Whether credentials were refused: then fresh ones are asked for, once. */
+  #turn: 'good' | 'refreshing' | 'refreshed' | 'refused' = 'good'
+  readonly #recovery: Recovery
+  readonly #life: Scope
+  #restarts = 0
   #syncing: Promise<void> = Promise.resolve()
   /** The streams of tracks that came without one, among others. */
   readonly #ownStreams = new WeakMap<MediaStreamTrack, MediaStream>()
@@ -67,6 +87,13 @@ export class Pair {
     const pc = options.environment.createConnection(options.configuration)
     this.connection = pc
     this.mainChannel = pc.createDataChannel('', { negotiated: true, id: 0 })
+    this.#life = new Scope(options.environment.clock)
+    this.#recovery = new Recovery({
+      clock: options.environment.clock,
+      reachable: () => options.reachable(),
+      restart: () => void this.restart(),
+      rebuild: () => this.#broken('The connection was interrupted, and does not come back.'),
+    })
     this.#listen(pc)
     this.#negotiation = negotiate(pc, {
       polite: options.polite,
@@ -76,6 +103,8 @@ export class Pair {
       beforeAnswer: () => this.sync(),
       onStep: (step) => options.onStep(step),
       onError: (error) => options.onError(error),
+      onBroken: (error) => options.onBroken(error),
+      reachable: () => options.reachable(),
     })
     if (options.part === 'offers') {
       layOut(pc)
@@ -104,9 +133,9 @@ export class Pair {
     return this.#syncing
   }
 
-  /** Says that it takes too long. It may come about all the same. */
+  /** Says that it takes too long, or cannot be mended. It may come about all the same. */
   giveUp(): void {
-    if (this.#state === 'connecting') this.#become('failed')
+    if (this.#state === 'connecting' || this.#state === 'interrupted') this.#become('failed')
   }
 
   async #sync(): Promise<void> {
@@ -132,30 +161,69 @@ export class Pair {
     return this.#hasStood
   }
 
-  /** Looks for another way between the two. */
-  restart(): void {
-    this.#negotiation.restart()
+  /** How often another way was looked for. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** Looks for another way between the two, with fresh credentials: relays take no others. */
+  async restart(): Promise<void> {
+    this.#restarts += 1
+    await this.#options.refreshIceServers()
+    if (this.#life.live) this.#negotiation.restart()
+  }
+
+  /** The network is another one. */
+  networkChanged(): void {
+    if (this.#hasStood && this.connection.connectionState !== 'connected') this.#recovery.hurry()
+    else void this.restart()
+  }
+
+  /** Whether what it carries goes through a relay. */
+  async isRelayed(): Promise<boolean> {
+    const stats = [...(await this.connection.getStats()).values()]
+    const inUse = stats.filter(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded')
+    const ends = inUse.map(({ localCandidateId }) => stats.find(({ id }) => id === localCandidateId))
+    return ends.some((end) => end?.candidateType === 'relay')
+  }
+
+  /** Says nothing more, and goes on as it is until it is closed: another connection takes its place. */
+  retire(): void {
+    this.#negotiation.close()
+    this.#recovery.end()
+    this.#life.end()
   }
 
   /** Ends it. */
   close(): void {
     if (this.#state === 'closed') return
-    this.#negotiation.close()
+    this.retire()
     this.connection.close()
-    this.#enter('closed')
+    this.#become('closed')
   }
 
   #listen(pc: RTCPeerConnection): void {
-    pc.addEventListener('connectionstatechange', () =>
-      this.#enter(STATES[pc.connectionState] ?? (pc.connectionState as PairState)),
-    )
+    pc.addEventListener('connectionstatechange', () => this.#changed(pc.connectionState))
     pc.addEventListener('datachannel', ({ channel }) => this.#options.onChannel(channel))
     pc.addEventListener('track', ({ track, streams }) => this.#hear(track, streams[0]))
     pc.addEventListener('icecandidateerror', ({ errorCode, url }) => {
-      if (errorCode !== UNAUTHORIZED || this.#turnRefused) return
-      this.#turnRefused = true
-      this.#options.onError(new AldisError('turn-refused', `The TURN server ${url} refused the credential.`))
+      if (errorCode === UNAUTHORIZED) this.#unauthorised(url)
     })
+    // Each fresh start gathers anew: what is refused from here on had the fresh credentials.
+    pc.addEventListener('icegatheringstatechange', () => {
+      if (this.#turn === 'refreshing' && pc.iceGatheringState === 'gathering') this.#turn = 'refreshed'
+    })
+  }
+
+  /** A credential may have expired in the meantime. */
+  #unauthorised(url: string): void {
+    if (this.#turn === 'good') {
+      this.#turn = 'refreshing'
+      void this.restart()
+    } else if (this.#turn === 'refreshed') {
+      this.#turn = 'refused'
+      this.#options.onError(new AldisError('turn-refused', `The TURN server ${url} refused the credential.`))
+    }
   }
 
   #hear(track: MediaStreamTrack, given: MediaStream | undefined): void {
@@ -169,14 +237,45 @@ export class Pair {
     this.#options.onTrack('track', track, stream)
   }
 
-  #enter(state: PairState): void {
-    if (state === this.#state || this.#state === 'closed') return
-    // Only the side that offers restarts ICE: browsers fail where both do.
-    if (state === 'failed') this.#negotiation.restart()
-    this.#become(state)
+  #changed(state: RTCPeerConnectionState): void {
+    if (!this.#life.live) return
+    if (state === 'connected') this.#stands()
+    if (state === 'disconnected') this.#interrupted()
+    if (state === 'failed') this.#failed()
+    // A connection that has stood is interrupted until it stands again, or is given up.
+    const waits = this.#hasStood && state !== 'connected' && state !== 'closed'
+    this.#become(waits ? 'interrupted' : (STATES[state] ?? (state as PairState)))
+  }
+
+  #stands(): void {
+    this.#recovery.end()
+    this.#turn = 'good'
+    if (this.#hasStood || !this.#options.numbered) return
+    // Chromium connects and never opens the channel, where two first offers of different layouts have crossed.
+    const isOpen = (): boolean => this.mainChannel.readyState === 'open'
+    const late = (): void => (isOpen() ? undefined : this.#broken('The data channel does not open.'))
+    this.#life.after(CHANNEL_MS, late)
+  }
+
+  #interrupted(): void {
+    if (this.#hasStood) this.#recovery.begin()
+    this.#options.onInterrupted()
+  }
+
+  #failed(): void {
+    // Firefox closes the channels of a connection that has failed, and opens them no more.
+    const isLost = this.#hasStood && this.#options.numbered && this.mainChannel.readyState !== 'open'
+    if (isLost) this.#recovery.giveUp()
+    else if (this.#hasStood) this.#recovery.hurry()
+    else if (this.#restarts < RESTARTS_MAX) void this.restart()
+  }
+
+  #broken(why: string): void {
+    this.#options.onBroken(new AldisError('negotiation-failed', why, { retryable: true }))
   }
 
   #become(state: PairState): void {
+    if (state === this.#state) return
     this.#state = state
     this.#hasStood ||= state === 'connected'
     this.#options.onState(state)

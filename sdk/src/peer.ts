@@ -2,28 +2,39 @@
 
 import { Allowance } from './allowance.ts'
 import type { Channels } from './channel.ts'
+import type { Delivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
-import type { JsonObject, Presence, Relayed, RelayedHangup, RelayedOffer, WirePeer } from './generated/wire.ts'
+import type { JsonObject, Presence, Relayed, RelayedHangup, RelayedOffer, RelayedRebuild, WirePeer } from './generated/wire.ts'
+import type { Parcel } from './lane.ts'
 import type { Media } from './media.ts'
 import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from './negotiate.ts'
-import type { Outbox, Parcel } from './outbox.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
 import type { RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
+import { STREAMS } from './stream-lane.ts'
 import { Waiters } from './waiters.ts'
 
 /** How the connection to a peer is: `new` before the first, otherwise a {@link PairState}. */
 export type PeerState = 'new' | PairState
 
-/** What a peer's `hello` names where it understands numbered descriptions. */
-export const NUMBERED = 'numbered'
+/** What has been counted of the connections to a peer: {@link Peer.stats}. */
+export interface PeerStats {
+  /** How often offers of the two sides crossed. */
+  readonly glares: number
+  /** How often this side looked for another way, or asked the peer to: ICE was started afresh. */
+  readonly restarts: number
+  /** How often another connection took the place of one that could not be mended. */
+  readonly rebuilds: number
+  /** How long the latest connection took to stand, in milliseconds; `undefined` where none has stood. */
+  readonly connectMs: number | undefined
+}
 
 /** What a peer needs of its room. @internal */
 export interface PeerHost {
   readonly environment: Environment
-  readonly outbox: Outbox
+  readonly delivery: Delivery
   readonly channels: Channels
   readonly media: Media
   configuration(): RTCConfiguration
@@ -36,6 +47,12 @@ export interface PeerHost {
   report(error: AldisError, peer: Peer): void
   /** A connection was made. */
   paired(): void
+  /** Whether a peer that is here can be reached: the connection to the server stands. */
+  isOnline(): boolean
+  /** Asks the server whether it reaches a peer. */
+  check(peer: Peer): void
+  /** Gets fresh ICE servers, which every connection uses from then on. */
+  refreshIceServers(): Promise<void>
 }
 
 /** When the side that waits asks for the first offer. */
@@ -51,16 +68,37 @@ const EARLY_MAX = 64
 const CALLS_BURST = 10
 const CALL_EVERY_MS = 2_000
 
+/** How many new connections in the place of broken ones there are at once, and how long until there is one more, in milliseconds. */
+const REBUILDS_BURST = 3
+const REBUILD_EVERY_MS = 20_000
+
+/**
+ * How long a connection that was replaced stays, so that the channels of its successor have opened before its own close: after the first
+ * of them has opened, and at most, in milliseconds.
+ */
+const REPLACED_MS = 1_000
+const REPLACED_MAX_MS = 6_000
+
 /** How many failures of a peer are told at once, and how long until one more is, in milliseconds. */
 const REPORTS_BURST = 10
 const REPORT_EVERY_MS = 10_000
+
+/** A connection is on its way. */
+interface Waiting {
+  readonly at: 'waiting'
+  readonly scope: Scope
+  readonly generation: number
+  offer?: RelayedOffer
+  /** Asks for the first offer, where the peer makes it. */
+  request?: () => void
+}
 
 /** What there is between this side and the peer. */
 type Relation =
   /** No connection, and none on its way. */
   | { readonly at: 'apart'; readonly state: 'new' | 'closed' | 'failed' }
   /** One is on its way: this side's place, the peer's first offer, or a place for that offer is waited for. */
-  | { readonly at: 'waiting'; readonly scope: Scope; offer?: RelayedOffer }
+  | Waiting
   /** There is one. What belongs to its opening ends when it has stood once. */
   | { readonly at: 'paired'; readonly pair: Pair; readonly opening: Scope }
   /** One of the two is no longer in the room. */
@@ -75,6 +113,15 @@ export class Peer {
   /** Which connection this is, counted over both sides; messages of an older one are dropped. */
   #generation = 0
   #early: Relayed[] = []
+  /** A connection that goes on as it is until the one that takes its place stands. */
+  #retired: Pair | undefined
+  /** Tracks of the connection that takes its place: shown when it stands. */
+  #held: (() => void)[] = []
+  /** Connections that were replaced, whose channels are still needed for a moment. */
+  readonly #replaced = new Map<Pair, Scope>()
+  #stats = { glares: 0, restarts: 0, rebuilds: 0, connectMs: undefined as number | undefined }
+  #openedAt = 0
+  readonly #rebuilds: Allowance
   readonly #waiters: Waiters
   readonly #calls: Allowance
   readonly #reports: Allowance
@@ -87,6 +134,7 @@ export class Peer {
     this.#waiters = new Waiters(clock)
     this.#calls = new Allowance(clock, CALLS_BURST, CALL_EVERY_MS)
     this.#reports = new Allowance(clock, REPORTS_BURST, REPORT_EVERY_MS)
+    this.#rebuilds = new Allowance(clock, REBUILDS_BURST, REBUILD_EVERY_MS)
   }
 
   /** This stay in the room; the server never uses it again. */
@@ -138,8 +186,16 @@ export class Peer {
   get state(): PeerState {
     const relation = this.#relation
     if (relation.at === 'apart') return relation.state
-    if (relation.at === 'paired') return relation.pair.state
-    return relation.at === 'waiting' ? 'connecting' : 'closed'
+    if (relation.at === 'gone') return 'closed'
+    const state = relation.at === 'paired' ? relation.pair.state : 'connecting'
+    // What it takes the place of has stood.
+    return state === 'connecting' && this.#retired !== undefined ? 'interrupted' : state
+  }
+
+  /** What has been counted of the connections to it. */
+  get stats(): PeerStats {
+    const current = this.#relation.at === 'paired' ? this.#relation.pair.restarts : 0
+    return { ...this.#stats, restarts: this.#stats.restarts + current }
   }
 
   /** The browser's own connection, for everything that this library does not do; `null` where there is none. */
@@ -149,7 +205,27 @@ export class Peer {
 
   /** What it sends, as it grouped its tracks; `room.on('track')` tells of them as they come. */
   get streams(): readonly MediaStream[] {
-    return this.#relation.at === 'paired' ? this.#relation.pair.streams : []
+    const pairs = [this.#relation.at === 'paired' ? this.#relation.pair : undefined, this.#retired]
+    return pairs.flatMap((pair) => pair?.streams ?? [])
+  }
+
+  /**
+   * Sends it a message through the server, whether there is a call or not. Resolves when it was delivered: once, and after those that were
+   * sent before. It is kept and sent again while either side is out of reach, for 30 s.
+   *
+   * A peer without this library gets it at most once, and it counts as delivered when the server has written it to the peer's connection.
+   *
+   * @param data any JSON, of up to about 64 KiB
+   * @throws AldisError whose `outcome` says what became of the message, `not-delivered` or `unknown`: `timed-out` when it did not arrive
+   * within 30 s; `peer-closed` when the peer leaves first, or this side; `forbidden` where the token allows no messages; `queue-full` when
+   * too many wait. `invalid-option` where it is no JSON, and `message-too-large`
+   * @example
+   * await peer.send({ text: 'hello' })
+   */
+  async send(data: unknown): Promise<void> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw refusal.with('not-delivered')
+    await this.#host.delivery.send(this.id, data)
   }
 
   /**
@@ -180,25 +256,31 @@ export class Peer {
    * peer.hangup()
    */
   hangup(reason?: string): void {
-    const { at } = this.#relation
-    if (at !== 'waiting' && at !== 'paired') return
-    this.#host.outbox.forget(this.id)
-    const x = this.#numbered && this.#generation > 0 ? { x: { g: this.#generation } } : {}
-    this.#host.outbox.post(this.id, { type: 'hangup', ...(reason !== undefined && { reason }), ...x })
+    const relation = this.#relation
+    if (relation.at !== 'waiting' && relation.at !== 'paired') return
+    this.#host.delivery.forget(this.id)
+    // An offer that is on its way is of this connection too, and comes too late.
+    if (relation.at === 'waiting') this.#generation = relation.generation
+    this.#post({ type: 'hangup', ...(reason !== undefined && { reason }), ...this.#numbers() })
     this.end('You hung up.')
   }
 
   /** Opens a connection, if there is none. @internal */
   begin(ask: Ask): void {
     if (this.#relation.at !== 'apart' || this.#host.isOver()) return
+    this.#open(this.#generation + 1, ask)
+  }
+
+  #open(generation: number, ask: Ask): void {
     const scope = new Scope(this.#host.environment.clock)
-    this.#enter({ at: 'waiting', scope })
+    const waiting: Waiting = { at: 'waiting', scope, generation }
+    this.#enter(waiting)
     // Whoever hears of it may hang up at once.
     if (!scope.live) return
     if (this.polite) {
-      this.#awaitOffer(scope, ask)
+      this.#awaitOffer(waiting, ask)
     } else {
-      scope.defer(this.#host.enter(() => this.#make(scope, this.#generation + 1, 'offers')))
+      scope.defer(this.#host.enter(() => this.#make(scope, generation, 'offers')))
     }
   }
 
@@ -209,7 +291,17 @@ export class Peer {
 
   /** Takes what the server says about it. @internal */
   update(wire: WirePeer): void {
+    const wasAway = this.presence === 'away'
     this.#wire = wire
+    if (wasAway) this.reachable()
+  }
+
+  /** It can be reached again: what could not be mended before may be now. @internal */
+  reachable(): void {
+    const relation = this.#relation
+    if (!this.#isReachable()) return
+    if (relation.at === 'waiting' && relation.offer === undefined) relation.request?.()
+    if (relation.at === 'paired' && relation.pair.state === 'failed') relation.pair.networkChanged()
   }
 
   /** Sends exactly what is published. @internal */
@@ -223,13 +315,49 @@ export class Peer {
     if (this.#relation.at === 'paired') this.#relation.pair.setIceServers(iceServers)
   }
 
+  /** The network is another one. @internal */
+  networkChanged(): void {
+    if (this.#relation.at === 'paired') this.#relation.pair.networkChanged()
+  }
+
+  /** The TURN server ends relays whose credentials expire: starts afresh what goes through one. @internal */
+  async renewRelay(): Promise<void> {
+    const relation = this.#relation
+    if (relation.at === 'paired' && (await relation.pair.isRelayed())) await relation.pair.restart()
+  }
+
+  /** Gives up its connection, if it stands, to the peer that it has become. @internal */
+  surrender(): Pair | undefined {
+    const relation = this.#relation
+    if (relation.at !== 'paired' || relation.pair.state !== 'connected') return undefined
+    this.#retire(relation)
+    const pair = this.#retired
+    this.#letGo('kept')
+    this.#relation = { at: 'apart', state: 'closed' }
+    return pair
+  }
+
+  /** Goes on with the connection of an earlier stay until its own stands. @internal */
+  inherit(pair: Pair): void {
+    this.#retired = pair
+    for (const stream of pair.streams) {
+      for (const track of stream.getTracks()) this.#host.emit('track', { peer: this, track, stream })
+    }
+    this.begin('after-a-while')
+  }
+
   /** Takes a message of the peer. @internal */
   receive(message: Relayed): void {
     switch (message.type) {
       case 'offer':
         return this.#offered(message)
+      case 'message':
+        return this.#host.emit('message', { peer: this, data: message.data })
+      case 'rebuild':
+        return this.#rebuildFor(message)
       case 'answer':
       case 'ice-candidate':
+      case 'nack':
         return this.#hand(message)
       case 'restart':
         return this.#asked(message)
@@ -254,17 +382,37 @@ export class Peer {
     this.#end({ at: 'gone', why }, why)
   }
 
-  /** Forgets every connection: this side is a new peer to it. @internal */
+  /** This side is a new peer to it. What stands goes on until another connection does, which is called for at once. @internal */
   reset(wire: WirePeer): void {
-    this.#generation = 0
     this.#wire = wire
+    const relation = this.#relation
+    this.#generation = 0
+    if (relation.at === 'paired' && relation.pair.state === 'connected') {
+      this.#retire(relation)
+      this.#relation = { at: 'apart', state: 'closed' }
+      return this.begin('after-a-while')
+    }
     this.end('The session began anew.')
     // Whoever heard of the end may have called again at once.
     if (this.#relation.at === 'apart') this.#enter({ at: 'apart', state: 'new' })
   }
 
+  /** Whether it speaks streams, and so numbers its descriptions. */
   get #numbered(): boolean {
-    return this.#wire.features.includes(NUMBERED)
+    return this.#wire.features.includes(STREAMS)
+  }
+
+  /** Which connection a message is about. */
+  #numbers(generation = this.#generation): { x?: JsonObject } {
+    return this.#numbered && generation > 0 ? { x: { g: generation } } : {}
+  }
+
+  #post(parcel: Parcel): void {
+    this.#host.delivery.post(this.id, parcel, (failure) => {
+      // Whoever is out of reach for that long negotiates anew when it is back.
+      const isRefused = failure !== undefined && !/^(left|peer-closed|timed-out)$/.test(failure.code)
+      if (isRefused) this.refused(failure)
+    })
   }
 
   /** Why there is nobody to call. */
@@ -281,6 +429,9 @@ export class Peer {
   #end(relation: Relation, why: string): void {
     this.#early = []
     this.#drop()
+    this.#held = []
+    this.#letGo('closed')
+    for (const pair of this.#replaced.keys()) this.#closeReplaced(pair)
     this.#waiters.reject(new AldisError('peer-closed', why))
     this.#enter(relation, why)
   }
@@ -291,16 +442,95 @@ export class Peer {
     if (relation.at === 'waiting') relation.scope.end()
     if (relation.at !== 'paired') return
     relation.opening.end()
-    const { pair } = relation
+    this.#count(relation.pair)
+    // While another connection goes on, those of this one were not shown.
+    if (this.#retired === undefined) this.#hide(relation.pair)
+    this.#close(relation.pair)
+  }
+
+  /** Keeps what there is until what takes its place stands. */
+  #retire({ pair, opening }: Relation & { readonly at: 'paired' }): void {
+    opening.end()
+    this.#count(pair)
+    if (pair.hasStood) {
+      pair.retire()
+      this.#retired = pair
+    } else {
+      this.#held = []
+      this.#close(pair)
+    }
+  }
+
+  /** Lets go of the connection whose place another one has taken, or which nothing takes the place of. */
+  #letGo(fate: 'closed' | 'kept' | 'replaced'): void {
+    const retired = this.#retired
+    this.#retired = undefined
+    if (retired !== undefined) {
+      this.#hide(retired)
+      if (fate === 'closed') this.#close(retired)
+      if (fate === 'replaced') this.#replaced.set(retired, new Scope(this.#host.environment.clock))
+    }
+    for (const show of this.#held.splice(0)) show()
+  }
+
+  /** The connection in its place stands: the old one is closed when the channels of that have opened. */
+  #replace({ mainChannel }: Pair): void {
+    this.#letGo('replaced')
+    for (const [replaced, scope] of this.#replaced) {
+      const close = (): void => this.#closeReplaced(replaced)
+      scope.after(mainChannel.readyState === 'open' ? REPLACED_MS : REPLACED_MAX_MS, close)
+      mainChannel.addEventListener('open', () => scope.after(REPLACED_MS, close), { once: true })
+    }
+  }
+
+  #closeReplaced(pair: Pair): void {
+    this.#replaced.get(pair)?.end()
+    if (this.#replaced.delete(pair)) this.#close(pair)
+  }
+
+  #count(pair: Pair): void {
+    this.#stats.restarts += pair.restarts
+  }
+
+  #hide(pair: Pair): void {
     for (const stream of pair.streams) {
       for (const track of stream.getTracks()) this.#host.emit('track-removed', { peer: this, track, stream })
     }
-    this.#close(pair)
   }
 
   #close(pair: Pair): void {
     pair.close()
-    this.#host.channels.disconnect(pair.connection, this)
+    this.#host.channels.disconnect(pair.connection)
+  }
+
+  /** A connection cannot be mended: another one takes its place. */
+  #broken(pair: Pair, error: AldisError): void {
+    const relation = this.#relation
+    if (relation.at !== 'paired' || relation.pair !== pair) return
+    if (this.#numbered && this.#rebuilds.take()) return this.#rebuild(relation, this.#generation + 1)
+    this.#waiters.reject(error)
+    this.#report(error)
+    pair.giveUp()
+  }
+
+  #rebuild(relation: Relation & { readonly at: 'paired' }, generation: number): void {
+    this.#stats.rebuilds += 1
+    this.#retire(relation)
+    this.#relation = { at: 'apart', state: 'closed' }
+    // The offer that follows, ours or theirs, is one of the connection that this names.
+    this.#post({ type: 'rebuild', ...this.#numbers(generation) })
+    this.#open(generation, 'after-a-while')
+  }
+
+  /** The peer cannot mend the connection. Where both say so at once, it is the same one that both mean. */
+  #rebuildFor({ x }: RelayedRebuild): void {
+    const relation = this.#relation
+    const generation = numberOf(x, 'g') ?? 0
+    if (generation <= this.#generation || relation.at !== 'paired' || !this.#calls.take()) return this.#step('stale-dropped')
+    this.#stats.rebuilds += 1
+    this.#retire(relation)
+    this.#relation = { at: 'apart', state: 'closed' }
+    this.#open(generation, 'after-a-while')
   }
 
   /** Lets go of a connection for another that begins at once, so that nobody is told of the time between. */
@@ -313,22 +543,33 @@ export class Peer {
   #callAgain(): void {
     const relation = this.#relation
     if (relation.at !== 'paired' || relation.pair.state !== 'failed') return
-    if (relation.pair.hasStood) relation.pair.restart()
+    if (relation.pair.hasStood) void relation.pair.restart()
     else this.#makeWay('failed')
   }
 
-  #awaitOffer(scope: Scope, ask: Ask): void {
+  #awaitOffer(waiting: Waiting, ask: Ask): void {
+    const { clock } = this.#host.environment
+    let wait = new Scope(clock)
+    waiting.scope.defer(() => wait.end())
+    const waitFor = (run: () => void): void => {
+      wait.end()
+      wait = new Scope(clock)
+      wait.after(FIRST_OFFER_MS, run)
+    }
     const late = (): void => {
-      scope.end()
+      // It is asked again as soon as it can be.
+      if (!this.#isReachable()) return
+      waiting.scope.end()
       this.refused(new AldisError('timed-out', `${this.identity} made no offer.`))
+      this.#letGo('closed')
       this.#enter({ at: 'apart', state: 'failed' })
     }
-    const request = (): void => {
-      this.#host.outbox.post(this.id, { type: 'restart' })
-      scope.after(FIRST_OFFER_MS, late)
+    waiting.request = () => {
+      this.#post({ type: 'restart' })
+      waitFor(late)
     }
-    if (ask === 'at-once') request()
-    else scope.after(FIRST_OFFER_MS, request)
+    if (ask === 'at-once') waiting.request()
+    else waitFor(waiting.request)
   }
 
   /** An offer: of the connection there is, or of a new one, which waits for its place among those that open. */
@@ -337,6 +578,8 @@ export class Peer {
     if (relation.at === 'gone' || this.#host.isOver()) return
     const generation = numberOf(message.x, 'g')
     if (relation.at === 'paired' && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
+    // It has not heard yet that this side hung up, or never will.
+    if (generation === this.#generation && relation.at === 'apart') return this.#post({ type: 'hangup', ...this.#numbers() })
     const stale = generation !== undefined && generation <= this.#generation
     if (stale || !this.#calls.take()) return this.#step('stale-dropped')
     if (relation.at === 'waiting' && relation.offer !== undefined) {
@@ -345,7 +588,12 @@ export class Peer {
     }
     this.#drop()
     const scope = new Scope(this.#host.environment.clock)
-    const waiting = { at: 'waiting', scope, offer: message } as const satisfies Relation
+    const waiting = {
+      at: 'waiting' as const,
+      scope,
+      generation: generation ?? this.#generation + 1,
+      offer: message,
+    }
     this.#enter(waiting)
     if (scope.live) scope.defer(this.#host.enter(() => this.#answer(waiting)))
   }
@@ -372,7 +620,8 @@ export class Peer {
   #hungUp({ x, reason }: RelayedHangup): void {
     const relation = this.#relation
     const offer = relation.at === 'waiting' ? relation.offer : undefined
-    const theirs = relation.at === 'paired' ? this.#generation : offer && (numberOf(offer.x, 'g') ?? this.#generation)
+    const awaited = relation.at === 'waiting' && offer === undefined && this.#numbered ? relation.generation : undefined
+    const theirs = relation.at === 'paired' ? this.#generation : offer ? (numberOf(offer.x, 'g') ?? this.#generation) : awaited
     if (theirs === undefined) this.#early = []
     if (theirs === undefined || (numberOf(x, 'g') ?? theirs) !== theirs) return this.#step('stale-dropped')
     this.end(`${this.identity} hung up${reason === undefined ? '' : `: ${reason}`}.`)
@@ -380,7 +629,8 @@ export class Peer {
 
   #make(opening: Scope, generation: number, part: Part): void {
     this.#generation = generation
-    this.#host.outbox.forget(this.id)
+    this.#openedAt = this.#host.environment.clock.now()
+    this.#host.delivery.forget(this.id)
     let pair: Pair | undefined
     try {
       pair = this.#pairFor(generation, part)
@@ -406,12 +656,16 @@ export class Peer {
       polite: this.polite,
       numbered,
       published: () => host.media.tracks,
-      send: (message) => host.outbox.post(this.id, parcelOf(message, numbered ? generation : undefined)),
+      send: (message) => this.#post(parcelOf(message, numbered ? generation : undefined)),
       onState: (state) => this.#changed(pair, state),
       onStep: (step) => this.#step(step),
-      onTrack: (event, track, stream) => host.emit(event, { peer: this, track, stream }),
-      onChannel: (channel) => host.channels.found(channel, this),
+      onTrack: (event, track, stream) => this.#heard(pair, () => host.emit(event, { peer: this, track, stream })),
+      onChannel: (channel) => host.channels.found(channel, pair.connection, this),
       onError: (error) => this.#report(error),
+      onBroken: (error) => this.#broken(pair, error),
+      onInterrupted: () => host.check(this),
+      reachable: () => this.#isReachable(),
+      refreshIceServers: () => host.refreshIceServers(),
     })
     return pair
   }
@@ -420,15 +674,28 @@ export class Peer {
     const { channels, paired } = this.#host
     // A page without this library may wait for channels, or may open them itself.
     channels.connect(connection, this, !this.polite || !this.#numbered ? 'opens' : 'waits')
-    channels.found(mainChannel, this)
+    channels.found(mainChannel, connection, this)
     paired()
   }
 
+  /** Whether it could answer now: only that time counts as its delay. */
+  #isReachable(): boolean {
+    return this.#host.isOnline() && this.presence === 'here'
+  }
+
+  /** Shows a track; later, while the picture before it is still there. */
+  #heard(pair: Pair, show: () => void): void {
+    if (this.#retired !== undefined && this.#retired !== pair) this.#held.push(show)
+    else show()
+  }
+
   #step(step: NegotiationStep): void {
+    if (step === 'glare-yielded' || step === 'glare-ignored') this.#stats.glares += 1
     this.#host.emit('negotiation', { peer: this, step })
   }
 
   #tooLate(pair: Pair, opening: Scope): void {
+    if (!this.#isReachable()) return opening.after(OPENING_MS, () => this.#tooLate(pair, opening))
     opening.end()
     this.#report(new AldisError('timed-out', `The connection to ${this.identity} does not come about.`))
     pair.giveUp()
@@ -438,11 +705,14 @@ export class Peer {
     const relation = this.#relation
     if (relation.at !== 'paired' || relation.pair !== pair || state === 'closed') return
     if (state === 'connected') {
+      if (relation.opening.live) this.#stats.connectMs = this.#host.environment.clock.now() - this.#openedAt
       relation.opening.end()
+      this.#replace(pair)
       this.#waiters.resolve()
     }
     if (state === 'failed') {
       relation.opening.end()
+      this.#letGo('closed')
       this.#waiters.reject(new AldisError('negotiation-failed', `No way to ${this.identity} was found.`, { retryable: true }))
     }
     this.#tell()

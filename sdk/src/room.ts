@@ -1,18 +1,21 @@
 /** A room: who is there, what is published, and the connections to everybody. */
 
 import { type Channel, type ChannelOptions, Channels } from './channel.ts'
+import { Delivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { Gate } from './gate.ts'
-import type { IceServer, LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
+import type { IceServers, LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
 import { Media, type MediaSource } from './media.ts'
 import type { NegotiationStep } from './negotiate.ts'
-import { Outbox } from './outbox.ts'
-import { NUMBERED, Peer, type PeerHost, type PeerState } from './peer.ts'
+import type { PageEvent } from './page.ts'
+import { Peer, type PeerHost, type PeerState } from './peer.ts'
 import { fromServer } from './problem.ts'
 import { Scope } from './scope.ts'
 import type { Signaling, Status, StatusEvent } from './signaling.ts'
+import { STREAMS } from './stream-lane.ts'
+import { Waiters } from './waiters.ts'
 
 /**
  * Whom to call: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says, which is asked
@@ -46,6 +49,8 @@ export interface RoomEvents {
   track: { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
   /** A peer sends it no longer. The stream is empty when its last track has gone. */
   'track-removed': { readonly peer: Peer; readonly track: MediaStreamTrack; readonly stream: MediaStream }
+  /** A peer sent `data` by {@link Peer.send}: each once, in the order in which it sent them. */
+  message: { readonly peer: Peer; readonly data: unknown }
   /** A step of the handshake with a peer, for counting and for showing: nothing depends on it. */
   negotiation: { readonly peer: Peer; readonly step: NegotiationStep }
   /** Something failed and nobody was waiting for it; the console has it too. `peer` is whom it concerns, if it is one. */
@@ -62,7 +67,14 @@ export interface RoomOptions {
 }
 
 /** What this client tells the others it understands. @internal */
-export const FEATURES: readonly string[] = [NUMBERED]
+export const FEATURES: readonly string[] = [STREAMS]
+
+/** How long fresh ICE servers are waited for, and how long they count as fresh, in milliseconds. */
+const ICE_SERVERS_MS = 2_000
+const FRESH_MS = 10_000
+
+/** How long an interruption of a call may last whose peer the server has given up, in milliseconds: nobody can mend it. */
+const LINGER_MS = 15_000
 
 /** Videos that a mesh carries well: with more, every peer sends its own too often. */
 const MESH_VIDEOS = 6
@@ -80,19 +92,27 @@ export class Room extends Emitter<RoomEvents> {
   readonly id: string
   readonly #options: RoomOptions
   readonly #signaling: Signaling
-  readonly #outbox: Outbox
+  readonly #delivery: Delivery
   readonly #media: Media
   readonly #channels = new Channels()
   readonly #peers = new Map<PeerId, Peer>()
   /** Peers that have not come back with the server. */
   readonly #missing = new Set<PeerId>()
+  /** Until this side leaves. */
+  readonly #stay: Scope
   /** How long they are waited for. */
   #absence: Scope
   readonly #host: PeerHost
   #gate = new Gate(0)
   #self: Self | undefined
   #iceServers: RTCIceServer[] = []
+  #iceServersAt = Number.NEGATIVE_INFINITY
+  readonly #iceWaiters: Waiters
+  /** Peers that the server gave up while the call with them went on, and why. */
+  readonly #lingering = new Map<PeerId, LeaveReason>()
   #status: Status = 'connecting'
+  /** Whether the last connection to the server went on with the stay. */
+  #resumed = false
   #warned = false
 
   /** @internal */
@@ -102,23 +122,21 @@ export class Room extends Emitter<RoomEvents> {
     this.id = options.id
     this.#options = options
     this.#signaling = signaling
+    this.#stay = new Scope(environment.clock)
     this.#absence = new Scope(environment.clock)
     this.#media = new Media(environment, () => this.#publishedChanged())
-    this.#outbox = new Outbox({
+    this.#iceWaiters = new Waiters(environment.clock)
+    this.#delivery = new Delivery({
       clock: environment.clock,
+      random: environment.random,
+      isHidden: environment.isHidden,
       send: (signal) => signaling.send(signal),
-      recognises: (id) => this.#peers.get(id)?.features.includes(NUMBERED) ?? false,
-      refused: (id, error) => this.#peers.get(id)?.refused(error),
     })
     this.#host = this.#hostPeers()
     signaling.on('welcome', (welcome) => this.#welcome(welcome))
     signaling.on('message', (message) => this.#handle(message))
-    signaling.on('lost', () => this.#outbox.close())
+    signaling.on('lost', () => this.#delivery.close())
     signaling.on('status', (event) => this.#changed(event))
-    const forget = environment.onPageHide(() => this.leave())
-    signaling.on('status', ({ status }) => {
-      if (status === 'left') forget()
-    })
   }
 
   /** You. After a session that could not go on `me.id` is another one. */
@@ -197,6 +215,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#signaling.leave()
   }
 
+  /** Takes notice of what the page goes through. @internal */
+  hear(event: PageEvent): void {
+    if (event !== 'online' && event !== 'network-changed' && event !== 'thawed') return
+    for (const peer of this.#peers.values()) peer.networkChanged()
+  }
+
   #isOver(): boolean {
     return this.#status === 'left' || this.#status === 'failed'
   }
@@ -208,12 +232,14 @@ export class Room extends Emitter<RoomEvents> {
   #changed(event: StatusEvent): void {
     this.#status = event.status
     if (event.status === 'left') this.#clear()
+    if (event.status === 'joined' && this.#resumed) for (const peer of this.#peers.values()) peer.reachable()
     this.emit('status', event)
   }
 
   #clear(): void {
+    this.#stay.end()
     this.#absence.end()
-    this.#outbox.clear()
+    this.#delivery.clear(new AldisError('left', 'This side is no longer in the room.'))
     this.#gate.close()
     for (const peer of this.#peers.values()) peer.leave('You left the room.')
     this.#media.clear()
@@ -222,12 +248,13 @@ export class Room extends Emitter<RoomEvents> {
   #welcome(welcome: WelcomeMessage): void {
     const { id, identity, name } = welcome.peer
     this.#self = { id, identity, name }
-    this.#useIceServers(welcome.iceServers)
     this.#absence.end()
     this.#absence = new Scope(this.#options.environment.clock)
     this.#missing.clear()
-    if (!welcome.resumed) this.#outbox.clear()
-    this.#outbox.open(welcome.limits, welcome.peers.length)
+    if (!welcome.resumed) this.#delivery.clear(new AldisError('peer-closed', 'The session could not go on.', { retryable: true }))
+    this.#resumed = welcome.resumed
+    this.#delivery.open(welcome.limits, welcome.peers.length)
+    this.#useIceServers(welcome)
     if (welcome.resumed) {
       this.#reconcile(welcome)
     } else {
@@ -244,6 +271,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     for (const wire of peers) {
       const known = this.#peers.get(wire.id)
+      if (known !== undefined) this.#delivery.add(wire)
       known?.reset(wire)
       if (known === undefined) this.#add(wire)
       else this.#meet(known)
@@ -278,35 +306,54 @@ export class Room extends Emitter<RoomEvents> {
       case 'peer-left':
         return message.final ? this.#remove(message.id, message.reason) : this.#present(message.id, 'away')
       case 'ice-servers':
-        return this.#useIceServers(message.iceServers)
+        return this.#useIceServers(message)
+      case 'checked':
+        return message.presence === 'gone' ? undefined : this.#present(message.id, message.presence)
       case 'receipt':
-        if (message.status === 'written') this.#outbox.settle(message.re)
-        return
+        return this.#delivery.written(message)
       case 'error':
-        // One about a message that the outbox does not know is about a call that has ended.
-        if (!this.#outbox.refuse(message) && message.re === undefined) this.#report(fromServer(message))
+        // One about a message that nobody knows is about a peer that has left.
+        if (!this.#delivery.refuse(message) && message.re === undefined) this.#report(fromServer(message))
         return
       default:
-        if ('from' in message) this.#peers.get((message as Relayed).from)?.receive(message as Relayed)
+        if ('from' in message) this.#delivery.receive(message as Relayed, (due) => this.#peers.get(due.from)?.receive(due))
     }
   }
 
   /** Uses the server's ICE servers from now on, unless the page has its own. */
-  #useIceServers(servers: readonly IceServer[]): void {
-    this.#iceServers = this.#options.rtc.iceServers ?? [...servers]
+  #useIceServers({ iceServers, iceCutsAtExpiry }: IceServers): void {
+    this.#iceServers = this.#options.rtc.iceServers ?? [...iceServers]
+    this.#iceServersAt = this.#options.environment.clock.now()
     for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers)
+    this.#iceWaiters.resolve()
+    if (!iceCutsAtExpiry) return
+    for (const peer of this.#peers.values()) void peer.renewRelay()
+  }
+
+  /** Gets fresh ICE servers, if there is a server to ask; what is there has to do otherwise. */
+  async #refreshIceServers(): Promise<void> {
+    const age = this.#options.environment.clock.now() - this.#iceServersAt
+    if (age < FRESH_MS || this.#options.rtc.iceServers !== undefined) return
+    if (!this.#signaling.send({ type: 'ice-servers' })) return
+    await this.#iceWaiters.wait(ICE_SERVERS_MS, new AldisError('timed-out', 'The server does not answer.')).catch(() => {})
   }
 
   #joined(wire: WirePeer): void {
-    if (this.#peers.has(wire.id)) this.#updated(wire)
-    else this.#add(wire)
-    this.#outbox.resume(wire.id)
+    if (!this.#peers.has(wire.id)) return this.#add(wire)
+    // Whoever was given up is back.
+    if (this.#lingering.delete(wire.id)) this.#delivery.add(wire)
+    this.#updated(wire)
   }
 
   #add(wire: WirePeer): void {
     const peer = new Peer(wire, this.#host)
+    // The picture stays until the new connection stands.
+    const inherited = this.#peers.get(wire.previous ?? '')?.surrender()
+    if (wire.previous !== undefined) this.#forget(wire.previous, 'timeout')
     this.#peers.set(wire.id, peer)
+    this.#delivery.add(wire)
     this.emit('peer-joined', { peer })
+    if (inherited !== undefined) peer.inherit(inherited)
     this.#meet(peer)
   }
 
@@ -324,6 +371,7 @@ export class Room extends Emitter<RoomEvents> {
     if (peer === undefined) return
     this.#missing.delete(wire.id)
     peer.update(wire)
+    this.#delivery.present(wire.id, wire.presence)
     this.emit('peer-updated', { peer })
   }
 
@@ -331,19 +379,42 @@ export class Room extends Emitter<RoomEvents> {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     this.#missing.delete(id)
+    this.#delivery.present(id, presence)
+    if (peer.presence === presence) return
     peer.update({ ...peer.wire, presence })
-    if (presence === 'here') this.#outbox.resume(id)
     this.emit('peer-updated', { peer })
   }
 
+  /** The server has given up a peer. A call that stands goes on without it: it ends when the call does, or when it comes back as another. */
   #remove(id: PeerId, reason: LeaveReason): void {
+    const peer = this.#peers.get(id)
+    const lingers = peer?.state === 'connected' && (reason === 'timeout' || reason === 'unreachable')
+    if (!lingers) return this.#forget(id, reason)
+    this.#lingering.set(id, reason)
+    this.#delivery.remove(id, goneError(peer))
+    this.#present(id, 'away')
+  }
+
+  #forget(id: PeerId, reason: LeaveReason): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     this.#peers.delete(id)
     this.#missing.delete(id)
-    this.#outbox.forget(id)
+    this.#lingering.delete(id)
+    this.#delivery.remove(id, goneError(peer))
     peer.leave(`${peer.identity} left the room.`)
     this.emit('peer-left', { peer, reason })
+  }
+
+  /** Lets go of those whose call was all that was left of them. */
+  #endLingering(): void {
+    for (const [id, reason] of this.#lingering) {
+      const end = (): void => {
+        if (this.#lingering.has(id) && this.#peers.get(id)?.state !== 'connected') this.#forget(id, reason)
+      }
+      if (this.#peers.get(id)?.state === 'interrupted') this.#stay.after(LINGER_MS, end)
+      else end()
+    }
   }
 
   #publishedChanged(): void {
@@ -371,15 +442,25 @@ export class Room extends Emitter<RoomEvents> {
   #hostPeers(): PeerHost {
     return {
       environment: this.#options.environment,
-      outbox: this.#outbox,
+      delivery: this.#delivery,
       channels: this.#channels,
       media: this.#media,
       configuration: () => ({ ...this.#options.rtc, iceServers: this.#iceServers }),
       isOver: () => this.#isOver(),
       enter: (start) => this.#gate.enter(start),
-      emit: (name, event) => this.emit(name, event),
+      emit: (name, event) => {
+        this.emit(name, event)
+        if (name === 'peer-state') this.#endLingering()
+      },
       report: (error, peer) => this.#report(error, peer),
       paired: () => this.#warnOfMesh(),
+      isOnline: () => this.#status === 'joined',
+      check: ({ id }) => void this.#signaling.send({ type: 'check', id }),
+      refreshIceServers: () => this.#refreshIceServers(),
     }
   }
+}
+
+function goneError({ identity }: Peer): AldisError {
+  return new AldisError('peer-closed', `${identity} left the room.`)
 }

@@ -1,45 +1,29 @@
 /**
- * The connection to the server: one state machine.
+ * The way to the server: which connections there are, over all of them.
+ *
+ * One may *stand* and is used; beside it there may be a way to the *next*, and never two:
  *
  * ```text
- *                                     ┌───────────── a new token is worth a try ─────────────┐
- *                                     ▼                                                      │
- *   idle ── start() ──────────► authorising ── token ──► opening ── open ──► greeting ── welcome ──► joined
- *                                     ▲                     │                   │                      │
- *                                     │            it never opened              └──── it closed ───────┤
- *                                     │                     ▼                                          │
- *                                  backoff               probing ── the server says why ──┐            │
- *                                     │                                                   ▼            ▼
- *                                     └──────────────────────────────────────────────── waiting ◄──────┘
+ *                         ┌────────────── its time has come, or the page is back ──┐
+ *                         ▼                                                        │
+ *   start() ───────►  trying ── refused ──► waiting                             hinted ◄── the server goes
+ *                         │
+ *                     `welcome`: it stands from now on, and the one that stood is closed
  *
- *   any ── leave() ──► left            any ── a refusal that will not go away ──► failed
+ *   leave() ──► left            a refusal that will not go away ──► failed
  * ```
  *
- * Timers and pending answers belong to a state and end with it ({@link Scope}). A close code decides what comes next
- * (`RECONNECT`). What the application sees of all this is one of five values ({@link Status}).
+ * So a server that goes is left only when the next connection stands, and a connection that breaks meanwhile changes nothing about the
+ * way to the next. Each connection is an {@link Uplink}. What the application sees of all this is one of five values ({@link Status}).
  */
 
 import { backoff } from './backoff.ts'
 import type { Cancel } from './clock.ts'
-import type { Endpoint } from './endpoint.ts'
-import type { Environment } from './environment.ts'
-import { AldisError, asAldisError, reason } from './errors.ts'
+import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
-import {
-  BEARER_PREFIX,
-  type ClientMessage,
-  PARTING_CODES,
-  PROTOCOL,
-  RECONNECT,
-  type ReconnectPolicy,
-  type ServerMessage,
-  SUBPROTOCOL,
-  type WelcomeMessage,
-} from './generated/wire.ts'
-import { fromServer, refusalOf } from './problem.ts'
-import { Scope } from './scope.ts'
-import type { Socket, SocketEvents } from './socket.ts'
-import type { TokenSource } from './token.ts'
+import { type ClientMessage, PROTOCOL, type ReconnectPolicy, type ServerMessage, type WelcomeMessage } from './generated/wire.ts'
+import type { PageEvent } from './page.ts'
+import { CLOSE_WILL_RESUME, Uplink, type UplinkOptions } from './uplink.ts'
 
 /**
  * How the connection to the server is. Calls between peers go on whatever it is, until `leave()`.
@@ -58,7 +42,7 @@ export interface StatusEvent {
   readonly status: Status
   /** Why it is `failed` or `reconnecting`. */
   readonly error?: AldisError
-  /** When the next attempt is made, in milliseconds from now. */
+  /** When the next attempt is made, in milliseconds from now; sooner if the page is shown or its network comes back. */
   readonly retryInMs?: number
 }
 
@@ -68,32 +52,25 @@ export interface SignalingEvents {
   welcome: WelcomeMessage
   /** Anything else that the server says. */
   message: ServerMessage
-  /** Nothing can be sent until the next `welcome`. */
+  /** What was sent may be lost, and nothing can be sent until the next `welcome`; that may follow at once, without a status between. */
   lost: undefined
   status: StatusEvent
 }
 
-/** What a connection needs. */
-export interface SignalingOptions {
-  readonly endpoint: Endpoint
-  readonly token: TokenSource
+/** What the way to the server needs. */
+export interface SignalingOptions extends Omit<UplinkOptions, 'hello'> {
   readonly features: readonly string[]
-  readonly environment: Environment
   /** When to give up the first attempts, in milliseconds. */
   readonly joinTimeoutMs: number
 }
 
-type State =
-  | { readonly at: 'idle' | 'authorising' | 'probing' | 'waiting' | 'left' | 'failed' }
-  | { readonly at: 'opening' | 'greeting' | 'joined'; readonly socket: Socket }
+/** The way to the next connection. */
+type Next =
+  | { readonly at: 'nowhere' }
+  | { readonly at: 'hinted' | 'waiting'; readonly until: number; readonly cancel: Cancel }
+  | { readonly at: 'trying'; readonly uplink: Uplink }
 
 const CLOSE_BYE = 1000
-/** The first code with which the server closes for a reason that it gives. */
-const FIRST_EXPLAINED = 1009
-const CLOSE_WILL_RESUME = 3001
-
-/** How long a WebSocket may take to open, and the server to say `welcome` or answer a probe, in milliseconds. */
-const PATIENCE_MS = 10_000
 
 /** After how many failures the waits are long enough for a server that has too much to do. */
 const LATER_FAILURES = 4
@@ -101,280 +78,223 @@ const LATER_FAILURES = 4
 /** How long a connection must stand before it counts as a success, in milliseconds. */
 const STEADY_MS = 5_000
 
-/** The state machine; see the module. */
+/** How long after an attempt no event of the page makes another, in milliseconds: a network that comes and goes must not hammer the server. */
+const DISTANCE_MS = 1_000
+
+/** The way to the server; see the module. */
 export class Signaling extends Emitter<SignalingEvents> {
   readonly #options: SignalingOptions
-  readonly #environment: Environment
-  #state: State = { at: 'idle' }
-  #scope: Scope
-  #startedAt = 0
+  #standing: Uplink | undefined
+  #next: Next = { at: 'nowhere' }
+  #over: 'left' | 'failed' | undefined
+  #status: Status = 'connecting'
   /** Failed attempts since a connection last stood. */
   #failures = 0
+  /** No attempt is made before, whatever happens to the page. */
+  #notBefore = 0
   /** Whether the server refused the last token, so that a second refusal is final. */
   #tokenRefused = false
   #resume: string | undefined
+  /** What the server understands. */
+  #features: readonly string[] = []
   #hasJoined = false
-  /** The server's last word, if it was an error: where it closes then, this is why. */
-  #parting: AldisError | undefined
-  #heardAt = 0
+  #joinBy = 0
   /** Why the last attempt failed. */
   #lastError: AldisError | undefined
   /** Ends the wait for the first `welcome`. */
   #giveUp: Cancel | undefined
-  #status: Status = 'connecting'
 
   constructor(options: SignalingOptions) {
     super()
     this.#options = options
-    this.#environment = options.environment
-    this.#scope = new Scope(options.environment.clock)
   }
 
   /** Connects. */
   start(): void {
-    const { clock } = this.#environment
-    this.#startedAt = clock.now()
-    this.#giveUp = clock.after(this.#options.joinTimeoutMs, () => {
+    const { environment, joinTimeoutMs } = this.#options
+    this.#joinBy = this.#now() + joinTimeoutMs
+    this.#giveUp = environment.clock.after(joinTimeoutMs, () => {
       this.#fail(this.#lastError ?? new AldisError('timed-out', 'The server does not answer.'))
     })
-    void this.#authorise()
+    this.#try()
   }
 
   /** Sends a message, if there is a connection to send it on. */
   send(message: ClientMessage): boolean {
-    if (this.#state.at !== 'joined') return false
-    this.#state.socket.send(JSON.stringify(message))
-    return true
+    this.#standing?.send(message)
+    return this.#standing !== undefined
   }
 
   /** Says goodbye, for good. */
   leave(): void {
-    if (this.#state.at === 'left') return
+    if (this.#over === 'left') return
     this.send({ type: 'leave' })
-    this.#enter({ at: 'left' })
+    this.#finish('left', CLOSE_BYE)
     this.#publish()
   }
 
-  /** Changes the state: whatever belonged to the old one ends. */
-  #enter(next: State): Scope {
-    const before = this.#state
-    this.#scope.end()
-    this.#scope = new Scope(this.#environment.clock)
-    this.#state = next
-    if (next.at === 'joined' || next.at === 'left' || next.at === 'failed') this.#giveUp?.()
-    if ('socket' in before && !('socket' in next)) {
-      before.socket.close(next.at === 'left' ? CLOSE_BYE : CLOSE_WILL_RESUME)
-      if (before.at === 'joined') this.emit('lost', undefined)
+  /** Takes notice of what the page goes through. */
+  hear(event: PageEvent): void {
+    if (event === 'left') this.leave()
+    else if (event === 'stowed') this.#stow()
+    else if (event === 'frozen') {
+      if (this.#features.includes('frozen')) this.send({ type: 'frozen' })
+    } else if (event !== 'hidden') {
+      // A socket that is dead looks open.
+      if (this.#standing) this.#standing.doubt()
+      else if (event !== 'offline') this.#hurry()
     }
-    return this.#scope
+  }
+
+  #now(): number {
+    return this.#options.environment.clock.now()
   }
 
   /** Tells the application, if there is anything new to tell. */
   #publish(details: Omit<StatusEvent, 'status'> = {}): void {
-    const status = this.#publicStatus()
+    const status = this.#over ?? (this.#standing ? 'joined' : this.#hasJoined ? 'reconnecting' : 'connecting')
     if (status === this.#status && details.error === undefined) return
     this.#status = status
     this.emit('status', { status, ...details })
   }
 
-  #publicStatus(): Status {
-    const { at } = this.#state
-    if (at === 'joined' || at === 'left' || at === 'failed') return at
-    return this.#hasJoined ? 'reconnecting' : 'connecting'
+  /** Another way to the next connection, or none. */
+  #turn(next: Next, code = CLOSE_WILL_RESUME): void {
+    const before = this.#next
+    this.#next = next
+    if ('uplink' in before) before.uplink.close(code)
+    else if ('cancel' in before) before.cancel()
   }
 
-  async #authorise(): Promise<void> {
-    const scope = this.#enter({ at: 'authorising' })
-    this.#publish()
-    scope.after(PATIENCE_MS, () => {
-      this.#refused(new AldisError('token-failed', 'The `token` function does not answer.', { retryable: true }))
-    })
-    let token: string
-    try {
-      token = await this.#options.token.get()
-    } catch (error) {
-      if (scope.live) this.#refused(asAldisError(error, 'token-failed', 'There is no token'))
-      return
-    }
-    if (scope.live) this.#open(token)
+  #plan(at: 'hinted' | 'waiting', ms: number): void {
+    this.#turn({ at, until: this.#now() + ms, cancel: this.#options.environment.clock.after(ms, () => this.#try()) })
   }
 
-  #open(token: string): void {
-    this.#parting = undefined
-    const events: SocketEvents = {
-      onOpen: () => this.#greet(socket),
-      onMessage: (data) => this.#hear(data),
-      onClose: (code) => {
-        if (this.#state.at === 'opening') void this.#probe(token)
-        else this.#closed(code)
-      },
-    }
-    let socket: Socket
-    try {
-      socket = this.#environment.openSocket(this.#options.endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], events)
-    } catch (error) {
-      const hint = 'A page of https: needs a server of https:.'
-      return this.#fail(
-        new AldisError('invalid-option', `The browser does not connect to \`url\`: ${reason(error)}`, { hint, cause: error }),
-      )
-    }
-    const scope = this.#enter({ at: 'opening', socket })
-    scope.after(PATIENCE_MS, () => void this.#probe(token))
+  /** The connection that stands stands no more. */
+  #release(code?: number): void {
+    const uplink = this.#standing
+    this.#standing = undefined
+    if (code) uplink?.close(code)
+    if (uplink) this.emit('lost', undefined)
   }
 
-  #greet(socket: Socket): void {
-    const scope = this.#enter({ at: 'greeting', socket })
-    scope.after(PATIENCE_MS, () => this.#refused(new AldisError('timed-out', 'The server does not answer.')))
+  #try(details?: Omit<StatusEvent, 'status'>): void {
     const { features } = this.#options
-    const hello: ClientMessage = { type: 'hello', protocol: PROTOCOL, features, ...(this.#resume && { resume: this.#resume }) }
-    socket.send(JSON.stringify(hello))
+    this.#notBefore = this.#now() + DISTANCE_MS
+    const hello = (): ClientMessage => ({
+      type: 'hello',
+      protocol: PROTOCOL,
+      features,
+      ...(this.#resume && { resume: this.#resume }),
+    })
+    const uplink = new Uplink(
+      { ...this.#options, hello },
+      {
+        welcome: (welcome) => this.#take(uplink, welcome),
+        message: (message) => this.#handle(message),
+        ended: (error, policy) => {
+          if (uplink === this.#standing) return this.#lost(error, policy)
+          this.#next = { at: 'nowhere' }
+          this.#refused(error, policy)
+        },
+      },
+    )
+    this.#turn({ at: 'trying', uplink })
+    this.#publish(details)
   }
 
-  /** A browser does not tell why a WebSocket never opened; the same request without one does. */
-  async #probe(token: string): Promise<void> {
-    const scope = this.#enter({ at: 'probing' })
-    const abort = new AbortController()
-    scope.defer(() => abort.abort())
-    scope.after(PATIENCE_MS, () => abort.abort())
-    const error = await this.#askWhy(token, abort.signal)
-    if (scope.live) this.#refused(error)
-  }
-
-  async #askWhy(token: string, signal: AbortSignal): Promise<AldisError> {
-    const headers = { authorization: `Bearer ${token}` }
-    try {
-      const answer = await this.#environment.fetch(this.#options.endpoint.probe, { headers, signal })
-      if (!answer.ok) return await refusalOf(answer)
-      return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.')
-    } catch (cause) {
-      return new AldisError('server-unreachable', `${this.#options.endpoint.probe} does not answer.`, { cause })
-    }
-  }
-
-  #hear(data: unknown): void {
-    this.#heardAt = this.#environment.clock.now()
-    const message = parse(data)
-    this.#parting = message?.type === 'error' ? fromServer(message) : undefined
-    if (message === undefined) {
-      this.#fail(new AldisError('server-incompatible', 'The server does not speak the protocol of Aldis.'))
-    } else if (this.#state.at === 'joined') {
-      this.#handle(message)
-    } else if (message.type === 'welcome') {
-      this.#join(message)
-    }
-  }
-
-  #join(welcome: WelcomeMessage): void {
-    if (this.#state.at !== 'greeting') return
-    const scope = this.#enter({ at: 'joined', socket: this.#state.socket })
+  /** A new connection stands: only now the old one is let go. */
+  #take(uplink: Uplink, welcome: WelcomeMessage): void {
+    this.#giveUp?.()
+    this.#next = { at: 'nowhere' }
+    this.#release(CLOSE_WILL_RESUME)
+    this.#standing = uplink
     this.#resume = welcome.resume?.token
+    this.#features = welcome.features
     this.#hasJoined = true
     this.#tokenRefused = false
-    scope.after(STEADY_MS, () => {
+    uplink.after(STEADY_MS, () => {
       this.#failures = 0
     })
-    this.#listen(scope, welcome.heartbeat.intervalMs, welcome.heartbeat.timeoutMs)
     this.emit('welcome', welcome)
     this.#publish()
   }
 
-  /** The server's pings are invisible to a page: it asks for a sign of life itself when it has heard nothing for as long. */
-  #listen(scope: Scope, intervalMs: number, timeoutMs: number): void {
-    const { clock } = this.#environment
-    const silent = (): number => clock.now() - this.#heardAt
-    const watch = (): void => {
-      if (silent() < intervalMs) return scope.after(intervalMs - silent(), watch)
-      const asked = clock.now()
-      this.send({ type: 'ping' })
-      scope.after(timeoutMs, () => {
-        if (this.#heardAt >= asked) return watch()
-        this.#refused(new AldisError('timed-out', 'The server does not answer.'))
-      })
-    }
-    watch()
-  }
-
   #handle(message: ServerMessage): void {
-    switch (message.type) {
-      case 'resume':
-        this.#resume = message.token
-        return
-      case 'reconnect':
-        return this.#scope.after(this.#environment.random() * message.withinMs, () => {
-          this.#refused(new AldisError('draining', 'The server asked to connect again.', { retryable: true }))
-        })
-      case 'token-expiring':
-        return void this.#renew()
-      case 'error':
-        // Said again by the status, when the connection has closed.
-        if (!PARTING_CODES.includes(message.code)) this.emit('message', message)
-        return
-      default:
-        this.emit('message', message)
+    if (message.type === 'resume') {
+      this.#resume = message.token
+    } else if (message.type === 'reconnect') {
+      const share = this.#options.environment.random() * message.withinMs
+      if (this.#next.at === 'nowhere') this.#plan('hinted', Math.max(share, this.#notBefore - this.#now()))
+    } else {
+      this.emit('message', message)
     }
   }
 
-  /** Sends a new token in band, so that the old one's end changes nothing. */
-  async #renew(): Promise<void> {
-    if (!this.#options.token.renewable) return
-    const scope = this.#scope
-    try {
-      const token = await this.#options.token.get()
-      if (scope.live) this.send({ type: 'auth', token })
-    } catch {
-      // The connection ends with its token, and the next one asks again.
-    }
-  }
-
-  #closed(code: number): void {
-    // Nobody but us ends a stay in good order: a proxy on the way that closes with these two is no reason to stay away.
-    const policy = code === 1000 || code === 1001 ? 'yes' : (RECONNECT[code] ?? 'yes')
-    // Below are the codes of connections that broke, where what came last explains nothing.
-    const said = code < FIRST_EXPLAINED ? undefined : this.#parting
-    const error =
-      said ?? new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
-    this.#refused(error, policy)
-  }
-
-  /** An attempt or a connection has ended: goes on, or gives up. */
-  #refused(error: AldisError, policy: ReconnectPolicy = policyOf(error)): void {
+  /** The connection that stood has ended by itself. */
+  #lost(error: AldisError, policy: ReconnectPolicy): void {
+    this.#release()
+    const next = this.#next
     if (policy === 'no') return this.#fail(error)
-    if (policy === 'with-new-token') {
-      const again = this.#options.token.renewable && !this.#tokenRefused
-      this.#tokenRefused = true
-      return again ? void this.#authorise() : this.#fail(error)
+    if (next.at === 'trying') {
+      // Superseded by that attempt: the `welcome` is on its way.
+      if (policy !== 'if-alone') this.#publish({ error })
+    } else if (next.at === 'waiting' && policy !== 'with-new-token') {
+      this.#publish({ error, retryInMs: Math.round(next.until - this.#now()) })
+    } else if (policy === 'if-alone' ? this.#failures === 0 : policy === 'yes' && next.at === 'hinted') {
+      this.#failures += 1
+      this.#try({ error })
+    } else {
+      this.#refused(error, policy)
     }
+  }
+
+  /** An attempt has failed, or a connection without a next one on its way: goes on, or gives up. */
+  #refused(error: AldisError, policy: ReconnectPolicy): void {
+    const renew = policy === 'with-new-token'
+    if (renew && this.#options.token.renewable && !this.#tokenRefused) {
+      this.#tokenRefused = true
+      return this.#try()
+    }
+    // As long as a connection stands, another attempt costs nothing.
+    if ((renew || policy === 'no') && !this.#standing) return this.#fail(error)
     this.#failures = Math.max(this.#failures + 1, policy === 'later' ? LATER_FAILURES : 0)
     this.#wait(error)
   }
 
   #wait(error: AldisError): void {
     this.#lastError = error
-    const { clock, random } = this.#environment
-    const retryInMs = backoff(this.#failures, random(), error.retryAfterMs)
-    const giveUp = !this.#hasJoined && clock.now() + retryInMs - this.#startedAt > this.#options.joinTimeoutMs
-    if (giveUp) return this.#fail(error)
-    this.#enter({ at: 'waiting' }).after(retryInMs, () => void this.#authorise())
-    this.#publish({ error, retryInMs })
+    const retryInMs = backoff(this.#failures, this.#options.environment.random(), error.retryAfterMs)
+    if (!this.#hasJoined && this.#now() + retryInMs > this.#joinBy) return this.#fail(error)
+    this.#notBefore = Math.max(this.#notBefore, this.#now() + (error.retryAfterMs ?? 0))
+    this.#plan('waiting', retryInMs)
+    if (!this.#standing) this.#publish({ error, retryInMs })
+  }
+
+  /** Does not wait any longer, except for the server's own wish. */
+  #hurry(): void {
+    const next = this.#next
+    const ms = Math.max(0, this.#notBefore - this.#now())
+    if (next.at === 'waiting' && this.#now() + ms < next.until) this.#plan('waiting', ms)
+  }
+
+  /** A browser may keep no page in its back/forward cache that has a socket: there is none until the page is back. */
+  #stow(): void {
+    if (!this.#standing && this.#next.at === 'nowhere') return
+    this.#turn({ at: 'waiting', until: Number.POSITIVE_INFINITY, cancel: () => undefined })
+    this.#release(CLOSE_WILL_RESUME)
+    this.#publish()
+  }
+
+  #finish(over: 'left' | 'failed', code: number): void {
+    this.#over = over
+    this.#giveUp?.()
+    this.#turn({ at: 'nowhere' }, code)
+    this.#release(code)
   }
 
   #fail(error: AldisError): void {
-    this.#enter({ at: 'failed' })
+    this.#finish('failed', CLOSE_WILL_RESUME)
     this.#publish({ error })
-  }
-}
-
-/** What to do about a refusal that came without a close code. */
-function policyOf(error: AldisError): ReconnectPolicy {
-  if (error.code === 'token-invalid' || error.code === 'token-expired') return 'with-new-token'
-  return error.retryable ? 'yes' : 'no'
-}
-
-function parse(data: unknown): ServerMessage | undefined {
-  try {
-    const message: unknown = JSON.parse(String(data))
-    return typeof message === 'object' && message !== null && 'type' in message ? (message as ServerMessage) : undefined
-  } catch {
-    return undefined
   }
 }

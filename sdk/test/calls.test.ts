@@ -57,8 +57,10 @@ test('calling again after that is a generation later, and an answer to the first
   await party.clock.advance(15_000)
   const again = call(party, 'newer')
   await settle()
+  // After ten seconds without an answer the first one was made again.
   expect(party.offers().map(({ x }) => x)).toEqual([
     { g: 1, d: 1 },
+    { g: 1, d: 2 },
     { g: 2, d: 1 },
   ])
   const [first, second] = [at(party.connections, 0), at(party.connections, 1)]
@@ -199,13 +201,17 @@ test('an older peer that is called as soon as it has hung up is asked for an off
   expect(calls.map(({ now }) => now)).toEqual(['connected'])
 })
 
-test('a TURN server that refuses is told, and does not fail the call', async () => {
+test('a TURN server that refuses fresh credentials too is told, and does not fail the call', async () => {
   const party = await joinBeside('newer')
   const calling = call(party, 'newer')
   await settle()
   party.connection().failAtTurn(401)
   await settle()
-  expect(party.events.error).toMatchObject([{ error: { code: 'turn-refused' } }])
+  expect(party.events.error).toBeUndefined()
+  party.connection().startGathering()
+  party.connection().failAtTurn(401)
+  await settle()
+  expect(party.events.error).toMatchObject([{ error: { code: 'turn-refused' }, peer: { id: 'newer' } }])
   expect(calling.now).toBe('pending')
   await answerFrom(party, 'newer')
   party.connection().become('connected')

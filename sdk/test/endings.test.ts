@@ -39,7 +39,6 @@ test('after a session that could not go on, a peer that was connected is called 
 
 test('after a session that could not go on, connect() has an outcome', async () => {
   const party = await join({ connect: 'manual', peers: [wirePeer('b')] })
-  await callFrom(party, 'b')
   await comeBack(party, { resumed: false, peers: [wirePeer('b')] })
   let outcome = 'none'
   party

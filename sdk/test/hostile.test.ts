@@ -7,7 +7,7 @@ import { answerFrom, callFrom, join, type Party, relay } from './support/party.t
 import { welcome, wirePeer } from './support/server.ts'
 
 /** A room with the hostile peer, who was here first, or came later, and one who means well. */
-function joinBeside(hostile: 'older' | 'newer', features: string[] = ['numbered']): Promise<Party> {
+function joinBeside(hostile: 'older' | 'newer', features: string[] = ['streams']): Promise<Party> {
   // A slow pace, so that whoever makes this side say too much keeps others waiting.
   const limits = { ...welcome().limits, messageBurst: 10, messageBurstPerPeer: 0, messagesPerSecond: 1 }
   const peers = [wirePeer('hostile', { polite: hostile === 'older', features }), wirePeer('friend', { polite: false })]
@@ -59,18 +59,41 @@ test('a peer that has called too often may call again after a while', async () =
 
 test('of a hundred failures that one peer causes at once ten are told, and one more every ten seconds', async () => {
   const party = await joinBeside('older')
-  await callFrom(party, 'hostile')
-  await flood(party, 100, (n) => offer(1, n + 1, 'no description'))
+  const connection = await callFrom(party, 'hostile')
+  const refused = (count: number): Promise<void> => {
+    for (let n = 0; n < count; n += 1) connection.refuse('addIceCandidate', new Error('Malformed'))
+    const candidate = { candidate: 'nonsense', usernameFragment: 'hostile1' }
+    return flood(party, count, () => ({ type: 'ice-candidate', from: 'hostile', candidate, x: { g: 1 } }))
+  }
+  await refused(100)
   expect(party.events.error).toHaveLength(10)
   expect(party.warnings).toHaveLength(10)
   await party.clock.advance(10_000)
-  await flood(party, 10, (n) => offer(1, n + 101, 'no description'))
+  await refused(10)
   expect(party.events.error).toHaveLength(11)
 })
 
+test('of offers that no browser takes, two make a new connection, and connections that break three times are given up', async () => {
+  const party = await joinBeside('older')
+  await callFrom(party, 'hostile')
+  for (let g = 1; g < 10; g += 1) {
+    await relay(party, offer(g, 2, 'no description'))
+    await relay(party, offer(g, 3, 'no description'))
+    await relay(party, offer(g + 1, 1))
+    party.connection().become('connected')
+  }
+  expect(party.peer('hostile').stats.rebuilds).toBe(3)
+  expect(party.connections).toHaveLength(10)
+  // Those whose place another one has taken are closed a second later.
+  await party.clock.advance(1_000)
+  expect(alive(party)).toBe(1)
+  expect(party.events.error?.length).toBeLessThan(11)
+  await callFriend(party)
+})
+
 test.each<[string, string[], object, number, number]>([
-  ['without a number', ['numbered'], {}, 1, 2],
-  ['of the call there is', ['numbered'], { x: { g: 1 } }, 1, 2],
+  ['without a number', ['streams'], {}, 1, 2],
+  ['of the call there is', ['streams'], { x: { g: 1 } }, 1, 2],
   ['of a peer that does not number', [], {}, 1, 2],
 ])(
   'a thousand requests %s make few connections and offers, and others can be called',

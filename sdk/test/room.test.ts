@@ -5,12 +5,23 @@ import { settle } from './support/clock.ts'
 import { FakePeerConnection, sdpOf } from './support/connection.ts'
 import { at, last } from './support/lists.ts'
 import { FakeStream, FakeTrack, tracks } from './support/media.ts'
-import { answerFrom, callFrom, comeBack, join, relay } from './support/party.ts'
+import { answerFrom, callFrom, comeBack, join, type Party, relay } from './support/party.ts'
 import { problem, welcome, wirePeer } from './support/server.ts'
 import { newWorld } from './support/world.ts'
 
 /** A newcomer with this library: the client under test makes the offer. */
 const newcomer = (id: string): ReturnType<typeof wirePeer> => wirePeer(id, { polite: false })
+
+/** Calls somebody who acknowledges nothing. Returns the name of the offer. */
+async function callUnheard(party: Party, id: string): Promise<string> {
+  party.server.socket.acknowledges = false
+  party
+    .peer(id)
+    .connect()
+    .catch(() => undefined)
+  await settle()
+  return last(party.offers()).msg ?? ''
+}
 
 // Joining
 
@@ -30,7 +41,7 @@ test('a room that was joined knows who is there and who you are', async () => {
     attributes: { muted: true },
     presence: 'here',
     polite: true,
-    features: ['numbered'],
+    features: ['streams'],
     previous: undefined,
     connection: null,
     streams: [],
@@ -61,7 +72,7 @@ test('a page that goes away while it joins joins nothing', async () => {
   const world = newWorld()
   const joining = joinRoom('https://rtc.example.org', { room: 'standup', token: 'fixed', environment: world.environment })
   await settle()
-  world.hidePage()
+  world.page('left')
   await expect(joining).rejects.toMatchObject({ code: 'left' })
 })
 
@@ -87,7 +98,7 @@ test('in a mesh the older side offers and the newcomer waits', async () => {
   party.server.socket.say({ type: 'peer-joined', peer: newcomer('newer') })
   await settle()
   expect(party.connections).toHaveLength(1)
-  expect(party.offers()).toMatchObject([{ to: 'newer', x: { g: 1, d: 1 }, receipt: true }])
+  expect(party.offers()).toMatchObject([{ to: 'newer', x: { g: 1, d: 1 } }])
   expect(party.peer('older').state).toBe('connecting')
   await callFrom(party, 'older')
   expect(party.sentTo('older')).toEqual(['answer'])
@@ -223,28 +234,32 @@ test('a session that goes on leaves connections alone', async () => {
   expect(party.events.status).toMatchObject([{ status: 'reconnecting' }, { status: 'joined' }])
 })
 
-test('what had no receipt when the connection broke is sent again to a peer that numbers, and not to one that does not', async () => {
+test('what was not acknowledged when the connection broke is sent again to a peer of streams, and not to one without', async () => {
   const raw = wirePeer('raw', { polite: false, features: [] })
-  const party = await join({ peers: [newcomer('b'), raw] })
+  const party = await join({ connect: 'manual', peers: [newcomer('b'), raw] })
+  party.server.socket.acknowledges = false
+  for (const id of ['b', 'raw']) {
+    party
+      .peer(id)
+      .connect()
+      .catch(() => undefined)
+  }
+  await settle()
   expect(party.offers()).toHaveLength(2)
   await comeBack(party, { peers: [newcomer('b'), raw] })
   expect(party.offers().map(({ to }) => to)).toEqual(['b'])
-  party.server.socket.say({ type: 'receipt', re: at(party.offers(), 0).msg ?? '', status: 'parked' })
-  await comeBack(party, { peers: [newcomer('b'), raw] })
-  expect(party.offers()).toHaveLength(1)
-  party.server.socket.say({ type: 'receipt', re: at(party.offers(), 0).msg ?? '', status: 'written' })
   await comeBack(party, { peers: [newcomer('b'), raw] })
   expect(party.offers()).toEqual([])
 })
 
 test('after a resume whoever is gone is removed, whoever came is called, and whoever is missing is away until its time is over', async () => {
   const party = await join({ peers: [wirePeer('gone'), wirePeer('missing'), wirePeer('back')] })
-  await callFrom(party, 'missing')
+  await relay(party, { type: 'offer', from: 'missing', sdp: sdpOf('m'), x: { g: 1, d: 1 } })
   await comeBack(party, { left: ['gone'], peers: [newcomer('new')], resume: { token: 'r', windowMs: 30_000 } })
   expect([...party.room.peers.keys()]).toEqual(['missing', 'back', 'new'])
   expect(party.sentTo('new')).toEqual(['offer'])
   expect([party.peer('missing').presence, party.peer('back').presence]).toEqual(['away', 'away'])
-  expect(party.peer('missing').state).toBe('connected')
+  expect(party.peer('missing').state).toBe('connecting')
   await party.clock.advance(5_000)
   party.server.socket.say({ type: 'peer-joined', peer: wirePeer('back') })
   await party.clock.advance(9_000)
@@ -260,9 +275,10 @@ test('after a resume whoever is gone is removed, whoever came is called, and who
   ])
 })
 
-test('where the session could not go on everything begins anew: another id, no connection, and whoever is not there has left', async () => {
+test('where the session could not go on everything begins anew: another id, other connections, and whoever is not there has left', async () => {
   const party = await join({ peers: [wirePeer('a'), wirePeer('b')] })
-  const old = await callFrom(party, 'b', 4)
+  await relay(party, { type: 'offer', from: 'b', sdp: sdpOf('b4'), x: { g: 4, d: 1 } })
+  const old = party.connection()
   const b = party.peer('b')
   await comeBack(party, { resumed: false, peer: wirePeer('me2', { identity: 'bob' }), peers: [wirePeer('b'), newcomer('c')] })
   expect(party.room.me.id).toBe('me2')
@@ -453,28 +469,31 @@ test('an error that nobody waits for is an event, and one line for the developer
 })
 
 test('a signal that is refused for good is an error of its peer', async () => {
-  const party = await join({ peers: [newcomer('b')] })
-  const re = at(party.offers(), 0).msg ?? ''
+  const party = await join({ connect: 'manual', peers: [newcomer('b')] })
+  const re = await callUnheard(party, 'b')
   party.server.socket.say({ type: 'error', code: 'too-large', message: 'Too large.', re, to: 'b' })
   expect(party.events.error).toMatchObject([{ error: { code: 'too-large' }, peer: { id: 'b' } }])
   expect(party.warnings).toHaveLength(1)
 })
 
 test('a signal that can be sent again is no error', async () => {
-  const party = await join({ peers: [newcomer('b')] })
-  const re = at(party.offers(), 0).msg ?? ''
+  const party = await join({ connect: 'manual', peers: [newcomer('b')] })
+  const re = await callUnheard(party, 'b')
   party.server.socket.say({ type: 'error', code: 'unknown-peer', message: 'Who?', re, to: 'b' })
   expect(party.events.error).toBeUndefined()
-  party.server.socket.say({ type: 'peer-back', id: 'b' })
+  party.server.socket.say({ type: 'peer-away', id: 'b' }, { type: 'peer-back', id: 'b' })
+  await settle()
   expect(party.sentTo('b')).toEqual(['offer', 'offer'])
 })
 
 test('a signal that waits for a peer goes when it joins again, and never when it leaves for good', async () => {
-  const party = await join({ peers: [newcomer('b'), newcomer('c')] })
-  for (const { msg = '', to } of party.offers()) {
-    party.server.socket.say({ type: 'error', code: 'unknown-peer', message: 'Who?', re: msg, to })
+  const party = await join({ connect: 'manual', peers: [newcomer('b'), newcomer('c')] })
+  for (const to of 'bc') {
+    const re = await callUnheard(party, to)
+    party.server.socket.say({ type: 'error', code: 'unknown-peer', message: 'Who?', re, to })
   }
-  party.server.socket.say({ type: 'peer-joined', peer: newcomer('b') })
+  party.server.socket.say({ type: 'peer-away', id: 'b' }, { type: 'peer-joined', peer: newcomer('b') })
+  await settle()
   expect(party.sentTo('b')).toEqual(['offer', 'offer'])
   party.server.socket.say({ type: 'peer-left', id: 'c', reason: 'left', final: true })
   await party.clock.advance(10_000)
@@ -483,6 +502,10 @@ test('a signal that waits for a peer goes when it joins again, and never when it
 
 test('credentials that a TURN server refuses are told once for each connection', async () => {
   const party = await join({ peers: [newcomer('b')] })
+  for (const code of [701, 401, 401]) party.connection().failAtTurn(code)
+  party.connection().startGathering()
+  await settle()
+  expect(party.events.error).toBeUndefined()
   for (const code of [701, 401, 401]) party.connection().failAtTurn(code)
   expect(party.events.error).toMatchObject([{ error: { code: 'turn-refused' }, peer: { id: 'b' } }])
 })
@@ -512,7 +535,7 @@ test('leaving says goodbye, ends every connection, switches off the cameras, and
 
 test('a page that goes away leaves', async () => {
   const party = await join()
-  party.hidePage()
+  party.page('left')
   expect(party.room.status).toBe('left')
   expect(last(party.server.socket.sent)).toEqual({ type: 'leave' })
 })

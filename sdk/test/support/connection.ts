@@ -16,7 +16,7 @@ interface Section {
 }
 
 /** What the browser can be told to refuse. */
-export type Operation = 'addIceCandidate' | 'replaceTrack' | 'setLocalDescription' | 'setRemoteDescription'
+export type Operation = 'addIceCandidate' | 'replaceTrack' | 'rollback' | 'setLocalDescription' | 'setRemoteDescription'
 
 /** Changes a sender's track when the connection is ready to. */
 type Replace = (run: () => void) => Promise<void>
@@ -36,13 +36,20 @@ export class FakePeerConnection extends EventTarget {
   currentRemoteDescription: RTCSessionDescriptionInit | null = null
   pendingLocalDescription: RTCSessionDescriptionInit | null = null
   pendingRemoteDescription: RTCSessionDescriptionInit | null = null
+  iceGatheringState: RTCIceGatheringState = 'new'
   readonly channels: FakeDataChannel[] = []
+  /** Whether the channels that both sides know open when the connection stands. */
+  channelsOpen: 'never' | 'when-connected' = 'when-connected'
+  /** Where what it carries goes through. */
+  route: 'direct' | 'relayed' = 'direct'
+  /** What was done to it that has an order. */
+  readonly calls: ('restartIce' | 'setConfiguration')[] = []
   /** The candidates that were taken. */
   readonly candidates: RTCIceCandidateInit[] = []
   /** How long an operation takes; by default no time. */
   delay: () => Promise<void> = () => Promise.resolve()
   readonly #sections: Section[] = []
-  readonly #refusals = new Map<Operation, unknown>()
+  readonly #refusals = new Map<Operation, unknown[]>()
   #tail: Promise<unknown> = Promise.resolve()
   #queued = 0
   #needed = false
@@ -51,6 +58,8 @@ export class FakePeerConnection extends EventTarget {
   #fragments = 0
   #fragmentsToReplace = new Set<string>()
   #unsettled: Section[] = []
+  /** The sections that the other side's pending offer has made. */
+  #brought: Section[] = []
 
   constructor(configuration: RTCConfiguration = {}) {
     super()
@@ -93,7 +102,19 @@ export class FakePeerConnection extends EventTarget {
 
   setConfiguration(configuration: RTCConfiguration): void {
     this.#checkOpen()
+    this.calls.push('setConfiguration')
     this.configuration = configuration
+  }
+
+  async getStats(): Promise<Map<string, object>> {
+    const candidateType = this.route === 'relayed' ? 'relay' : 'host'
+    const stats = [
+      { id: 'unused', type: 'candidate-pair', nominated: false, state: 'succeeded', localCandidateId: 'spare' },
+      { id: 'used', type: 'candidate-pair', nominated: true, state: 'succeeded', localCandidateId: 'local' },
+      { id: 'spare', type: 'local-candidate', candidateType: 'relay' },
+      { id: 'local', type: 'local-candidate', candidateType },
+    ]
+    return new Map(stats.map((entry) => [entry.id, entry]))
   }
 
   addTransceiver(what: FakeTrack | 'audio' | 'video', init: RTCRtpTransceiverInit = {}): FakeTransceiver {
@@ -119,12 +140,14 @@ export class FakePeerConnection extends EventTarget {
 
   restartIce(): void {
     if (this.signalingState === 'closed') return
+    this.calls.push('restartIce')
     const descriptions = [this.currentLocalDescription, this.pendingLocalDescription]
     this.#fragmentsToReplace = new Set(descriptions.flatMap((description) => fragmentOf(description) ?? []))
     this.#update()
   }
 
-  setLocalDescription(): Promise<void> {
+  setLocalDescription(description?: RTCLocalSessionDescriptionInit): Promise<void> {
+    if (description?.type === 'rollback') return this.#takeBack('have-local-offer')
     return this.#operate('setLocalDescription', () => {
       if (this.signalingState === 'have-remote-offer') return this.#conclude(this.#makeAnswer(), this.pendingRemoteDescription)
       const offer = this.#makeOffer()
@@ -134,6 +157,7 @@ export class FakePeerConnection extends EventTarget {
   }
 
   setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    if (description.type === 'rollback') return this.#takeBack('have-remote-offer')
     return this.#operate('setRemoteDescription', () => {
       if (!description.sdp?.startsWith('v=0')) throw new DOMException('No session description.', 'OperationError')
       if (description.type === 'answer') {
@@ -160,12 +184,23 @@ export class FakePeerConnection extends EventTarget {
   close(): void {
     this.signalingState = 'closed'
     this.connectionState = 'closed'
-    for (const channel of this.channels) channel.readyState = 'closed'
+    const open = this.channels.filter(({ readyState }) => readyState !== 'closed')
+    for (const channel of open) channel.readyState = 'closed'
+    // Browsers tell of it, although the specification does not ask for it.
+    void inATask(() => {
+      for (const channel of open) channel.end()
+    })
   }
 
-  /** Refuses the next operation of a kind. */
+  /** Refuses the next operation of a kind, or the one after those that it refuses already. */
   refuse(operation: Operation, error: unknown): void {
-    this.#refusals.set(operation, error)
+    this.#refusals.set(operation, [...(this.#refusals.get(operation) ?? []), error])
+  }
+
+  /** Begins to look for candidates. */
+  startGathering(): void {
+    this.iceGatheringState = 'gathering'
+    this.#dispatch('icegatheringstatechange', {})
   }
 
   /** Finds a candidate of the local description. */
@@ -184,6 +219,8 @@ export class FakePeerConnection extends EventTarget {
   become(state: RTCPeerConnectionState): void {
     this.connectionState = state
     this.#dispatch('connectionstatechange', {})
+    if (state !== 'connected' || this.channelsOpen === 'never') return
+    for (const channel of this.channels) if (channel.init.negotiated && channel.readyState === 'connecting') channel.open()
   }
 
   /** The other side sends a track. */
@@ -215,8 +252,8 @@ export class FakePeerConnection extends EventTarget {
     const result = this.#tail.then(async () => {
       await this.delay()
       if (this.signalingState === 'closed') return new Promise<void>(() => undefined)
-      const refusal = this.#refusals.get(operation)
-      if (this.#refusals.delete(operation)) throw refusal
+      const refusals = this.#refusals.get(operation) ?? []
+      if (refusals.length > 0) throw refusals.shift()
       return run()
     })
     this.#tail = result.then(
@@ -294,11 +331,26 @@ export class FakePeerConnection extends EventTarget {
     this.pendingLocalDescription = null
     this.pendingRemoteDescription = null
     this.#unsettled = []
+    this.#brought = []
     const own = sectionsOf(local)
     for (const section of this.#sections) section.agreed = own.find(({ mid }) => mid === section.mid)?.direction ?? section.agreed
     const fragment = fragmentOf(local)
     if (fragment !== undefined && !this.#fragmentsToReplace.has(fragment)) this.#fragmentsToReplace.clear()
     this.#stable()
+  }
+
+  #takeBack(expected: RTCSignalingState): Promise<void> {
+    return this.#operate('rollback', () => {
+      if (this.signalingState !== expected) throw new DOMException('There is nothing to take back.', 'InvalidStateError')
+      if (expected === 'have-local-offer') return this.#rollBack()
+      // JSEP, section 4.1.10.2: what the offer has made goes with it.
+      for (const section of this.#brought.splice(0)) {
+        section.mid = undefined
+        if (section.kind !== 'application') this.#sections.splice(this.#sections.indexOf(section), 1)
+      }
+      this.pendingRemoteDescription = null
+      this.#stable()
+    })
   }
 
   #rollBack(): void {
@@ -320,11 +372,13 @@ export class FakePeerConnection extends EventTarget {
       const application = this.#sections.find((section) => section.kind === 'application')
       if (kind !== 'application') {
         const transceiver = this.#newTransceiver(kind === 'audio' ? 'audio' : 'video', 'recvonly')
-        this.#sections.push({ kind, mid, agreed: undefined, transceiver })
-      } else if (application === undefined) {
-        this.#addApplication().mid = mid
+        const section = { kind, mid, agreed: undefined, transceiver }
+        this.#sections.push(section)
+        this.#brought.push(section)
       } else {
-        application.mid = mid
+        const section = application ?? this.#addApplication()
+        section.mid = mid
+        this.#brought.push(section)
       }
     }
   }

@@ -1,5 +1,6 @@
 /** A room that was joined, and what happens in it. */
 
+import type { AldisError } from '../../src/errors.ts'
 import type { OfferSignal, Relayed, Signal, WelcomeMessage, WirePeer } from '../../src/generated/wire.ts'
 import { type JoinOptions, joinRoom } from '../../src/join.ts'
 import type { Peer } from '../../src/peer.ts'
@@ -14,6 +15,8 @@ export interface Party extends World {
   readonly room: Room
   /** Every event but `negotiation`, oldest first. */
   readonly events: { [Name in keyof RoomEvents]?: RoomEvents[Name][] }
+  /** The same in one line each, in the order in which they came: its name, whom it is about, and what it says. */
+  readonly log: string[]
   /** The steps of all negotiations. */
   readonly steps: string[]
   /** Somebody in the room. */
@@ -32,7 +35,17 @@ export interface PartyOptions extends Partial<Omit<JoinOptions, 'room'>> {
   readonly welcome?: Partial<WelcomeMessage>
 }
 
-const NAMES = ['status', 'peer-joined', 'peer-left', 'peer-updated', 'peer-state', 'track', 'track-removed', 'error'] as const
+const NAMES = [
+  'status',
+  'peer-joined',
+  'peer-left',
+  'peer-updated',
+  'peer-state',
+  'track',
+  'track-removed',
+  'message',
+  'error',
+] as const
 
 /** Joins. What happens before `joinRoom` has resolved is not among the events. */
 export async function join({ peers = [], welcome, environment, ...options }: PartyOptions = {}): Promise<Party> {
@@ -46,10 +59,12 @@ export async function join({ peers = [], welcome, environment, ...options }: Par
   await world.server.welcome({ peers, ...welcome })
   const room = await joining
   const events: Party['events'] = {}
+  const log: string[] = []
   const steps: string[] = []
   for (const name of NAMES) {
     room.on(name, (event) => {
       Object.assign(events, { [name]: [...(events[name] ?? []), event] })
+      log.push(lineOf(name, event))
     })
   }
   room.on('negotiation', ({ step }) => steps.push(step))
@@ -58,6 +73,7 @@ export async function join({ peers = [], welcome, environment, ...options }: Par
     ...world,
     room,
     events,
+    log,
     steps,
     peer: (id) => {
       const peer = room.peers.get(id)
@@ -67,6 +83,25 @@ export async function join({ peers = [], welcome, environment, ...options }: Par
     connection: () => last(world.connections),
     sentTo: (id) => signals().flatMap(({ to, type }) => (to === id ? [type] : [])),
     offers: () => signals().filter((signal): signal is OfferSignal => signal.type === 'offer'),
+  }
+}
+
+function lineOf(name: string, event: RoomEvents[(typeof NAMES)[number]]): string {
+  const { peer, status, state, reason, error, data } = event as {
+    [Field in 'data' | 'error' | 'peer' | 'reason' | 'state' | 'status']?: unknown
+  }
+  const who = peer && (peer as Peer).id
+  const code = error && (error as AldisError).code
+  // The reason of a state is a sentence for people.
+  return [name, who, status ?? state ?? reason ?? code ?? data].filter((part) => part !== undefined).join(' ')
+}
+
+/** Time goes by, and the server is heard of all the while. */
+export async function pass(party: Party, ms: number): Promise<void> {
+  const end = party.clock.now() + ms
+  while (party.clock.now() < end) {
+    party.server.socket.say({ type: 'pong' })
+    await party.clock.advance(Math.min(5_000, end - party.clock.now()))
   }
 }
 

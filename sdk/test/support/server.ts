@@ -1,24 +1,34 @@
 /** A server that says what the test tells it to. */
 
-import type { ClientMessage, ServerMessage, WelcomeMessage, WirePeer } from '../../src/generated/wire.ts'
+import type { ClientMessage, JsonObject, ServerMessage, WelcomeMessage, WirePeer } from '../../src/generated/wire.ts'
 import type { OpenSocket, Socket, SocketEvents } from '../../src/socket.ts'
+import type { StreamHeader } from '../../src/stream.ts'
 import { server as blocks } from '../generated/fixtures.ts'
 import { settle } from './clock.ts'
 import { last } from './lists.ts'
 
-/** One WebSocket, seen from the server. As with a browser's, nothing is heard of it once its own side has closed it. */
+/**
+ * One WebSocket, seen from the server. As with a browser's, nothing is heard of it once its own side has closed it. Whoever a stream goes
+ * to acknowledges it, unless the test says otherwise; what streams add is not in what was {@link FakeSocket.sent}.
+ */
 export class FakeSocket implements Socket {
   readonly url: string
   readonly protocols: readonly string[]
   readonly sent: ClientMessage[] = []
+  /** The same with what streams add, and what was sent again. */
+  readonly wire: ClientMessage[] = []
+  /** Whether the peers acknowledge. */
+  acknowledges = true
   /** The code that the client closed it with. */
   closedWith: number | undefined
+  readonly #answersPings: () => boolean
   #events: SocketEvents | undefined
 
-  constructor(url: string, protocols: readonly string[], events: SocketEvents) {
+  constructor(url: string, protocols: readonly string[], events: SocketEvents, answersPings: () => boolean) {
     this.url = url
     this.protocols = protocols
     this.#events = events
+    this.#answersPings = answersPings
   }
 
   /** The token that the client offered. */
@@ -28,7 +38,20 @@ export class FakeSocket implements Socket {
 
   send(text: string): void {
     if (this.#events === undefined) throw new Error('The client sends on a closed socket.')
-    this.sent.push(JSON.parse(text))
+    const message: ClientMessage = JSON.parse(text)
+    this.wire.push(message)
+    this.#record(message)
+    if (message.type === 'ping' && this.#answersPings()) queueMicrotask(() => this.say({ type: 'pong' }))
+  }
+
+  #record(message: ClientMessage): void {
+    const { s, a, ...others } = ('x' in message && message.x ? message.x : {}) as StreamHeader & JsonObject
+    if (message.type === 'ack') return
+    if (s === undefined || !('to' in message) || message.to === undefined) return void this.sent.push(message)
+    const { x, ...rest } = message
+    this.sent.push((Object.keys(others).length > 0 ? { ...rest, x: others } : rest) as ClientMessage)
+    const { to } = message
+    if (this.acknowledges) queueMicrotask(() => this.say({ type: 'ack', from: to, x: { a: s } }))
   }
 
   close(code: number): void {
@@ -76,8 +99,11 @@ export class FakeServer {
   /** Answers requests; by default as where nothing is wrong. */
   answer: () => Response | Promise<Response> = () => new Response('{}')
 
+  /** Whether it is there to answer a `ping`. */
+  answersPings = true
+
   readonly openSocket: OpenSocket = (url, protocols, events) => {
-    const socket = new FakeSocket(url, protocols, events)
+    const socket = new FakeSocket(url, protocols, events, () => this.answersPings)
     this.sockets.push(socket)
     return socket
   }
@@ -111,7 +137,7 @@ export function welcome(changes: Partial<WelcomeMessage> = {}): WelcomeMessage {
 
 /** Somebody in the room: by default an older one with this library, so that the client under test is polite. */
 export function wirePeer(id: string, changes: Partial<WirePeer> = {}): WirePeer {
-  return { id, identity: `the ${id}`, presence: 'here', polite: true, features: ['numbered'], ...changes }
+  return { id, identity: `the ${id}`, presence: 'here', polite: true, features: ['streams'], ...changes }
 }
 
 /** A refusal as the server words it. */

@@ -18,6 +18,8 @@ export interface Side {
   readonly sent: NegotiationMessage[]
   readonly steps: NegotiationStep[]
   readonly errors: AldisError[]
+  /** What broke the connection. */
+  readonly broken: AldisError[]
 }
 
 /** One end on its own. */
@@ -26,15 +28,17 @@ export function newSide(polite: boolean, clock: FakeClock, link: Partial<Negotia
   const sent: NegotiationMessage[] = []
   const steps: NegotiationStep[] = []
   const errors: AldisError[] = []
+  const broken: AldisError[] = []
   const negotiation = negotiate(pc.asBrowsers(), {
     polite,
     clock,
     send: (message) => sent.push(message),
     onStep: (step) => steps.push(step),
     onError: (error) => errors.push(error),
+    onBroken: (error) => broken.push(error),
     ...link,
   })
-  return { pc, negotiation, sent, steps, errors }
+  return { pc, negotiation, sent, steps, errors, broken }
 }
 
 /** Both ends: the impolite one, which makes the first offer, and the polite one. */
@@ -66,7 +70,9 @@ export function disagreements({ impolite, polite }: { impolite: Side; polite: Si
     [polite.pc.unfinished, 'the polite side is not done'],
     [sdp(impolite.pc.currentLocalDescription) !== sdp(polite.pc.currentRemoteDescription), 'the impolite description differs'],
     [sdp(polite.pc.currentLocalDescription) !== sdp(impolite.pc.currentRemoteDescription), 'the polite description differs'],
-    ...[...impolite.errors, ...polite.errors].map((error): [boolean, string] => [true, String(error)]),
+    ...[impolite, polite]
+      .flatMap(({ errors, broken }) => [...errors, ...broken])
+      .map((error): [boolean, string] => [true, String(error)]),
   ]
   return facts.filter(([is]) => is).map(([, fact]) => fact)
 }

@@ -1,6 +1,7 @@
 /** Everything that the library takes from the world around it, in the test's hands. */
 
 import type { Environment } from '../../src/environment.ts'
+import type { PageEvent } from '../../src/page.ts'
 import { FakeClock } from './clock.ts'
 import { FakePeerConnection } from './connection.ts'
 import { FakeServer } from './server.ts'
@@ -16,10 +17,10 @@ export interface World {
   /** The lines for the developer. */
   readonly warnings: string[]
   readonly environment: Environment
-  /** Whether somebody wants to know when the page goes. */
+  /** Whether somebody wants to know what the page goes through. */
   watched(): boolean
-  /** The page goes away. */
-  hidePage(): void
+  /** The page goes through something. */
+  page(event: PageEvent): void
 }
 
 /** A page on which nothing has happened yet. Chance always says the same. */
@@ -29,7 +30,8 @@ export function newWorld(changes: Partial<Environment> = {}): World {
   const connections: FakePeerConnection[] = []
   const warnings: string[] = []
   const refusals: unknown[] = []
-  let leaving: (() => void) | undefined
+  const watchers = new Set<(event: PageEvent) => void>()
+  let hidden = false
   const environment: Environment = {
     clock,
     random: () => 0.5,
@@ -42,12 +44,13 @@ export function newWorld(changes: Partial<Environment> = {}): World {
       return connection.asBrowsers()
     },
     getUserMedia: undefined,
-    onPageHide: (listener) => {
-      leaving = listener
+    watchPage: (listener) => {
+      watchers.add(listener)
       return () => {
-        leaving = undefined
+        watchers.delete(listener)
       }
     },
+    isHidden: () => hidden,
     warn: (line) => warnings.push(line),
     ...changes,
   }
@@ -58,7 +61,10 @@ export function newWorld(changes: Partial<Environment> = {}): World {
     refuseConnection: (error) => refusals.push(error),
     warnings,
     environment,
-    watched: () => leaving !== undefined,
-    hidePage: () => leaving?.(),
+    watched: () => watchers.size > 0,
+    page: (event) => {
+      if (event === 'hidden' || event === 'visible') hidden = event === 'hidden'
+      for (const watcher of [...watchers]) watcher(event)
+    },
   }
 }

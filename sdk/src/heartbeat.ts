@@ -1,0 +1,87 @@
+/**
+ * Whether a connection is still alive. The server's pings are invisible to a page, and a dead socket looks open for minutes: so it is
+ * asked for a sign of life when it was silent for long, when nothing followed what was sent, and when there is reason to doubt it.
+ */
+
+import type { Cancel, Clock } from './clock.ts'
+import type { Heartbeat as Rhythm } from './generated/wire.ts'
+
+/** How long nothing may be heard after something was sent, in milliseconds. */
+const UNANSWERED_MS = 2_000
+
+/** How long a sign of life may take where there is reason to doubt, in milliseconds. */
+const DOUBT_MS = 3_000
+
+/** The watch over the silence of one connection. */
+export class Heartbeat {
+  readonly #clock: Clock
+  readonly #rhythm: Rhythm
+  readonly #ping: () => void
+  readonly #dead: () => void
+  #heardAt: number
+  /** Until the next look at the silence. */
+  #look: Cancel | undefined
+  /** Until what was sent has been unanswered for too long. */
+  #unanswered: Cancel | undefined
+  /** Until an answer is too late. */
+  #deadline: { readonly at: number; readonly cancel: Cancel } | undefined
+
+  /**
+   * @param rhythm `welcome.heartbeat`
+   * @param ping asks for a sign of life
+   * @param dead none came in time
+   */
+  constructor(clock: Clock, rhythm: Rhythm, ping: () => void, dead: () => void) {
+    this.#clock = clock
+    this.#rhythm = rhythm
+    this.#ping = ping
+    this.#dead = dead
+    this.#heardAt = clock.now()
+    this.#watch()
+  }
+
+  /** Something came: it is alive. */
+  heard(): void {
+    this.#heardAt = this.#clock.now()
+    this.#calm()
+  }
+
+  /** Something was sent. */
+  sent(): void {
+    this.#unanswered ??= this.#clock.after(UNANSWERED_MS, () => this.doubt())
+  }
+
+  /** Asks for a sign of life now, and soon. */
+  doubt(): void {
+    this.#ask(DOUBT_MS)
+  }
+
+  /** Ends the watch. */
+  end(): void {
+    this.#look?.()
+    this.#calm()
+  }
+
+  #calm(): void {
+    this.#unanswered?.()
+    this.#unanswered = undefined
+    this.#deadline?.cancel()
+    this.#deadline = undefined
+  }
+
+  #watch(): void {
+    const { intervalMs, timeoutMs } = this.#rhythm
+    const leftMs = this.#heardAt + intervalMs - this.#clock.now()
+    if (leftMs <= 0) this.#ask(timeoutMs)
+    this.#look = this.#clock.after(leftMs > 0 ? leftMs : intervalMs, () => this.#watch())
+  }
+
+  #ask(withinMs: number): void {
+    const at = this.#clock.now() + withinMs
+    // Whoever asks again and again must not be put off again and again.
+    if (this.#deadline && this.#deadline.at <= at) return
+    this.#deadline?.cancel()
+    this.#deadline = { at, cancel: this.#clock.after(withinMs, this.#dead) }
+    this.#ping()
+  }
+}

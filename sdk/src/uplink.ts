@@ -1,0 +1,280 @@
+/**
+ * One connection to the server, from its token to its end.
+ *
+ * ```text
+ *   authorising ── token ──► opening ── open ──► greeting ── welcome ──► standing
+ *        │                      │                    │                      │
+ *        │            it never opened                └────── it closed ─────┤
+ *        │                      ▼                                           ▼
+ *        │                   probing ── the server says why ─────────────► over
+ *        └── no token ─────────────────────────────────────────────────────▲
+ * ```
+ *
+ * Timers and pending answers belong to a state and end with it ({@link Scope}). What an end means for the session, and what comes after
+ * it, is the business of `signaling.ts`: it is told why, and what a close code says about coming back (`RECONNECT`).
+ */
+
+import { backoff } from './backoff.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Environment } from './environment.ts'
+import { AldisError, asAldisError, reason } from './errors.ts'
+import {
+  BEARER_PREFIX,
+  type ClientMessage,
+  PARTING_CODES,
+  RECONNECT,
+  type ReconnectPolicy,
+  type ServerMessage,
+  SUBPROTOCOL,
+  type WelcomeMessage,
+} from './generated/wire.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { fromServer, refusalOf } from './problem.ts'
+import { Scope } from './scope.ts'
+import type { Socket, SocketEvents } from './socket.ts'
+import type { TokenSource } from './token.ts'
+
+/** What a connection needs. */
+export interface UplinkOptions {
+  readonly endpoint: Endpoint
+  readonly token: TokenSource
+  readonly environment: Environment
+  /** Its first message, as late as possible: the newest resume token counts. */
+  readonly hello: () => ClientMessage
+}
+
+/** What a connection tells; nothing once it was closed from this side. */
+export interface UplinkEvents {
+  /** It stands. */
+  welcome(welcome: WelcomeMessage): void
+  /** The server says something that does not concern this connection alone. */
+  message(message: ServerMessage): void
+  /** It has ended, or was never there. */
+  ended(error: AldisError, policy: ReconnectPolicy): void
+}
+
+type State =
+  | { readonly at: 'authorising' | 'probing' | 'over' }
+  | { readonly at: 'opening' | 'greeting' | 'standing'; readonly socket: Socket }
+
+/** The first code with which the server closes for a reason that it gives. */
+const FIRST_EXPLAINED = 1009
+
+/** The code of a client that comes back. */
+export const CLOSE_WILL_RESUME = 3001
+
+/** How long a WebSocket may take to open, and the server to say `welcome` or answer a probe, in milliseconds. */
+const PATIENCE_MS = 10_000
+
+/** The shortest pause before another new token is sent, in milliseconds. */
+const RENEWAL_PAUSE_MS = 5_000
+
+/** One connection; see the module. */
+export class Uplink {
+  readonly #options: UplinkOptions
+  readonly #environment: Environment
+  readonly #events: UplinkEvents
+  #state: State = { at: 'authorising' }
+  #scope: Scope
+  /** How long a new token is tried to be had and sent. */
+  #renewal: Scope
+  #heartbeat: Heartbeat | undefined
+  /** The server's last word, if it was an error: where it closes then, this is why. */
+  #parting: AldisError | undefined
+
+  constructor(options: UplinkOptions, events: UplinkEvents) {
+    this.#options = options
+    this.#environment = options.environment
+    this.#events = events
+    this.#scope = new Scope(this.#environment.clock)
+    this.#renewal = this.#scope
+    void this.#authorise()
+  }
+
+  /** Sends a message. Call it only between `welcome` and the end. */
+  send(message: ClientMessage): void {
+    this.#say(message)
+    this.#heartbeat?.sent()
+  }
+
+  /** Asks for a sign of life: it may be dead. */
+  doubt(): void {
+    this.#heartbeat?.doubt()
+  }
+
+  /** Calls `run` after `ms` milliseconds, if the present state still is. */
+  after(ms: number, run: () => void): void {
+    this.#scope.after(ms, run)
+  }
+
+  /** Ends it from this side. */
+  close(code: number): void {
+    this.#enter({ at: 'over' }, code)
+  }
+
+  #say(message: ClientMessage): void {
+    if ('socket' in this.#state) this.#state.socket.send(JSON.stringify(message))
+  }
+
+  /** Changes the state: whatever belonged to the old one ends. */
+  #enter(next: State, code = CLOSE_WILL_RESUME): Scope {
+    const before = this.#state
+    this.#scope.end()
+    this.#scope = new Scope(this.#environment.clock)
+    this.#state = next
+    if ('socket' in before && !('socket' in next)) before.socket.close(code)
+    return this.#scope
+  }
+
+  #end(error: AldisError, policy: ReconnectPolicy = policyOf(error)): void {
+    this.#enter({ at: 'over' })
+    this.#events.ended(error, policy)
+  }
+
+  async #authorise(): Promise<void> {
+    const scope = this.#scope
+    scope.after(PATIENCE_MS, () => {
+      this.#end(new AldisError('token-failed', 'The `token` function does not answer.', { retryable: true }))
+    })
+    let token: string
+    try {
+      token = await this.#options.token.get()
+    } catch (error) {
+      if (scope.live) this.#end(asAldisError(error, 'token-failed', 'There is no token'))
+      return
+    }
+    if (scope.live) this.#open(token)
+  }
+
+  #open(token: string): void {
+    const events: SocketEvents = {
+      onOpen: () => this.#greet(socket),
+      onMessage: (data) => this.#hear(data),
+      onClose: (code) => {
+        if (this.#state.at === 'opening') void this.#probe(token)
+        else this.#closed(code)
+      },
+    }
+    let socket: Socket
+    try {
+      socket = this.#environment.openSocket(this.#options.endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], events)
+    } catch (error) {
+      const hint = 'A page of https: needs a server of https:.'
+      return this.#end(
+        new AldisError('invalid-option', `The browser does not connect to \`url\`: ${reason(error)}`, { hint, cause: error }),
+      )
+    }
+    this.#enter({ at: 'opening', socket }).after(PATIENCE_MS, () => void this.#probe(token))
+  }
+
+  #greet(socket: Socket): void {
+    this.#enter({ at: 'greeting', socket }).after(PATIENCE_MS, () => this.#silent())
+    this.#say(this.#options.hello())
+  }
+
+  #silent(): void {
+    this.#end(new AldisError('timed-out', 'The server does not answer.'))
+  }
+
+  /** A browser does not tell why a WebSocket never opened; the same request without one does. */
+  async #probe(token: string): Promise<void> {
+    const scope = this.#enter({ at: 'probing' })
+    const abort = new AbortController()
+    scope.defer(() => abort.abort())
+    scope.after(PATIENCE_MS, () => abort.abort())
+    const error = await this.#askWhy(token, abort.signal)
+    if (scope.live) this.#end(error)
+  }
+
+  async #askWhy(token: string, signal: AbortSignal): Promise<AldisError> {
+    const headers = { authorization: `Bearer ${token}` }
+    try {
+      const answer = await this.#environment.fetch(this.#options.endpoint.probe, { headers, signal })
+      if (!answer.ok) return await refusalOf(answer)
+      return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.')
+    } catch (cause) {
+      return new AldisError('server-unreachable', `${this.#options.endpoint.probe} does not answer.`, { cause })
+    }
+  }
+
+  #hear(data: unknown): void {
+    this.#heartbeat?.heard()
+    const message = parse(data)
+    this.#parting = message?.type === 'error' ? fromServer(message) : undefined
+    if (message === undefined) {
+      this.#end(new AldisError('server-incompatible', 'The server does not speak the protocol of Aldis.'))
+    } else if (this.#state.at === 'standing') {
+      this.#handle(message)
+    } else if (message.type === 'welcome' && this.#state.at === 'greeting') {
+      this.#stand(message, this.#state.socket)
+    }
+  }
+
+  #stand(welcome: WelcomeMessage, socket: Socket): void {
+    const scope = this.#enter({ at: 'standing', socket })
+    const ping = (): void => this.#say({ type: 'ping' })
+    const heartbeat = new Heartbeat(this.#environment.clock, welcome.heartbeat, ping, () => this.#silent())
+    this.#heartbeat = heartbeat
+    scope.defer(() => {
+      heartbeat.end()
+      this.#renewal.end()
+    })
+    this.#events.welcome(welcome)
+  }
+
+  #handle(message: ServerMessage): void {
+    switch (message.type) {
+      case 'token-expiring':
+        this.#renewal.end()
+        this.#renewal = new Scope(this.#environment.clock)
+        return void this.#renew(this.#renewal, 1)
+      case 'auth-ok':
+        return this.#renewal.end()
+      case 'error':
+        // Said again by the status, when the connection has closed.
+        if (!PARTING_CODES.includes(message.code)) this.#events.message(message)
+        return
+      default:
+        this.#events.message(message)
+    }
+  }
+
+  /**
+   * Sends a new token in band, so that the old one's end changes nothing: again and again, whether there was none or the server did not
+   * take it, until it says `auth-ok`. If it never does, the connection ends with its token, and the next one asks for another.
+   */
+  async #renew(scope: Scope, times: number): Promise<void> {
+    const { token, environment } = this.#options
+    if (!token.renewable) return
+    // One that fails now may do better after the pause.
+    const fresh = await token.get().catch(() => undefined)
+    if (!scope.live) return
+    if (fresh !== undefined) this.send({ type: 'auth', token: fresh })
+    scope.after(backoff(times, environment.random(), RENEWAL_PAUSE_MS), () => void this.#renew(scope, times + 1))
+  }
+
+  #closed(code: number): void {
+    // Nobody but us ends a stay in good order: a proxy on the way that closes with these two is no reason to stay away.
+    const policy = code === 1000 || code === 1001 ? 'yes' : (RECONNECT[code] ?? 'yes')
+    // Below are the codes of connections that broke, where what came last explains nothing.
+    const said = code < FIRST_EXPLAINED ? undefined : this.#parting
+    const error =
+      said ?? new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
+    this.#end(error, policy)
+  }
+}
+
+/** What to do about a refusal that came without a close code. */
+function policyOf(error: AldisError): ReconnectPolicy {
+  if (error.code === 'token-invalid' || error.code === 'token-expired') return 'with-new-token'
+  return error.retryable ? 'yes' : 'no'
+}
+
+function parse(data: unknown): ServerMessage | undefined {
+  try {
+    const message: unknown = JSON.parse(String(data))
+    return typeof message === 'object' && message !== null && 'type' in message ? (message as ServerMessage) : undefined
+  } catch {
+    return undefined
+  }
+}
