@@ -149,8 +149,10 @@ class Negotiator implements Negotiation {
   /** How many of our offers in a row came to nothing, and how many of theirs. */
   #failed = { ours: 0, theirs: 0 }
   #unanswered: Cancel | undefined
-  /** While the other side's offer goes first, because it has refused ours. */
+  /** While the other side's offer goes first, because one of the two was refused. */
   #yielding: Cancel | undefined
+  /** Whether the other side has an offer to make again that we refused: ours would only cross it another time. */
+  #refusedTheirs = false
   #broken = false
   /** When it was last done as the other side asked. */
   #askedAt = Number.NEGATIVE_INFINITY
@@ -343,6 +345,7 @@ class Negotiator implements Negotiation {
       return this.#refuse(d, error)
     }
     this.#failed.theirs = 0
+    this.#refusedTheirs = false
     this.#sendDescription('answer', { d: ++this.#counter, ...(d !== undefined && { re: d }) })
     await this.#release()
   }
@@ -353,6 +356,7 @@ class Negotiator implements Negotiation {
     this.#failed.theirs += 1
     if (this.#failed.theirs >= REPEATS) return void this.#break(why)
     if (!(await this.#rollBack(why))) return
+    this.#refusedTheirs = true
     this.#tell(re === undefined ? { type: 'nack' } : { type: 'nack', x: { re } }, 'nack-sent')
     // The first offer is always the other side's.
     if (this.#pc.remoteDescription !== null) await this.#offer()
@@ -365,6 +369,12 @@ class Negotiator implements Negotiation {
     if (!expected) return this.#link.onStep?.('stale-dropped')
     if (!(await this.#takeBack(new Error('The other side refused an offer.')))) return
     if (this.#pc.remoteDescription === null) return this.#offer()
+    this.#yield()
+  }
+
+  /** Lets the other side offer first, for a while. */
+  #yield(): void {
+    this.#unblock()
     this.#yielding = this.#clock.after(YIELD_MS, () => {
       this.#unblock()
       void this.#run(() => this.#offer())
@@ -389,6 +399,8 @@ class Negotiator implements Negotiation {
       return
     }
     this.#failed.ours = 0
+    if (this.#refusedTheirs) this.#yield()
+    this.#refusedTheirs = false
     await this.#release()
   }
 

@@ -106,6 +106,8 @@ export class Pair {
       onBroken: (error) => options.onBroken(error),
       reachable: () => options.reachable(),
     })
+    // Browsers fail where the side that did not make the first offer starts ICE afresh: whoever asks this connection, asks the other side.
+    if (options.polite && options.numbered) pc.restartIce = () => void this.restart()
     if (options.part === 'offers') {
       layOut(pc)
       void this.sync()

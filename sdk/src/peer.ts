@@ -198,7 +198,10 @@ export class Peer {
     return { ...this.#stats, restarts: this.#stats.restarts + current }
   }
 
-  /** The browser's own connection, for everything that this library does not do; `null` where there is none. */
+  /**
+   * The browser's own connection, for everything that this library does not do; `null` where there is none. Its `restartIce()` asks the peer
+   * to start ICE afresh where that is the peer's part.
+   */
   get connection(): RTCPeerConnection | null {
     return this.#relation.at === 'paired' ? this.#relation.pair.connection : null
   }

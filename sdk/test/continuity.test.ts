@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { LeaveReason } from '../src/generated/wire.ts'
 import { settle } from './support/clock.ts'
 import { type FakePeerConnection, sdpOf } from './support/connection.ts'
-import { alive } from './support/couple.ts'
+import { alive, couple } from './support/couple.ts'
 import { at, last } from './support/lists.ts'
 import { FakeStream, FakeTrack } from './support/media.ts'
 import { answerFrom, callFrom, comeBack, join, type Party, type PartyOptions, pass, relay } from './support/party.ts'
@@ -167,6 +167,48 @@ test('where this side is another peer, whoever is not there but still connected 
   expect(party.log.at(-1)).toBe('peer-left b timeout')
   expect(alive(party)).toEqual([])
 })
+
+test.each<['newer' | 'older', 'newer' | 'older', number]>([
+  ['newer', 'older', 100],
+  ['older', 'newer', 100],
+  ['newer', 'older', 12_000],
+  ['older', 'newer', 12_000],
+])(
+  'the %s side comes back as another peer, and both go on as before: the %s one hears of it after %i ms',
+  async (which, other, ms) => {
+    const pages = await couple()
+    await pages.connected()
+    const [here, there] = [pages[which], pages[other]]
+    const pictures = [bring(here.connection()), bring(there.connection())]
+    for (const party of [here, there]) party.log.length = 0
+    here.server.socket.drop(1006)
+    await pages.pass(1_000)
+    pages.names[which] = 'another'
+    // Whoever comes later is polite, whatever it was before.
+    await here.server.welcome({
+      resumed: false,
+      peer: wirePeer('another'),
+      peers: [wirePeer(other, { polite: true })],
+    })
+    await pages.pass(ms)
+    there.server.socket.say({ type: 'peer-joined', peer: wirePeer('another', { polite: false, previous: which }) })
+    await pages.pass(200)
+    expect([here.peer(other).state, there.peer('another').state]).toEqual(['interrupted', 'interrupted'])
+    const shown = [here.peer(other), there.peer('another')].map(({ streams }) => streams.flatMap((stream) => stream.getTracks()))
+    expect(shown).toEqual(pictures.map((picture) => [picture]))
+    await pages.connected()
+    expect([here.peer(other).state, there.peer('another').state]).toEqual(['connected', 'connected'])
+    expect([alive(here), alive(there)]).toEqual([[here.connection().name], [there.connection().name]])
+    expect([...(here.events.error ?? []), ...(there.events.error ?? [])]).toEqual([])
+    const sending = [here.peer(other).send('here'), there.peer('another').send('there')]
+    await pages.pass(100)
+    await expect(Promise.all(sending)).resolves.toHaveLength(2)
+    expect(here.log.filter((line) => line.startsWith('peer-state'))).toEqual([
+      `peer-state ${other} interrupted`,
+      `peer-state ${other} connected`,
+    ])
+  },
+)
 
 // The server gives up a peer whose call goes on
 

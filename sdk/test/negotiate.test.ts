@@ -449,6 +449,23 @@ test.each(['setLocalDescription', 'setRemoteDescription'] as const)(
   },
 )
 
+test('whoever refused an offer lets the next one come before its own', async () => {
+  const clock = new FakeClock()
+  const { impolite, polite } = await connected(clock)
+  polite.pc.refuse('setRemoteDescription', new Error('Not this one'))
+  await polite.negotiation.receive(offer(sdpOf('x'), 2))
+  const answerOf = (d: number): NegotiationMessage => ({ type: 'answer', sdp: sdpOf(`a${d}`), x: { d, re: d } })
+  await polite.negotiation.receive(answerOf(2))
+  polite.sent.length = 0
+  polite.pc.addTransceiver('video')
+  await clock.advance(2_999)
+  expect(polite.sent).toEqual([])
+  await polite.negotiation.receive(offer(sdpOf('y'), 3))
+  await settle()
+  expect(polite.sent.map(({ type }) => type)).toEqual(['answer', 'offer'])
+  expect(impolite.broken).toEqual([])
+})
+
 test('a `nack` to an offer without a number names none', async () => {
   const { polite } = twoSides(new FakeClock())
   polite.pc.refuse('setRemoteDescription', new Error('No'))

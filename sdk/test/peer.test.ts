@@ -150,6 +150,15 @@ test('the polite side asks for a new start of ICE when a connection has failed, 
   expect(connection.signalingState).toBe('stable')
 })
 
+test('a page that starts ICE afresh on the connection of an older peer asks that one to', async () => {
+  const party = await joinBeside('older')
+  await callFrom(party, 'older')
+  party.peer('older').connection?.restartIce()
+  await settle()
+  expect(party.sentTo('older')).toEqual(['answer', 'restart'])
+  expect(party.peer('older').stats.restarts).toBe(1)
+})
+
 test('the state of a call follows its connection', async () => {
   const party = await joinBeside('older')
   const connection = await callFrom(party, 'older')

@@ -17,6 +17,8 @@ export interface Couple {
   connected(): Promise<void>
   /** Time goes by for both. */
   pass(ms: number): Promise<void>
+  /** Who each of them is to the other; a new stay is another one. */
+  readonly names: { older: string; newer: string }
   /** What is said to one side is lost while it is `cut`. */
   readonly ways: { older: 'cut' | 'up'; newer: 'cut' | 'up' }
 }
@@ -29,12 +31,14 @@ export async function couple(options: PartyOptions = {}): Promise<Couple> {
   const newer = await join({ ...options, environment, peers: [wirePeer('older')] })
   const ways: Couple['ways'] = { older: 'up', newer: 'up' }
   const read = new Map<FakeSocket, number>()
-  const carry = ({ server }: Party, to: Party, from: string, way: 'cut' | 'up'): number => {
+  const names = { older: 'older', newer: 'newer' }
+  const carry = ({ server }: Party, to: Party, from: 'newer' | 'older', way: 'cut' | 'up'): number => {
     const { socket } = server
     socket.acknowledges = false
-    const said = socket.wire.slice(read.get(socket) ?? 0).filter((message) => 'to' in message)
+    const target = names[from === 'older' ? 'newer' : 'older']
+    const said = socket.wire.slice(read.get(socket) ?? 0).filter((message) => 'to' in message && message.to === target)
     read.set(socket, socket.wire.length)
-    if (way === 'up') for (const message of said) to.server.socket.say(relayedOf(message, from))
+    if (way === 'up') for (const message of said) to.server.socket.say(relayedOf(message, names[from]))
     return said.length
   }
   const converse = async (): Promise<void> => {
@@ -53,6 +57,7 @@ export async function couple(options: PartyOptions = {}): Promise<Couple> {
   return {
     older,
     newer,
+    names,
     ways,
     converse,
     pass,
