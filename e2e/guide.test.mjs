@@ -56,6 +56,18 @@ test('“Chat” carries what is said to the other page', async (t) => {
   assertQuiet(...tabs);
 });
 
+test('“Messages that arrive” marks what was delivered', async (t) => {
+  const tabs = await twoTabs(t, 'Messages that arrive', NO_DEVICES);
+  // Whoever comes second sees the first; the first has to have heard of the second.
+  for (const [from, to] of [tabs.toReversed(), tabs]) {
+    await from.page.fill('#text', `hello from the ${from.name}`);
+    await from.page.click('#say button');
+    await shows(from, 'li', `hello from the ${from.name} ✓`);
+    await shows(to, 'li', new RegExp(`^guest-\\w{4}: hello from the ${from.name}$`));
+  }
+  assertQuiet(...tabs);
+});
+
 test('“Mute, camera, screen” does all three', async (t) => {
   const tabs = await twoTabs(t, 'Mute, camera, screen', FAKE_DEVICES, { prepare: screenOfCanvas });
   const [first, second] = tabs;

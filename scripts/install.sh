@@ -8,6 +8,10 @@ packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v firefox-esr >/dev/null || packages+=(firefox-esr)
 { command -v turnserver && command -v turnutils_uclient; } >/dev/null || packages+=(coturn)
+# For the tests of networks. They lie where only root looks for programs.
+for program in ip:iproute2 iptables:iptables conntrack:conntrack sysctl:procps; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || packages+=("${program#*:}")
+done
 if [ "${#packages[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ]; then
         echo "The tests need Debian packages that are not installed. Run this and try again:" >&2

@@ -1,5 +1,9 @@
 import pw from 'playwright-core';
-import { FAKE_DEVICES, PATIENCE_MS, newTab } from './tab.mjs';
+import { temporaryFolder } from './aldis.mjs';
+import { Program } from './program.mjs';
+import { FAKE_DEVICES, PATIENCE_MS, newTab, tabIn } from './tab.mjs';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /**
  * Nothing but a word to the local router about multicast leaves this machine, and nothing but loopback is needed. Chromium offers
@@ -27,10 +31,27 @@ const resolve = (hosts) =>
 /** A tab in a Chromium process of its own, for the length of the test `t`. */
 export async function openTab(t, name, devices, { prepare, flags = [], reach = [] } = {}) {
   const browser = await pw.chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: CHROMIUM,
     args: [...ARGS, resolve(reach), ...flags, ...(devices === FAKE_DEVICES ? ['--use-fake-device-for-media-stream'] : [])],
     timeout: PATIENCE_MS,
   });
   t.after(() => browser.close());
   return newTab(name, browser, { permissions: ['camera', 'microphone'] }, prepare);
+}
+
+/**
+ * The same, but of a browser that nobody pretends to look at: a tab that another one of it covers is hidden. Playwright makes every tab
+ * believe that it is seen, except in a browser that it did not start.
+ */
+export async function openHideableTab(t, name) {
+  let program;
+  // Registered before the folder, because hooks run in that order and Chromium writes there until its end.
+  t.after(() => program?.stop());
+  const flags = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${await temporaryFolder(t)}`];
+  program = new Program(t, CHROMIUM, [...ARGS, resolve([]), ...flags, 'about:blank']);
+  const [endpoint] = await program.says(/ws:\/\/\S+/, PATIENCE_MS);
+  const browser = await pw.chromium.connectOverCDP(endpoint, { noDefaults: true, timeout: PATIENCE_MS });
+  const [context] = browser.contexts();
+  await context.grantPermissions(['camera', 'microphone']);
+  return tabIn(name, context);
 }

@@ -4,7 +4,7 @@ import { PATIENCE_MS } from './tab.mjs';
 /**
  * Opens an almost empty page of the server on `port` and joins a room there, with what a page would pass to `joinRoom`; through another
  * port, if `via` is one. What the room tells is kept: `window.log` has the events, `window.room` is the room. `window.wire` holds back
- * what the server says.
+ * what the server says, after `window.tamper`, if the test has prepared one (`tamper.mjs`), has done worse to it.
  */
 export async function join(tab, port, { room = 'demo', identity = tab.name, via = port, publish, ...options } = {}) {
   await tab.page.route('**/favicon.ico', (route) => route.fulfill({ status: 204 }));
@@ -21,7 +21,8 @@ async function enter({ url, room, identity, publish, options }) {
   window.wire = { held: undefined };
   const openSocket = (url, protocols, events) => {
     const hear = (data) => (window.wire.held ? window.wire.held.push(() => events.onMessage(data)) : events.onMessage(data));
-    return openWebSocket(url, protocols, { ...events, onMessage: hear });
+    const onMessage = (data) => (window.tamper ? window.tamper(data, hear) : hear(data));
+    return openWebSocket(url, protocols, { ...events, onMessage });
   };
   const ask = async () => (await (await fetch(`/dev/token?${new URLSearchParams({ room, identity })}`)).json()).token;
   window.room = await joinRoom(url, { room, token: ask, environment: { openSocket }, ...options });

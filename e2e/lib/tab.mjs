@@ -10,7 +10,11 @@ export const PATIENCE_MS = 60_000;
 
 /** A tab in `browser`, whose context has these `options`. It runs `prepare` before each page. */
 export async function newTab(name, browser, options, prepare) {
-  const context = await browser.newContext({ viewport: { width: 900, height: 800 }, ...options });
+  return tabIn(name, await browser.newContext({ viewport: { width: 900, height: 800 }, ...options }), prepare);
+}
+
+/** A tab in this context. */
+export async function tabIn(name, context, prepare) {
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const tab = { name, page, context, complaints: [] };

@@ -1,0 +1,63 @@
+/** Two pages in a call that goes by relay alone, whose credentials expire again and again. */
+import { setTimeout as pass } from 'node:timers/promises';
+import { startAldis } from './aldis.mjs';
+import { openTab } from './chromium.mjs';
+import { joinFrom } from './counting-page.mjs';
+import { connected, until } from './sdk-page.mjs';
+import { NO_DEVICES } from './tab.mjs';
+import { KEYS, mint } from './token.mjs';
+
+/** How long a credential lives, in seconds. */
+export const TTL_S = 20;
+
+/**
+ * Starts one through Aldis with `env`, for the length of the test `t`. The first of the two tabs makes the offers. The second comes
+ * `apartMs` after it, and so does the end of its credentials.
+ */
+export async function startRelayedCall(t, env, { prepare, apartMs = 0 } = {}) {
+  const { address } = await startAldis(t, 'serve', { ...KEYS, ...env, ALDIS_TURN_TTL: String(TTL_S) });
+  const tabs = await Promise.all(['first', 'second'].map((name) => openTab(t, name, NO_DEVICES, { prepare })));
+  for (const [at, tab] of tabs.entries()) {
+    await pass(at * apartMs);
+    const token = mint('relayed', tab.name);
+    await joinFrom(tab, `http://${address}`, { room: 'relayed', token, rtc: { iceTransportPolicy: 'relay' } });
+  }
+  await Promise.all(tabs.map((tab) => connected(tab, 1)));
+  for (const tab of tabs) await until(tab, 'a count', () => Object.keys(window.counted).length === 1);
+  return tabs;
+}
+
+/** Starts ICE afresh, by the side that makes the offers; what TURN servers refuse from then on is in `window.refusals`. */
+export async function restartIce([first, second]) {
+  const prepare = () => {
+    const [{ connection }] = window.room.peers.values();
+    window.refusals = [];
+    window.fragment = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/)[1];
+    connection.addEventListener('icecandidateerror', ({ errorCode }) => window.refusals.push(errorCode));
+  };
+  for (const tab of [first, second]) await tab.page.evaluate(prepare);
+  await first.page.evaluate(() => [...window.room.peers.values()][0].connection.restartIce());
+}
+
+/** Waits until both sides have agreed on the fresh start. */
+export async function agreed(tabs) {
+  const restarted = () => {
+    const [{ connection }] = window.room.peers.values();
+    const [, fragment] = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/);
+    return fragment !== window.fragment && connection.signalingState === 'stable';
+  };
+  await Promise.all(tabs.map((tab) => until(tab, 'a fresh start of ICE', restarted)));
+}
+
+/** Waits until the call goes by relays that were opened for the latest start of ICE. */
+export async function relayedAnew(tabs) {
+  const isAnew = async () => {
+    const [{ connection }] = window.room.peers.values();
+    const [, fragment] = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/);
+    const report = await connection.getStats();
+    const transport = [...report.values()].find(({ type }) => type === 'transport');
+    const local = report.get(report.get(transport.selectedCandidatePairId)?.localCandidateId);
+    return connection.connectionState === 'connected' && local?.candidateType === 'relay' && local.usernameFragment === fragment;
+  };
+  await Promise.all(tabs.map((tab) => until(tab, 'a relay that was opened since', isAnew)));
+}
