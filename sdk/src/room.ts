@@ -135,7 +135,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#host = this.#hostPeers()
     signaling.on('welcome', (welcome) => this.#welcome(welcome))
     signaling.on('message', (message) => this.#handle(message))
-    signaling.on('lost', () => this.#delivery.close())
+    signaling.on('lost', () => this.#lost())
     signaling.on('status', (event) => this.#changed(event))
   }
 
@@ -243,6 +243,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#gate.close()
     for (const peer of this.#peers.values()) peer.leave('You left the room.')
     this.#media.clear()
+  }
+
+  /** Nothing is heard of anybody any more: whoever is missing may have come back meanwhile. */
+  #lost(): void {
+    this.#absence.end()
+    this.#delivery.close()
   }
 
   #welcome(welcome: WelcomeMessage): void {

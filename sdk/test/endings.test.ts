@@ -133,6 +133,16 @@ test('a missing peer that came back and went away again is the server’s to rem
   expect([...party.room.peers.keys()]).toEqual(['b'])
 })
 
+test('a missing peer is not given up while this side hears of nobody', async () => {
+  const party = await join({ connect: 'manual', peers: [wirePeer('b')] })
+  const missing = { peers: [], resume: { token: 'r', windowMs: 30_000 } }
+  await comeBack(party, missing)
+  await party.clock.advance(14_000)
+  party.server.socket.drop(1006)
+  await party.clock.advance(20_000)
+  expect([...party.room.peers.keys()]).toEqual(['b'])
+})
+
 test('a join that was refused no longer watches the page', async () => {
   const world = newWorld()
   const joining = joinRoom('https://rtc.example.org', { room: 'standup', token: 'fixed', environment: world.environment })
