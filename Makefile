@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check setup test docs bench fuzz
+.PHONY: help run check setup test soak docs bench fuzz
 .NOTPARALLEL:
 
 help: ## This list
@@ -22,6 +22,12 @@ test: check ## Everything, begun with `make check`
 	cargo test --workspace
 	npm --prefix sdk test
 	npm --prefix e2e test
+
+soak: setup ## The long forms: streams by the million, networks that fail for hours, thousands of operations in browsers
+	ALDIS_SOAK=30 npm --prefix sdk test -- model.test.ts
+	ALDIS_SOAK=30 cargo test --package aldis-client --test model
+	ALDIS_SOAK=1 npm --prefix e2e test -- delivery.test.mjs counting.test.mjs native.test.mjs net.test.mjs net-changes.test.mjs turn-expiry.test.mjs
+	ALDIS_SOAK=1 npm --prefix e2e test -- wedges.test.mjs stress.test.mjs
 
 docs: setup ## The API references, as HTML: target/doc/ (Rust) and target/sdk-docs/ (SDK)
 	cargo doc --workspace --no-deps

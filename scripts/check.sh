@@ -10,6 +10,7 @@ fail() {
 
 cargo fmt --all --check
 cargo fmt --manifest-path fuzz/Cargo.toml --check
+cargo fmt --manifest-path e2e/cutting-turn/Cargo.toml --check
 cargo clippy --workspace --all-targets -- --deny warnings
 cargo clippy --package aldis-server --all-targets --features shuttle -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
