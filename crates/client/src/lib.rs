@@ -32,7 +32,7 @@
 //! # What it leaves to its caller
 //! It reads the socket only inside [`recv`](Connection::recv) and its siblings, so a caller keeps one of them running: that is also
 //! what answers the server's pings. All of them may be dropped halfway, as `select!` does, and lose nothing. It neither reconnects
-//! nor resumes by itself.
+//! nor resumes by itself. [`streams`] bring messages over connections that break, and are pure: whoever speaks them owns one a peer.
 
 mod addressed;
 mod connection;
@@ -41,6 +41,7 @@ mod handshake;
 mod options;
 mod outgoing;
 mod stream;
+pub mod streams;
 mod trust;
 
 pub use addressed::{Addressed, Payload};
