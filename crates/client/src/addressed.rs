@@ -8,7 +8,9 @@ use crate::Outgoing;
 /// A message for other peers, to which a name and an `x` can be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addressed {
-    signal: Outgoing,
+    kind: SignalKind,
+    to: Option<PeerId>,
+    payload: Option<(&'static str, String)>,
     naming: Naming,
     x: Option<Payload>,
 }
@@ -36,28 +38,50 @@ impl Addressed {
     }
 
     pub(crate) fn to(kind: SignalKind, to: &PeerId) -> Self {
-        Self::to_all(kind).field("to", string(to.as_str()))
+        Self { to: Some(to.clone()), ..Self::to_all(kind) }
     }
 
     pub(crate) fn to_all(kind: SignalKind) -> Self {
-        Self { signal: Outgoing::new(kind.as_str()), naming: Naming::Anonymous, x: None }
+        Self { kind, to: None, payload: None, naming: Naming::Anonymous, x: None }
     }
 
     pub(crate) fn field(mut self, name: &'static str, raw: String) -> Self {
-        self.signal = self.signal.with(name, raw);
+        self.payload = Some((name, raw));
         self
     }
 
-    pub(crate) fn reason(mut self, reason: Option<&str>) -> Self {
-        self.signal = self.signal.with_some("reason", reason.map(string));
-        self
+    pub(crate) fn reason(self, reason: Option<&str>) -> Self {
+        match reason {
+            Some(reason) => self.field("reason", string(reason)),
+            None => self,
+        }
+    }
+
+    /// Whom it is for; all peers where there is nobody.
+    pub(crate) fn address(&self) -> Option<&PeerId> {
+        self.to.as_ref()
+    }
+
+    /// The JSON of its `x`, taken out.
+    pub(crate) fn take_x(&mut self) -> Option<String> {
+        self.x.take().map(Payload::into_text)
+    }
+
+    /// How many bytes it carries for others.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payload.as_ref().map_or(0, |(_, raw)| raw.len()) + self.x.as_ref().map_or(0, |x| x.0.len())
     }
 }
 
 impl From<Addressed> for Outgoing {
     fn from(addressed: Addressed) -> Self {
-        let Addressed { signal, naming, x } = addressed;
+        let Addressed { kind, to, payload, naming, x } = addressed;
         let receipt = matches!(naming, Naming::Receipt(_)).then(|| "true".to_owned());
+        let signal = Outgoing::new(kind.as_str()).with_some("to", to.map(|to| string(to.as_str())));
+        let signal = match payload {
+            Some((name, raw)) => signal.with(name, raw),
+            None => signal,
+        };
         signal
             .with_some("msg", naming.msg().map(|msg| string(msg.as_str())))
             .with_some("receipt", receipt)

@@ -1,6 +1,7 @@
 //! One live connection: a WebSocket that has been welcomed.
 
 use std::{
+    collections::VecDeque,
     fmt,
     future::poll_fn,
     task::{Context, Poll, Waker, ready},
@@ -9,7 +10,7 @@ use std::{
 
 use aldis_protocol::{CloseCode, PROTOCOL, PeerId, Received, ServerMessage, Welcome, WireError};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -41,7 +42,7 @@ impl Connection {
     /// [`Error::Refused`] for an HTTP answer, [`Error::Closed`] for a refusal after the upgrade.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let welcomed = async {
-            let mut socket = Socket { stream: handshake::upgrade(&options).await?, last_error: None, end: None };
+            let mut socket = Socket::new(handshake::upgrade(&options).await?);
             if let Dialect::V1 { resume, features } = &options.dialect {
                 let hello = Outgoing::hello(PROTOCOL, resume.as_deref(), features);
                 socket.feed(hello.to_json()).await?;
@@ -145,6 +146,24 @@ impl Connection {
         }
     }
 
+    /// Sends what there is to send and waits for the next message, both at once: a server that does not read now may still be heard.
+    pub(crate) async fn converse(&mut self, outbox: &mut VecDeque<String>, reads: bool) -> Result<Received, Error> {
+        poll_fn(|context| {
+            let sent = self.socket.poll_send(context, outbox);
+            if reads && let Poll::Ready(received) = self.socket.poll_recv(context) {
+                return Poll::Ready(received);
+            }
+            // Where a close frame came before, it says more than the failure to send.
+            sent.map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending)
+        })
+        .await
+    }
+
+    /// When anything last came, pings included.
+    pub(crate) fn heard_at(&self) -> Instant {
+        self.socket.heard_at
+    }
+
     /// Closes the connection and waits a moment for the server to do the same. Messages that still arrive are dropped.
     ///
     /// Dropping a connection without this is a broken one for the server: the peer becomes away, not gone.
@@ -179,6 +198,7 @@ struct Socket {
     stream: WebSocketStream<Stream>,
     last_error: Option<Box<WireError>>,
     end: Option<End>,
+    heard_at: Instant,
 }
 
 /// What the close frame said.
@@ -188,6 +208,27 @@ struct End {
 }
 
 impl Socket {
+    fn new(stream: WebSocketStream<Stream>) -> Self {
+        Self { stream, last_error: None, end: None, heard_at: Instant::now() }
+    }
+
+    /// Sends as much as the socket takes now.
+    fn poll_send(&mut self, context: &mut Context<'_>, outbox: &mut VecDeque<String>) -> Result<(), Error> {
+        while !outbox.is_empty() {
+            match self.stream.poll_ready_unpin(context) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(ready) => ready?,
+            }
+            if let Some(text) = outbox.pop_front() {
+                self.stream.start_send_unpin(Message::text(text))?;
+            }
+        }
+        match self.stream.poll_flush_unpin(context) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(flushed) => Ok(flushed?),
+        }
+    }
+
     async fn feed(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), Error> {
         Ok(self.stream.feed(Message::Text(text.into())).await?)
     }
@@ -206,7 +247,9 @@ impl Socket {
 
     fn poll_text(&mut self, context: &mut Context<'_>) -> Poll<Result<Utf8Bytes, Error>> {
         while self.end.is_none() {
-            match ready!(self.stream.poll_next_unpin(context)) {
+            let next = ready!(self.stream.poll_next_unpin(context));
+            self.heard_at = Instant::now();
+            match next {
                 Some(Ok(Message::Text(text))) => return Poll::Ready(Ok(text)),
                 Some(Ok(Message::Close(frame))) => {
                     // Sends the answer that tungstenite has queued. It fits a socket buffer, or nobody reads it.

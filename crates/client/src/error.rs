@@ -46,6 +46,9 @@ pub enum Error {
         /// The last `error` that [`recv`](crate::Connection::recv) saw on this connection; where its code closes, it says why.
         error: Option<Box<WireError>>,
     },
+    /// The application's own source of tokens failed.
+    #[error("there is no token: {0}")]
+    Token(Box<dyn std::error::Error + Send + Sync>),
     /// The server took too long.
     #[error("{0} took too long")]
     Timeout(&'static str),

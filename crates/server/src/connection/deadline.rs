@@ -204,12 +204,14 @@ impl Connection {
         self.say(&ServerMessage::Resume { token });
     }
 
-    /// The node is shutting down: this client's turn is somewhere within the window, so that a crowd does not move at once.
+    /// The node is shutting down: this client's turn is somewhere within the window, so that a crowd does not move at once, and not so soon
+    /// that it could not be elsewhere before.
     pub(super) fn begin_drain(&mut self) {
         let now = self.node.clock.now();
         match &mut self.stage {
             Stage::Seated(seated) => {
-                let within_ms = 1 + self.node.random_below(self.node.drain_spread_ms());
+                let spread_ms = self.node.drain_spread_ms();
+                let within_ms = 1 + spread_ms / 4 + self.node.random_below(spread_ms - spread_ms / 4);
                 seated.deadlines.drain = Some(now.after(within_ms));
                 self.say(&ServerMessage::Reconnect { reason: ReconnectReason::Drain, within_ms });
             }

@@ -23,6 +23,7 @@ mod restart;
 mod resume;
 mod sizes;
 mod slow_reader;
+mod stay;
 mod throttle;
 mod tidy;
 mod tls;

@@ -2,12 +2,14 @@
 
 mod http;
 mod process;
+mod proxy;
 mod rig;
 mod socket;
 mod stream;
 
 pub(crate) use http::{Answer, Request, is_deserted};
 pub(crate) use process::Aldis;
+pub(crate) use proxy::Proxy;
 pub(crate) use rig::{KEY, Rig, Token};
 pub(crate) use socket::{Frame, NO_CODE, Opcode, Peer, Socket};
 pub(crate) use stream::{Certificate, Over, Stream};
