@@ -196,12 +196,14 @@ test.each<['newer' | 'older', 'newer' | 'older', number]>([
     expect([here.peer(other).state, there.peer('another').state]).toEqual(['interrupted', 'interrupted'])
     const shown = [here.peer(other), there.peer('another')].map(({ streams }) => streams.flatMap((stream) => stream.getTracks()))
     expect(shown).toEqual(pictures.map((picture) => [picture]))
+    // What was said before the other one knew of it comes again.
+    await pages.pass(2_000)
     await pages.connected()
     expect([here.peer(other).state, there.peer('another').state]).toEqual(['connected', 'connected'])
     expect([alive(here), alive(there)]).toEqual([[here.connection().name], [there.connection().name]])
     expect([...(here.events.error ?? []), ...(there.events.error ?? [])]).toEqual([])
     const sending = [here.peer(other).send('here'), there.peer('another').send('there')]
-    await pages.pass(100)
+    await pages.pass(200)
     await expect(Promise.all(sending)).resolves.toHaveLength(2)
     expect(here.log.filter((line) => line.startsWith('peer-state'))).toEqual([
       `peer-state ${other} interrupted`,
