@@ -90,7 +90,10 @@ export class StreamLane implements Lane {
     const [e, n] = name.split('.').map(Number)
     const position: Position = { e: e ?? 0, n: n ?? 0 }
     if (RETRYABLE_CODES.includes(error.code)) this.#stream.postpone(position, error.retryAfterMs ?? PAUSE_MS, now)
-    else this.#settle(this.#stream.refuse(position), (outcome) => fromServer({ outcome, ...error }))
+    else {
+      // The server knows of one copy, and the stream of all that was sent.
+      this.#settle(this.#stream.refuse(position), (outcome) => fromServer({ ...error, outcome }))
+    }
   }
 
   // Whatever is out of date is known by its numbers.

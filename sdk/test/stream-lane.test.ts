@@ -176,13 +176,22 @@ test('a letter that is refused for good ends the epoch: it and what followed hav
   for (const text of ['one', 'two', 'three']) post(text)
   takeAll(lane, 0)
   post('four')
-  lane.refuse('5.2', refusal('forbidden', { hint: 'Ask.' }), 0)
+  lane.refuse('5.2', refusal('forbidden', { hint: 'Ask.', outcome: 'not-delivered' }), 0)
   expect(fates).toEqual([
     ['one', 'forbidden unknown'],
     ['two', 'forbidden not-delivered'],
     ['three', 'forbidden not-delivered'],
   ])
   expect(texts(takeAll(lane, 0))).toEqual(['four'])
+})
+
+test('a letter that was sent again and is refused for good may have arrived the first time, whatever the server knows of the last', () => {
+  const { lane, fates, post } = openLane()
+  post('one')
+  takeAll(lane, 0)
+  takeAll(lane, 1_000)
+  lane.refuse('5.1', refusal('forbidden', { outcome: 'not-delivered' }), 1_000)
+  expect(fates).toEqual([['one', 'forbidden unknown']])
 })
 
 test.each(['', '5', '5.9', '6.1', '5.1.1.1', 'x.y', '5.-1', '__proto__.1'])(
