@@ -529,7 +529,9 @@ export class Peer {
   #rebuildFor({ x }: RelayedRebuild): void {
     const relation = this.#relation
     const generation = numberOf(x, 'g') ?? 0
-    if (generation <= this.#generation || relation.at !== 'paired' || !this.#calls.take()) return this.#step('stale-dropped')
+    const isStale = generation <= this.#generation
+    if (!isStale && this.#hasEnded) return this.#repeatHangup(generation)
+    if (isStale || relation.at !== 'paired' || !this.#calls.take()) return this.#step('stale-dropped')
     this.#stats.rebuilds += 1
     this.#retire(relation)
     this.#relation = { at: 'apart', state: 'closed' }
@@ -581,8 +583,7 @@ export class Peer {
     if (relation.at === 'gone' || this.#host.isOver()) return
     const generation = numberOf(message.x, 'g')
     if (relation.at === 'paired' && (generation ?? this.#generation) === this.#generation) return this.#hand(message)
-    // It has not heard yet that this side hung up, or never will.
-    if (generation === this.#generation && relation.at === 'apart') return this.#post({ type: 'hangup', ...this.#numbers() })
+    if (generation === this.#generation && relation.at === 'apart') return this.#repeatHangup(generation)
     const stale = generation !== undefined && generation <= this.#generation
     if (stale || !this.#calls.take()) return this.#step('stale-dropped')
     if (relation.at === 'waiting' && relation.offer !== undefined) {
@@ -610,7 +611,9 @@ export class Peer {
   /** The peer wants a fresh start of ICE; or, without a number, a connection, because it has none. */
   #asked(message: Relayed): void {
     const relation = this.#relation
-    const names = numberOf(message.x, 'g') !== undefined
+    const generation = numberOf(message.x, 'g')
+    if (generation === this.#generation && this.#hasEnded) return this.#repeatHangup(generation)
+    const names = generation !== undefined
     // While this side's own call is on its way, the two have called each other: the offer is what was asked for.
     const has = relation.at === 'paired' && (names || !this.#numbered || !relation.pair.hasStood)
     if (has) return this.#hand(message)
@@ -628,6 +631,17 @@ export class Peer {
     if (theirs === undefined) this.#early = []
     if (theirs === undefined || (numberOf(x, 'g') ?? theirs) !== theirs) return this.#step('stale-dropped')
     this.end(`${this.identity} hung up${reason === undefined ? '' : `: ${reason}`}.`)
+  }
+
+  /** Whether there was a connection, and it was hung up. */
+  get #hasEnded(): boolean {
+    return this.#relation.at === 'apart' && this.#relation.state === 'closed'
+  }
+
+  /** The peer has not heard yet that its connection, or the one before it, was hung up; or never will: what said so may have expired. */
+  #repeatHangup(generation: number): void {
+    this.#generation = generation
+    this.#post({ type: 'hangup', ...this.#numbers() })
   }
 
   #make(opening: Scope, generation: number, part: Part): void {

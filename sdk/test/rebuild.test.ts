@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ConnectOption } from '../src/room.ts'
 import { settle } from './support/clock.ts'
 import { alive, type Couple, couple, fail } from './support/couple.ts'
 import { at, last } from './support/lists.ts'
@@ -7,8 +8,13 @@ import { callFrom, join, type Party, pass, relay } from './support/party.ts'
 import { welcome, wirePeer } from './support/server.ts'
 
 /** Both pages, with a call between them that stands, and nothing in their logs. */
-async function calling(): Promise<Couple> {
-  const pages = await couple()
+async function calling(connect: ConnectOption = 'mesh'): Promise<Couple> {
+  const pages = await couple({ connect })
+  if (connect === 'manual')
+    pages.older
+      .peer('newer')
+      .connect()
+      .catch(() => undefined)
   await pages.connected()
   forget(pages)
   return pages
@@ -157,6 +163,46 @@ test('a `rebuild` after a hangup calls nobody', async () => {
   await relay(party, { type: 'rebuild', from: 'newer', x: { g: 2 } })
   expect(party.connections).toHaveLength(1)
   expect(party.peer('newer').state).toBe('closed')
+})
+
+/** The other side is out of the server's reach for longer than what is said to it lives, and its session goes on. */
+async function hangUpUnheard(pages: Couple, hanger: Which): Promise<void> {
+  const other = theOther[hanger]
+  pages[other].server.socket.drop(1006)
+  pages[hanger].server.socket.say({ type: 'peer-away', id: other })
+  await pages.pass(100)
+  pages[hanger].peer(other).hangup()
+  await pages.pass(35_000)
+  for (let n = 0; n < 40 && pages[other].room.status !== 'joined'; n += 1) {
+    await pages[other].server.welcome({ resumed: true, peers: [pages[other].peer(hanger).wire] })
+    await pages.pass(500)
+  }
+  pages[hanger].server.socket.say({ type: 'peer-back', id: other })
+}
+
+test.each<[Which, 'disconnected' | 'failed']>([
+  ['older', 'disconnected'],
+  ['newer', 'disconnected'],
+  ['older', 'failed'],
+  ['newer', 'failed'],
+])('a hangup by the %s side that never arrived is not undone where the other side mends what has %s', async (hanger, what) => {
+  const pages = await calling('manual')
+  const other = theOther[hanger]
+  await hangUpUnheard(pages, hanger)
+  expect(pages[other].peer(hanger).state).toBe('connected')
+  forget(pages)
+  const made = pages[hanger].connections.length
+  if (what === 'failed') await fail(pages[other])
+  else last(pages[other].connections).become('disconnected')
+  await pages.pass(60_000)
+  expect([pages[hanger].peer(other).state, pages[other].peer(hanger).state]).toEqual(['closed', 'closed'])
+  expect(pages[hanger].connections).toHaveLength(made)
+  expect(pages[hanger].log.filter((line) => line.startsWith('peer-state'))).toEqual([])
+  expect([...alive(pages.older), ...alive(pages.newer)]).toEqual([])
+  // Whoever calls again gets through.
+  const connected = pages[hanger].peer(other).connect()
+  await pages.connected()
+  await expect(connected).resolves.toBeUndefined()
 })
 
 // What the application sees meanwhile
