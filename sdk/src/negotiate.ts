@@ -92,7 +92,10 @@ export interface NegotiationLink {
 export interface Negotiation {
   /** Takes a message of the other side. Resolves when it has been dealt with, and never rejects: failures go to `onError`. */
   receive(message: NegotiationMessage): Promise<void>
-  /** Restarts ICE: the polite side asks the other one to, since browsers fail where both do. */
+  /**
+   * Restarts ICE. The polite side asks the other one to, since browsers fail where both do; where that one does without {@link Numbers},
+   * it does so itself.
+   */
   restart(): void
   /** Ends the negotiation: nothing is sent or taken any more. The connection is left as it is. */
   close(): void
@@ -176,11 +179,10 @@ class Negotiator implements Negotiation {
   }
 
   restart(): void {
-    if (this.#link.polite) {
-      this.#tell({ type: 'restart' }, 'restart-sent')
-    } else {
-      this.#pc.restartIce()
-    }
+    // A page without this library may not know the word, once there is a connection to say it about.
+    const asks = this.#link.polite && (this.#numbered || this.#pc.remoteDescription === null)
+    if (asks) this.#tell({ type: 'restart' }, 'restart-sent')
+    else this.#pc.restartIce()
   }
 
   close(): void {

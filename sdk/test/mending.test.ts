@@ -6,13 +6,17 @@ import { at, last } from './support/lists.ts'
 import { answerFrom, callFrom, comeBack, join, type Party, type PartyOptions, pass, relay } from './support/party.ts'
 import { wirePeer } from './support/server.ts'
 
-type Other = 'older' | 'newer' | 'raw'
+type Other = 'older' | 'newer' | 'raw' | 'older raw'
 
 /** A room, by hand, and a call with one other that has stood for so long that the ICE servers are no longer fresh. */
 async function calling(id: Other, options: PartyOptions = {}): Promise<{ party: Party; connection: FakePeerConnection }> {
-  const features = id === 'raw' ? [] : ['streams']
-  const party = await join({ connect: 'manual', peers: [wirePeer(id, { polite: id === 'older', features })], ...options })
-  if (id === 'older') await callFrom(party, id)
+  const features = id.endsWith('raw') ? [] : ['streams']
+  const party = await join({
+    connect: 'manual',
+    peers: [wirePeer(id, { polite: id.startsWith('older'), features })],
+    ...options,
+  })
+  if (id.startsWith('older')) await callFrom(party, id)
   else await callTo(party, id)
   await pass(party, 60_000)
   party.log.length = 0
@@ -47,20 +51,23 @@ async function serve(party: Party, iceCutsAtExpiry = false): Promise<void> {
 
 // Interruptions
 
-test.each<[Other]>([['older'], ['newer'], ['raw']])('an interruption that heals within 2.5 s needs nothing: %s', async (id) => {
-  const { party, connection } = await calling(id)
-  const sent = await sentMeanwhile(party, id, async () => {
-    connection.become('disconnected')
-    await pass(party, 2_499)
-    connection.become('connected')
-    await pass(party, 60_000)
-  })
-  expect(sent).toEqual([])
-  expect(connection.calls).toEqual([])
-  expect(party.server.socket.of('ice-servers')).toEqual([])
-  expect(party.log).toEqual([`peer-state ${id} interrupted`, `peer-state ${id} connected`])
-  expect(party.peer(id).stats).toMatchObject({ restarts: 0, rebuilds: 0 })
-})
+test.each<[Other]>([['older'], ['newer'], ['raw'], ['older raw']])(
+  'an interruption that heals within 2.5 s needs nothing: %s',
+  async (id) => {
+    const { party, connection } = await calling(id)
+    const sent = await sentMeanwhile(party, id, async () => {
+      connection.become('disconnected')
+      await pass(party, 2_499)
+      connection.become('connected')
+      await pass(party, 60_000)
+    })
+    expect(sent).toEqual([])
+    expect(connection.calls).toEqual([])
+    expect(party.server.socket.of('ice-servers')).toEqual([])
+    expect(party.log).toEqual([`peer-state ${id} interrupted`, `peer-state ${id} connected`])
+    expect(party.peer(id).stats).toMatchObject({ restarts: 0, rebuilds: 0 })
+  },
+)
 
 test('at an interruption the server is asked about the other side, and what it says is its presence', async () => {
   const { party, connection } = await calling('older')
@@ -210,18 +217,37 @@ test.each<[Other, string[]]>([
   expect(party.log).toEqual([`peer-state ${id} interrupted`])
 })
 
-test('a peer without this library gets fresh starts, and no new connection', async () => {
-  const { party, connection } = await calling('raw')
-  at(connection.channels, 0).end()
-  connection.become('failed')
-  await serve(party)
-  await pass(party, 60_000)
-  expect(party.connections).toHaveLength(1)
-  expect(party.server.socket.of('rebuild')).toEqual([])
-  expect(party.peer('raw').state).toBe('failed')
-  expect(party.events.error).toMatchObject([{ error: { code: 'negotiation-failed' }, peer: { id: 'raw' } }])
+test.each<[Other]>([['raw'], ['older raw']])(
+  'a peer without this library gets fresh starts in words that it knows, and no new connection: %s',
+  async (id) => {
+    const { party, connection } = await calling(id)
+    const before = party.sentTo(id).length
+    at(connection.channels, 0).end()
+    connection.become('failed')
+    await serve(party)
+    await pass(party, 25_000)
+    expect(connection.calls.filter((call) => call === 'restartIce')).toHaveLength(2)
+    expect([...new Set(party.sentTo(id).slice(before))]).toEqual(['offer'])
+    expect(party.connections).toHaveLength(1)
+    expect(party.peer(id).state).toBe('failed')
+    expect(party.events.error).toMatchObject([{ error: { code: 'negotiation-failed' }, peer: { id } }])
+    connection.become('connected')
+    expect(party.peer(id).state).toBe('connected')
+  },
+)
+
+test('a page without this library that was there first and is interrupted is offered a fresh start', async () => {
+  const { party, connection } = await calling('older raw')
+  const sent = await sentMeanwhile(party, 'older raw', async () => {
+    connection.become('disconnected')
+    await serve(party)
+    await pass(party, 2_500)
+  })
+  expect(sent).toEqual(['offer'])
+  expect(connection.calls).toContain('restartIce')
+  await answerFrom(party, 'older raw')
   connection.become('connected')
-  expect(party.peer('raw').state).toBe('connected')
+  expect(party.log).toEqual(['peer-state older raw interrupted', 'peer-state older raw connected'])
 })
 
 test('a failed connection that has never stood starts ICE afresh three times', async () => {
