@@ -3,7 +3,7 @@
 import type { Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
-import { Recovery } from './recovery.ts'
+import { DISTANCE_MS, Recovery } from './recovery.ts'
 import { Scope } from './scope.ts'
 import { layOut, type Published, syncSenders } from './senders.ts'
 
@@ -78,6 +78,8 @@ export class Pair {
   readonly #recovery: Recovery
   readonly #life: Scope
   #restarts = 0
+  /** When the network was last another one. */
+  #changedAt = Number.NEGATIVE_INFINITY
   #syncing: Promise<void> = Promise.resolve()
   /** The streams of tracks that came without one, among others. */
   readonly #ownStreams = new WeakMap<MediaStreamTrack, MediaStream>()
@@ -177,8 +179,15 @@ export class Pair {
 
   /** The network is another one. */
   networkChanged(): void {
-    if (this.#hasStood && this.connection.connectionState !== 'connected') this.#recovery.hurry()
-    else void this.restart()
+    if (this.#hasStood && this.connection.connectionState !== 'connected') {
+      if (this.#isLost) this.#recovery.giveUp()
+      else this.#recovery.again()
+      return
+    }
+    const now = this.#options.environment.clock.now()
+    if (now - this.#changedAt < DISTANCE_MS) return
+    this.#changedAt = now
+    void this.restart()
   }
 
   /** Whether what it carries goes through a relay. */
@@ -252,8 +261,8 @@ export class Pair {
   #stands(): void {
     this.#recovery.end()
     this.#turn = 'good'
-    if (this.#hasStood || !this.#options.numbered) return
-    // Chromium connects and never opens the channel, where two first offers of different layouts have crossed.
+    if (!this.#options.numbered) return
+    // Chromium connects and never opens the channel, where two first offers of different layouts have crossed. Firefox may have closed it.
     const isOpen = (): boolean => this.mainChannel.readyState === 'open'
     const late = (): void => (isOpen() ? undefined : this.#broken('The data channel does not open.'))
     this.#life.after(CHANNEL_MS, late)
@@ -265,11 +274,14 @@ export class Pair {
   }
 
   #failed(): void {
-    // Firefox closes the channels of a connection that has failed, and opens them no more.
-    const isLost = this.#hasStood && this.#options.numbered && this.mainChannel.readyState !== 'open'
-    if (isLost) this.#recovery.giveUp()
+    if (this.#isLost) this.#recovery.giveUp()
     else if (this.#hasStood) this.#recovery.hurry()
     else if (this.#restarts < RESTARTS_MAX) void this.restart()
+  }
+
+  /** Whether only another connection helps: Firefox closes the channels of one that has failed, and opens them no more. */
+  get #isLost(): boolean {
+    return this.#hasStood && this.#options.numbered && this.mainChannel.readyState !== 'open'
   }
 
   #broken(why: string): void {

@@ -5,7 +5,8 @@
  * ```text
  *   connected ── disconnected ──► grace ── 2.5 s ──► restarting ── 10 s ──► restarting again ── 10 s ──► a new connection
  *                                   │ failed ────────────▲
- *   any ── connected ──► nothing to do
+ *   any ── another network ──► restarting
+   any ── connected ──► nothing to do
  * ```
  *
  * A blip of a few seconds heals by itself. Firefox closes data channels for good when a connection has failed, so the first attempt comes
@@ -32,6 +33,9 @@ export const GRACE_MS = 2_500
 const RESTART_MS = 10_000
 const RESTARTS = 2
 
+/** How soon after the last one a change of the network makes another fresh start: devices tell of one change more than once. */
+export const DISTANCE_MS = 1_000
+
 /** How soon the other side is looked for again while it cannot be reached, in milliseconds. */
 const LOOK_MS = 500
 
@@ -39,6 +43,7 @@ const LOOK_MS = 500
 export class Recovery {
   readonly #options: RecoveryOptions
   #restarts = 0
+  #restartedAt = Number.NEGATIVE_INFINITY
   #next: Cancel | undefined
 
   constructor(options: RecoveryOptions) {
@@ -50,9 +55,17 @@ export class Recovery {
     if (this.#next === undefined) this.#after(GRACE_MS)
   }
 
-  /** Helps at once: it has failed, or the network is another one. */
+  /** Helps at once: it has failed. */
   hurry(): void {
     if (this.#restarts === 0) this.#step()
+  }
+
+  /** The network is another one: begins anew at once, because what was tried on the old one does not count. */
+  again(): void {
+    this.#restarts = 0
+    const wait = this.#restartedAt + DISTANCE_MS - this.#options.clock.now()
+    if (wait > 0) this.#after(wait)
+    else this.#step()
   }
 
   /** Makes a new connection as soon as the other side can be told. */
@@ -81,6 +94,7 @@ export class Recovery {
       return rebuild()
     }
     this.#restarts += 1
+    this.#restartedAt = this.#options.clock.now()
     this.#after(RESTART_MS)
     restart()
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Relayed } from '../src/generated/wire.ts'
+import type { PageEvent } from '../src/page.ts'
 import { settle } from './support/clock.ts'
 import { type FakePeerConnection, fragmentOf } from './support/connection.ts'
 import { at, last } from './support/lists.ts'
@@ -48,6 +49,8 @@ async function serve(party: Party, iceCutsAtExpiry = false): Promise<void> {
   party.server.socket.say({ type: 'ice-servers', iceServers: fresh, iceCutsAtExpiry })
   await settle()
 }
+
+const restarts = ({ calls }: FakePeerConnection): number => calls.filter((call) => call === 'restartIce').length
 
 // Interruptions
 
@@ -300,6 +303,15 @@ test.each<[Other, string[]]>([
   expect(party.peer(id).stats.rebuilds).toBe(1)
 })
 
+test.each<[Other]>([['newer'], ['older']])('a connection that comes back without its channel is built anew: %s', async (id) => {
+  const { party, connection } = await calling(id)
+  connection.become('disconnected')
+  at(connection.channels, 0).end()
+  connection.become('connected')
+  await pass(party, 5_000)
+  expect(party.server.socket.of('rebuild')).toHaveLength(1)
+})
+
 test('the channel of a peer without this library may never open', async () => {
   const party = await join({ connect: 'manual', peers: [wirePeer('raw', { polite: false, features: [] })] })
   await callTo(party, 'raw')
@@ -329,7 +341,7 @@ test.each(['online', 'network-changed'] as const)(
   },
 )
 
-test('network-changed: what is interrupted is helped at once, and once', async () => {
+test('network-changed: what is interrupted is helped at once, and once where that helps', async () => {
   const { party, connection } = await calling('newer')
   await serve(party)
   connection.become('disconnected')
@@ -337,10 +349,54 @@ test('network-changed: what is interrupted is helped at once, and once', async (
   party.page('network-changed')
   party.page('network-changed')
   await settle()
-  expect(connection.calls.filter((call) => call === 'restartIce')).toHaveLength(1)
+  expect(restarts(connection)).toBe(1)
   await answerFrom(party, 'newer')
-  await pass(party, 9_999)
-  expect(connection.calls.filter((call) => call === 'restartIce')).toHaveLength(1)
+  connection.become('connected')
+  await pass(party, 60_000)
+  expect(restarts(connection)).toBe(1)
+})
+
+test.each<PageEvent>(['online', 'network-changed', 'thawed'])(
+  '%s: what is interrupted is helped at once, though what was tried before has not had its time',
+  async (event) => {
+    const { party, connection } = await calling('newer')
+    await serve(party)
+    connection.become('disconnected')
+    await pass(party, 2_500)
+    await answerFrom(party, 'newer')
+    await pass(party, 3_000)
+    expect(restarts(connection)).toBe(1)
+    party.page(event)
+    await settle()
+    expect(restarts(connection)).toBe(2)
+    // And what was spent on the old network does not bring the new connection nearer.
+    await answerFrom(party, 'newer')
+    await pass(party, 9_999)
+    expect(restarts(connection)).toBe(2)
+    expect(party.server.socket.of('rebuild')).toEqual([])
+  },
+)
+
+test('online: a connection whose channels the browser has closed is made anew, and not started afresh', async () => {
+  const { party, connection } = await calling('newer')
+  await serve(party)
+  at(connection.channels, 0).end()
+  party.server.socket.say({ type: 'peer-away', id: 'newer' })
+  connection.become('failed')
+  party.page('online')
+  party.server.socket.say({ type: 'peer-back', id: 'newer' })
+  await pass(party, 500)
+  expect(restarts(connection)).toBe(0)
+  expect(party.server.socket.of('rebuild')).toHaveLength(1)
+})
+
+test('a page that was stowed, and tells of its return three times, starts ICE afresh once', async () => {
+  const { party, connection } = await calling('newer')
+  for (const event of ['stowed', 'hidden', 'frozen', 'thawed', 'visible', 'thawed', 'online'] as const) party.page(event)
+  await settle()
+  await serve(party)
+  await pass(party, 100)
+  expect(restarts(connection)).toBe(1)
 })
 
 test.each(['hidden', 'offline', 'frozen'] as const)('%s: no connection is touched', async (event) => {

@@ -20,11 +20,13 @@ beforeEach(() => {
 })
 
 /** What happens to the connection, and when. */
-type Happening = 'begin' | 'hurry' | 'end' | 'in reach' | 'out of reach'
+type Happening = 'begin' | 'hurry' | 'again' | 'give up' | 'end' | 'in reach' | 'out of reach'
 
 function happen(what: Happening): void {
   if (what === 'begin') recovery.begin()
   else if (what === 'hurry') recovery.hurry()
+  else if (what === 'again') recovery.again()
+  else if (what === 'give up') recovery.giveUp()
   else if (what === 'end') recovery.end()
   else reach = what
 }
@@ -95,6 +97,52 @@ test.each<[string, [number, Happening][], string[]]>([
     ],
     ladder,
   ],
+  [
+    'another network begins anew at once, whatever was tried on the old one',
+    [
+      [0, 'begin'],
+      [9_000, 'again'],
+    ],
+    ['restart 2500', 'restart 9000', 'restart 19000', 'rebuild 29000'],
+  ],
+  [
+    'another network after both restarts begins anew too',
+    [
+      [0, 'begin'],
+      [20_000, 'again'],
+    ],
+    ['restart 2500', 'restart 12500', 'restart 20000', 'restart 30000', 'rebuild 40000'],
+  ],
+  [
+    'a change of the network that is told more than once, or soon after a restart, makes one a second after that',
+    [
+      [0, 'again'],
+      [0, 'again'],
+      [600, 'again'],
+      [900, 'again'],
+    ],
+    ['restart 0', 'restart 1000', 'restart 11000', 'rebuild 21000'],
+  ],
+  [
+    'what heals in that second needs no other',
+    [
+      [0, 'again'],
+      [0, 'again'],
+      [999, 'end'],
+    ],
+    ['restart 0'],
+  ],
+  [
+    'another network out of reach is used as soon as there is a way',
+    [
+      [0, 'out of reach'],
+      [0, 'again'],
+      [700, 'in reach'],
+      [2_000, 'end'],
+    ],
+    ['restart 1000'],
+  ],
+  ['what only another connection helps gets it at once', [[0, 'give up']], ['rebuild 0']],
   [
     'who cannot be reached is looked for every half second',
     [
