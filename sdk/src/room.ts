@@ -259,13 +259,11 @@ export class Room extends Emitter<RoomEvents> {
     this.#missing.clear()
     if (!welcome.resumed) this.#delivery.clear(new AldisError('peer-closed', 'The session could not go on.', { retryable: true }))
     this.#resumed = welcome.resumed
-    this.#delivery.open(welcome.limits, welcome.peers.length)
     this.#useIceServers(welcome)
-    if (welcome.resumed) {
-      this.#reconcile(welcome)
-    } else {
-      this.#begin(welcome)
-    }
+    // Before anything is sent: nothing goes to somebody who has left meanwhile.
+    if (welcome.resumed) this.#reconcile(welcome)
+    this.#delivery.open(welcome.limits, welcome.peers.length)
+    if (!welcome.resumed) this.#begin(welcome)
   }
 
   /** A new stay: to the others this is a new peer, and every connection begins anew. */

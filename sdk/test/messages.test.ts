@@ -104,6 +104,16 @@ test('what was not acknowledged when the connection broke goes again with the sa
   expect(await Promise.all(sending.map(outcome))).toEqual(['done', 'done', 'done'])
 })
 
+test('what was written meanwhile to somebody who has left in the meantime is never sent, and so not delivered', async () => {
+  const party = await joinBeside()
+  party.server.socket.drop(1006)
+  const sending = party.peer('b').send('too late')
+  await party.clock.advance(1_000)
+  await party.server.welcome({ resumed: true, peers: [], left: ['b'] })
+  expect(party.sentTo('b')).toEqual([])
+  await expect(sending).rejects.toMatchObject({ code: 'peer-closed', outcome: 'not-delivered' })
+})
+
 test('what was sent to a peer without this library on a connection that broke may have arrived, and is not sent again', async () => {
   const party = await joinBeside()
   const sending = party.peer('raw').send(1)
