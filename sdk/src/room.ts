@@ -76,6 +76,13 @@ const FRESH_MS = 10_000
 /** How long an interruption of a call may last whose peer the server has given up, in milliseconds: nobody can mend it. */
 const LINGER_MS = 15_000
 
+/** Somebody whose call is all that is left. */
+interface Lingering {
+  readonly reason: LeaveReason
+  /** The end of an interruption, one way or the other. */
+  end: Scope
+}
+
 /** Videos that a mesh carries well: with more, every peer sends its own too often. */
 const MESH_VIDEOS = 6
 
@@ -98,8 +105,6 @@ export class Room extends Emitter<RoomEvents> {
   readonly #peers = new Map<PeerId, Peer>()
   /** Peers that have not come back with the server. */
   readonly #missing = new Set<PeerId>()
-  /** Until this side leaves. */
-  readonly #stay: Scope
   /** How long they are waited for. */
   #absence: Scope
   readonly #host: PeerHost
@@ -109,7 +114,7 @@ export class Room extends Emitter<RoomEvents> {
   #iceServersAt = Number.NEGATIVE_INFINITY
   readonly #iceWaiters: Waiters
   /** Peers that the server gave up while the call with them went on, and why. */
-  readonly #lingering = new Map<PeerId, LeaveReason>()
+  readonly #lingering = new Map<PeerId, Lingering>()
   #status: Status = 'connecting'
   /** Whether the last connection to the server went on with the stay. */
   #resumed = false
@@ -122,7 +127,6 @@ export class Room extends Emitter<RoomEvents> {
     this.id = options.id
     this.#options = options
     this.#signaling = signaling
-    this.#stay = new Scope(environment.clock)
     this.#absence = new Scope(environment.clock)
     this.#media = new Media(environment, () => this.#publishedChanged())
     this.#iceWaiters = new Waiters(environment.clock)
@@ -237,7 +241,6 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #clear(): void {
-    this.#stay.end()
     this.#absence.end()
     this.#delivery.clear(new AldisError('left', 'This side is no longer in the room.'))
     this.#gate.close()
@@ -345,7 +348,7 @@ export class Room extends Emitter<RoomEvents> {
   #joined(wire: WirePeer): void {
     if (!this.#peers.has(wire.id)) return this.#add(wire)
     // Whoever was given up is back.
-    if (this.#lingering.delete(wire.id)) this.#delivery.add(wire)
+    if (this.#stopLingering(wire.id)) this.#delivery.add(wire)
     this.#updated(wire)
   }
 
@@ -394,7 +397,7 @@ export class Room extends Emitter<RoomEvents> {
     const peer = this.#peers.get(id)
     const lingers = peer?.state === 'connected' && (reason === 'timeout' || reason === 'unreachable')
     if (!lingers) return this.#forget(id, reason)
-    this.#lingering.set(id, reason)
+    this.#lingering.set(id, { reason, end: new Scope(this.#options.environment.clock) })
     this.#delivery.remove(id, goneError(peer))
     this.#present(id, 'away')
   }
@@ -404,21 +407,28 @@ export class Room extends Emitter<RoomEvents> {
     if (peer === undefined) return
     this.#peers.delete(id)
     this.#missing.delete(id)
-    this.#lingering.delete(id)
+    this.#stopLingering(id)
     this.#delivery.remove(id, goneError(peer))
     peer.leave(`${peer.identity} left the room.`)
     this.emit('peer-left', { peer, reason })
   }
 
-  /** Lets go of those whose call was all that was left of them. */
-  #endLingering(): void {
-    for (const [id, reason] of this.#lingering) {
-      const end = (): void => {
-        if (this.#lingering.has(id) && this.#peers.get(id)?.state !== 'connected') this.#forget(id, reason)
-      }
-      if (this.#peers.get(id)?.state === 'interrupted') this.#stay.after(LINGER_MS, end)
-      else end()
-    }
+  /** Lets go of somebody whose call was all that was left, when that ends: an interruption may still heal. */
+  #linger({ id, state }: Peer): void {
+    const lingering = this.#lingering.get(id)
+    if (lingering === undefined) return
+    const { end, reason } = lingering
+    end.end()
+    if (state === 'connected') return
+    if (state !== 'interrupted') return this.#forget(id, reason)
+    lingering.end = new Scope(this.#options.environment.clock)
+    lingering.end.after(LINGER_MS, () => this.#forget(id, reason))
+  }
+
+  /** The call with somebody is not all that is left any more. Returns whether it was. */
+  #stopLingering(id: PeerId): boolean {
+    this.#lingering.get(id)?.end.end()
+    return this.#lingering.delete(id)
   }
 
   #publishedChanged(): void {
@@ -454,7 +464,7 @@ export class Room extends Emitter<RoomEvents> {
       enter: (start) => this.#gate.enter(start),
       emit: (name, event) => {
         this.emit(name, event)
-        if (name === 'peer-state') this.#endLingering()
+        if (name === 'peer-state') this.#linger((event as RoomEvents['peer-state']).peer)
       },
       report: (error, peer) => this.#report(error, peer),
       paired: () => this.#warnOfMesh(),

@@ -241,6 +241,43 @@ test('a call whose peer the server has given up survives a blip', async () => {
   expect(party.peer('b').state).toBe('connected')
 })
 
+test('each interruption of such a call has its own fifteen seconds, and what happens to others is none of its business', async () => {
+  const { party, old } = await calling()
+  leaves(party, 'b', 'timeout')
+  old.become('disconnected')
+  for (let n = 0; n < 10; n += 1) {
+    party.server.socket.say({ type: 'peer-joined', peer: wirePeer(`c${n}`) })
+    party.server.socket.say({ type: 'peer-left', id: `c${n}`, reason: 'left', final: true })
+  }
+  await pass(party, 8_000)
+  old.become('connected')
+  await pass(party, 5_000)
+  old.become('disconnected')
+  await pass(party, 14_999)
+  expect([...party.room.peers.keys()]).toEqual(['b'])
+  await pass(party, 1)
+  expect([...party.room.peers.keys()]).toEqual([])
+  expect(party.log.at(-1)).toBe('peer-left b timeout')
+})
+
+test('whoever is back under the same id while such a call is interrupted stays', async () => {
+  const { party, old } = await calling()
+  leaves(party, 'b', 'timeout')
+  old.become('disconnected')
+  party.server.socket.say({ type: 'peer-joined', peer: wirePeer('b') })
+  await pass(party, 60_000)
+  expect([...party.room.peers.keys()]).toEqual(['b'])
+})
+
+test('leaving in such an interruption leaves nothing planned', async () => {
+  const { party, old } = await calling()
+  leaves(party, 'b', 'timeout')
+  old.become('disconnected')
+  party.room.leave()
+  await settle()
+  expect(party.clock.planned).toBe(0)
+})
+
 test.each<LeaveReason>(['left', 'removed', 'replaced'])('%s: the call ends at once', async (reason) => {
   const { party } = await calling()
   leaves(party, 'b', reason)
