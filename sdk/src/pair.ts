@@ -192,7 +192,9 @@ export class Pair {
 
   /** Whether what it carries goes through a relay. */
   async isRelayed(): Promise<boolean> {
-    const stats = [...(await this.connection.getStats()).values()]
+    // One that cannot say it any more is about to end.
+    const report = await this.connection.getStats().catch(() => undefined)
+    const stats = [...(report?.values() ?? [])]
     const inUse = stats.filter(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded')
     const ends = inUse.map(({ localCandidateId }) => stats.find(({ id }) => id === localCandidateId))
     return ends.some((end) => end?.candidateType === 'relay')

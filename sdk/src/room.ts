@@ -112,6 +112,7 @@ export class Room extends Emitter<RoomEvents> {
   #self: Self | undefined
   #iceServers: RTCIceServer[] = []
   #iceServersAt = Number.NEGATIVE_INFINITY
+  #iceExpiresAt: number | undefined
   readonly #iceWaiters: Waiters
   /** Peers that the server gave up while the call with them went on, and why. */
   readonly #lingering = new Map<PeerId, Lingering>()
@@ -328,12 +329,16 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Uses the server's ICE servers from now on, unless the page has its own. */
-  #useIceServers({ iceServers, iceCutsAtExpiry }: IceServers): void {
-    this.#iceServers = this.#options.rtc.iceServers ?? [...iceServers]
+  #useIceServers({ iceServers, iceCutsAtExpiry, iceExpiresAt }: IceServers): void {
+    const own = this.#options.rtc.iceServers
+    // Relays that were opened with those of this expiry last as long.
+    const cuts = iceCutsAtExpiry && own === undefined && iceExpiresAt !== this.#iceExpiresAt
+    this.#iceExpiresAt = iceExpiresAt
+    this.#iceServers = own ?? [...iceServers]
     this.#iceServersAt = this.#options.environment.clock.now()
     for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers)
     this.#iceWaiters.resolve()
-    if (!iceCutsAtExpiry) return
+    if (!cuts) return
     for (const peer of this.#peers.values()) void peer.renewRelay()
   }
 

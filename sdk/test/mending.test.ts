@@ -408,6 +408,22 @@ test.each(['hidden', 'offline', 'frozen'] as const)('%s: no connection is touche
 
 // Relays
 
+const CUT = { iceServers: fresh, iceCutsAtExpiry: true }
+
+const elapsing = { welcome: { ...CUT, iceExpiresAt: 1_000_000 } }
+
+test.each<[string, number, PartyOptions]>([
+  ['other credentials of the same life', 0, {}],
+  ['those of another', 1, elapsing],
+  ['those of another, where the page has its own servers', 0, { ...elapsing, rtc: { iceServers: fresh } }],
+])('a session that goes on and brings %s restarts what is relayed %i times', async (_, times, options) => {
+  const { party, connection } = await calling('newer', { welcome: { ...CUT, iceExpiresAt: 2_000_000 }, ...options })
+  connection.route = 'relayed'
+  await comeBack(party, { ...CUT, iceExpiresAt: 2_000_000, peers: [wirePeer('newer', { polite: false })] })
+  await settle()
+  expect(restarts(connection)).toBe(times)
+})
+
 test('a refused credential asks for fresh ones, once, and starts ICE afresh with them; told is what is refused after that', async () => {
   const { party, connection } = await calling('newer')
   connection.startGathering()
