@@ -142,7 +142,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     } else if (event !== 'hidden') {
       // A socket that is dead looks open.
       if (this.#standing) this.#standing.doubt()
-      else if (event !== 'offline') this.#hurry()
+      else if (event !== 'offline') this.#hurry(event)
     }
   }
 
@@ -271,9 +271,10 @@ export class Signaling extends Emitter<SignalingEvents> {
     if (!this.#standing) this.#publish({ error, retryInMs })
   }
 
-  /** Does not wait any longer, except for the server's own wish. */
-  #hurry(): void {
+  /** Does not wait any longer, except for the server's own wish: neither for the next attempt nor for one on a network that has gone. */
+  #hurry(event: PageEvent): void {
     const next = this.#next
+    if (next.at === 'trying' && next.uplink.isOpening && event !== 'visible' && this.#now() >= this.#notBefore) return this.#try()
     const ms = Math.max(0, this.#notBefore - this.#now())
     if (next.at === 'waiting' && this.#now() + ms < next.until) this.#plan('waiting', ms)
   }

@@ -97,6 +97,11 @@ export class Uplink {
     this.#heartbeat?.sent()
   }
 
+  /** Whether it has not reached the server yet. */
+  get isOpening(): boolean {
+    return this.#state.at === 'opening' || this.#state.at === 'probing'
+  }
+
   /** Asks for a sign of life: it may be dead. */
   doubt(): void {
     this.#heartbeat?.doubt()

@@ -90,6 +90,50 @@ test.each(BACK)('%s: an attempt that is on its way goes on, alone', async (event
   expect(line.statuses).toEqual([{ status: 'joined' }])
 })
 
+const NETWORKS: readonly PageEvent[] = ['online', 'network-changed', 'thawed']
+
+test.each(NETWORKS)('%s: an attempt that has not reached the server in a second is made again', async (event) => {
+  const line = await started()
+  await line.clock.advance(999)
+  line.signaling.hear(event)
+  expect(line.server.sockets).toHaveLength(1)
+  await line.clock.advance(1)
+  line.signaling.hear(event)
+  await settle()
+  expect(line.server.sockets.map(({ closedWith }) => closedWith)).toEqual([3001, undefined])
+  await line.server.welcome()
+  expect(line.statuses).toEqual([{ status: 'joined' }])
+})
+
+test.each(NETWORKS)('%s: so is one that asks why it did not', async (event) => {
+  const line = await started()
+  line.server.answer = () => new Promise(() => undefined)
+  line.server.socket.drop(1006)
+  await line.clock.advance(5_000)
+  line.signaling.hear(event)
+  await settle()
+  expect(line.server.sockets).toHaveLength(2)
+  await line.server.welcome()
+  expect(line.statuses).toEqual([{ status: 'joined' }])
+})
+
+test.each(NETWORKS)('%s: one whose `welcome` is on its way goes on', async (event) => {
+  const line = await started()
+  line.server.socket.open()
+  await line.clock.advance(5_000)
+  line.signaling.hear(event)
+  await settle()
+  expect(line.server.sockets).toHaveLength(1)
+})
+
+test('visible: an attempt that takes its time goes on, since the network is the same', async () => {
+  const line = await started()
+  await line.clock.advance(5_000)
+  line.signaling.hear('visible')
+  await settle()
+  expect(line.server.sockets).toHaveLength(1)
+})
+
 // While there is one
 
 test.each(DOUBTS)('%s: a connection that stands is asked for a sign of life, and left without one', async (event) => {
