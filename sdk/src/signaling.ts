@@ -75,6 +75,9 @@ const CLOSE_BYE = 1000
 /** After how many failures the waits are long enough for a server that has too much to do. */
 const LATER_FAILURES = 4
 
+/** How much of the time is used that a server which goes leaves: the next connection has to stand before that is over. */
+const HINT_SHARE = 0.75
+
 /** How long a connection must stand before it counts as a success, in milliseconds. */
 const STEADY_MS = 5_000
 
@@ -224,7 +227,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     if (message.type === 'resume') {
       this.#resume = message.token
     } else if (message.type === 'reconnect') {
-      const share = this.#options.environment.random() * message.withinMs
+      const share = this.#options.environment.random() * HINT_SHARE * message.withinMs
       if (this.#next.at === 'nowhere') this.#plan('hinted', Math.max(share, this.#notBefore - this.#now()))
     } else {
       this.emit('message', message)

@@ -6,7 +6,7 @@ import { problem, welcome } from './support/server.ts'
 
 const RESUME = 'cmVzdW1lLXRva2VuLWV4YW1wbGU'
 
-/** A line whose server goes, and which will try to leave it in two seconds. */
+/** A line whose server goes, and which will try to leave it in a second and a half: at a quarter of three quarters of the time. */
 async function hinted(options: LineOptions = {}): Promise<Line> {
   const line = await joined({ random: () => 0.25, ...options })
   await line.clock.advance(6_000)
@@ -17,7 +17,7 @@ async function hinted(options: LineOptions = {}): Promise<Line> {
 /** The same, when the next connection is on its way. */
 async function trying(options?: LineOptions): Promise<Line> {
   const line = await hinted(options)
-  await line.clock.advance(2_000)
+  await line.clock.advance(1_500)
   expect(line.server.sockets).toHaveLength(2)
   return line
 }
@@ -35,7 +35,7 @@ async function refused(options?: LineOptions): Promise<Line> {
 
 test('a server that goes is asked for the next connection at a moment of its time, with the session', async () => {
   const line = await hinted()
-  await line.clock.advance(1_999)
+  await line.clock.advance(1_499)
   expect(line.server.sockets).toHaveLength(1)
   await line.clock.advance(1)
   expect(tokens(line)).toEqual(['token1', 'token2'])
