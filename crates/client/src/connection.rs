@@ -150,10 +150,12 @@ impl Connection {
     pub(crate) async fn converse(&mut self, outbox: &mut VecDeque<String>, reads: bool) -> Result<Received, Error> {
         poll_fn(|context| {
             let sent = self.socket.poll_send(context, outbox);
-            if reads && let Poll::Ready(received) = self.socket.poll_recv(context) {
+            // Where a close frame came before, it says more than the failure to send.
+            if (reads || sent.is_err())
+                && let Poll::Ready(received) = self.socket.poll_recv(context)
+            {
                 return Poll::Ready(received);
             }
-            // Where a close frame came before, it says more than the failure to send.
             sent.map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending)
         })
         .await

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite;
 
 /// Why something with a connection failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The options make no request.
     #[error("{0}")]
@@ -58,7 +59,13 @@ pub enum Error {
     /// The socket failed, or the server broke the WebSocket protocol. After a failed send, `recv` still finds a close frame that came
     /// before.
     #[error("the socket failed: {0}")]
-    Socket(#[from] tungstenite::Error),
+    Socket(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<tungstenite::Error> for Error {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::Socket(error.into())
+    }
 }
 
 fn spaced(reason: &str) -> String {

@@ -60,6 +60,8 @@
 //! | [`streams`] | what brings messages over, pure, for whoever builds another client |
 //! | `connection`, `handshake`, `stream`, `trust` | one WebSocket |
 //! | `outgoing`, `addressed` | what is sent |
+//!
+//! The types of the wire are those of [`protocol`].
 
 mod addressed;
 mod connection;
@@ -71,6 +73,8 @@ mod room;
 mod stream;
 pub mod streams;
 mod trust;
+
+pub use aldis_protocol as protocol;
 
 pub use addressed::{Addressed, Payload};
 pub use connection::Connection;

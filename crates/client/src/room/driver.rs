@@ -9,7 +9,11 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Shared, Ticket, options::RoomOptions, session::Output};
+use super::{
+    Shared, Ticket,
+    options::RoomOptions,
+    session::{Output, Session},
+};
 use crate::{Connection, Dialect, Error, Options, Token, room::delivery::STREAMS};
 
 /// How long the application may take to get a token.
@@ -63,24 +67,18 @@ impl Driver {
 
     /// Runs to the end of the session.
     pub(super) async fn run(mut self) {
-        // Also where the runtime ends, and this with it.
-        let _done = self.shared.done.clone().drop_guard();
-        loop {
-            let (wake_at, reads) = self.work();
-            if self.shared.lock().is_over() {
-                break;
-            }
+        while let Some((wake_at, reads)) = self.work() {
             let happening = self.wait(wake_at, reads).await;
             self.take(happening);
         }
         while self.closing.join_next().await.is_some() {}
     }
 
-    /// Does everything that there is to do. Returns when to come back, and whether to read meanwhile.
-    fn work(&mut self) -> (Option<Instant>, bool) {
-        let now = self.shared.now();
+    /// Does everything that there is to do. Returns when to come back, and whether to read meanwhile; nothing once it is over.
+    fn work(&mut self) -> Option<(Option<Instant>, bool)> {
         let heard = self.standing.as_ref().map(|connection| self.shared.moment(connection.heard_at()));
         let mut session = self.shared.lock();
+        let now = self.shared.now();
         if let Some(heard) = heard {
             session.heard(heard);
         }
@@ -88,12 +86,14 @@ impl Driver {
         let outputs: Vec<_> = std::iter::from_fn(|| session.take_output()).collect();
         let wake_at = session.next_at(now).map(|at| self.shared.instant(at));
         let reads = !session.is_full();
+        // Under the same lock as what there is to do: nothing of the end is left undone.
+        let is_over = session.is_over();
         drop(session);
         for output in outputs {
             self.execute(output);
         }
         self.shared.announce();
-        (wake_at, reads)
+        (!is_over).then_some((wake_at, reads))
     }
 
     fn execute(&mut self, output: Output<Ticket>) {
@@ -146,28 +146,49 @@ impl Driver {
     }
 
     fn take(&mut self, happening: Happening) {
-        let now = self.shared.now();
         match happening {
             Happening::Work => {}
-            Happening::Attempted(Ok(connection)) => {
-                // Only now the one before it is let go; what was not sent on it goes again on the new one.
-                self.outbox.clear();
-                self.close(CloseCode::WillResume);
-                let connection = self.standing.insert(connection);
-                self.shared.lock().welcomed(connection.welcome(), now);
-            }
-            Happening::Attempted(Err(error)) => self.shared.lock().refused(error, now),
-            Happening::Renewed(token) => self.shared.lock().renewed(token.ok().flatten(), now),
+            Happening::Attempted(Ok(connection)) => self.move_to(connection),
+            Happening::Attempted(Err(error)) => self.shared.at(|session, now| session.refused(error, now)),
+            Happening::Renewed(token) => self.shared.at(|session, now| session.renewed(token.ok().flatten(), now)),
             // What this version does not know is not for it.
             Happening::Received(Err(Error::Unreadable(_))) => {}
-            Happening::Received(Ok(received)) => self.shared.lock().received(received, now),
+            Happening::Received(Ok(received)) => self.shared.at(|session, now| session.received(received, now)),
             Happening::Received(Err(error)) => {
                 self.standing = None;
                 self.outbox.clear();
                 self.renewal = None;
-                self.shared.lock().lost(error, now);
+                self.shared.at(|session, now| session.lost(error, now));
             }
         }
+    }
+
+    /// The next connection stands: only now the one before it is let go.
+    fn move_to(&mut self, connection: Box<Connection>) {
+        // What came on it before that is not said again to those who speak no streams.
+        while let Some(Ok(Some(received))) = self.standing.as_mut().map(|before| before.try_recv()) {
+            self.shared.at(|session, now| session.received(received, now));
+        }
+        // What was not sent on it goes again on the new one.
+        self.outbox.clear();
+        self.close(CloseCode::WillResume);
+        let connection = self.standing.insert(connection);
+        self.shared.at(|session, now| session.welcomed(connection.welcome(), now));
+    }
+}
+
+/// Whatever ends it, as a runtime that shuts down: nobody waits for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.at(Session::leave);
+        while let Some(output) = self.shared.at(|session, _| session.take_output()) {
+            if let Output::Settled(ticket, fate) = output {
+                // Nobody has to wait for it.
+                drop(ticket.send(fate));
+            }
+        }
+        self.shared.announce();
+        self.shared.done.cancel();
     }
 }
 

@@ -6,6 +6,9 @@ use aldis_protocol::{CloseCode, ErrorCode, WireError, close::Reconnect, error::E
 
 use crate::Error;
 
+/// Whoever asks to be left alone for longer is asked again all the same.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
 /// Why there is no connection, and whether to try again.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -20,6 +23,7 @@ impl From<Error> for Failure {
         let policy = policy_of(&error);
         let retry_after =
             said(&error).and_then(|said| said.retry_after_ms).map_or(Duration::ZERO, Duration::from_millis);
+        let retry_after = retry_after.min(RETRY_AFTER_MAX);
         Self { error, policy, retry_after }
     }
 }
@@ -32,6 +36,7 @@ fn policy_of(error: &Error) -> Reconnect {
             Some(problem) => after_refusal(problem.code),
             // A proxy, or another server altogether.
             None if *status >= 500 => Reconnect::Yes,
+            None if matches!(status, 408 | 425 | 429) => Reconnect::Later,
             None => Reconnect::No,
         },
         Error::Closed { code, .. } => match CloseCode::from_code(*code) {
@@ -95,6 +100,8 @@ mod tests {
             (refused(503, Some(wire(ErrorCode::Draining).retry_after(3_000))), Reconnect::Yes, 3_000),
             (refused(502, None), Reconnect::Yes, 0),
             (refused(404, None), Reconnect::No, 0),
+            (refused(429, None), Reconnect::Later, 0),
+            (refused(503, Some(wire(ErrorCode::Draining).retry_after(u64::MAX))), Reconnect::Yes, 3_600_000),
             (closed(1000, None), Reconnect::Yes, 0),
             (closed(1001, None), Reconnect::Yes, 0),
             (closed(1006, None), Reconnect::Yes, 0),

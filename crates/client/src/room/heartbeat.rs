@@ -15,6 +15,9 @@ const UNANSWERED: Duration = Duration::from_secs(2);
 /// How long a sign of life may take where there is reason to doubt.
 const DOUBT: Duration = Duration::from_secs(3);
 
+/// No server has to be asked more often than that, whatever it says.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// The watch over the silence of one connection.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
@@ -34,8 +37,8 @@ pub(crate) struct Heartbeat {
 enum Unanswered {
     /// Nothing.
     None,
-    /// Something, until then.
-    Until(Moment),
+    /// Something, at that time.
+    Since(Moment),
     /// Something, and the server was asked already.
     Asked,
 }
@@ -51,10 +54,10 @@ pub(crate) enum Beat {
 
 impl Heartbeat {
     pub(crate) fn new(rhythm: &Rhythm, now: Moment) -> Self {
-        let interval = Duration::from_millis(rhythm.interval_ms);
+        let interval = Duration::from_millis(rhythm.interval_ms).max(LEAST);
         Self {
             interval,
-            timeout: Duration::from_millis(rhythm.timeout_ms),
+            timeout: Duration::from_millis(rhythm.timeout_ms).max(LEAST),
             heard_at: now,
             look_at: now + interval,
             unanswered: Unanswered::None,
@@ -68,14 +71,17 @@ impl Heartbeat {
             return;
         }
         self.heard_at = at;
-        self.unanswered = Unanswered::None;
         self.dead_at = None;
+        // What came before is no answer.
+        if !matches!(self.unanswered, Unanswered::Since(sent_at) if sent_at > at) {
+            self.unanswered = Unanswered::None;
+        }
     }
 
     /// Something was sent.
     pub(crate) fn sent(&mut self, now: Moment) {
         if self.unanswered == Unanswered::None {
-            self.unanswered = Unanswered::Until(now + UNANSWERED);
+            self.unanswered = Unanswered::Since(now);
         }
     }
 
@@ -96,7 +102,7 @@ impl Heartbeat {
         if self.dead_at.is_some_and(|at| at <= now) {
             return Some(Beat::Dead);
         }
-        if matches!(self.unanswered, Unanswered::Until(at) if at <= now) {
+        if matches!(self.unanswered, Unanswered::Since(sent_at) if sent_at + UNANSWERED <= now) {
             self.unanswered = Unanswered::Asked;
             return self.doubt(now);
         }
@@ -115,7 +121,7 @@ impl Heartbeat {
     #[must_use]
     pub(crate) fn next_at(&self) -> Moment {
         let unanswered = match self.unanswered {
-            Unanswered::Until(at) => at,
+            Unanswered::Since(sent_at) => sent_at + UNANSWERED,
             Unanswered::None | Unanswered::Asked => self.look_at,
         };
         self.look_at.min(unanswered).min(self.dead_at.unwrap_or(self.look_at))
@@ -183,6 +189,20 @@ mod tests {
         heartbeat.sent(at(1_000));
         heartbeat.sent(at(2_000));
         assert_eq!(run(&mut heartbeat, 60_000), [(3_000, Beat::Ping), (6_000, Beat::Dead)]);
+    }
+
+    #[test]
+    fn what_came_before_is_no_answer() {
+        let mut heartbeat = heartbeat();
+        heartbeat.sent(at(1_000));
+        heartbeat.heard(at(500));
+        assert_eq!(run(&mut heartbeat, 3_000), [(3_000, Beat::Ping)]);
+    }
+
+    #[test]
+    fn a_rhythm_of_nothing_is_none() {
+        let mut heartbeat = Heartbeat::new(&Rhythm { interval_ms: 0, timeout_ms: 0 }, at(0));
+        assert_eq!(run(&mut heartbeat, 10_000), [(1_000, Beat::Ping), (2_000, Beat::Dead)]);
     }
 
     #[test]

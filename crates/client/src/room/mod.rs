@@ -23,6 +23,7 @@ use std::{
 };
 
 use aldis_protocol::{Outcome, PeerId, PeerInfo, server::IceServers};
+use futures_util::stream::{Stream, unfold};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, oneshot},
@@ -30,13 +31,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{driver::Driver, session::Session};
+use self::{
+    driver::Driver,
+    session::{Session, Space},
+};
 pub use self::{
     event::Event,
     options::RoomOptions,
     undelivered::{Undelivered, Why},
 };
-use crate::{Addressed, Error, Outgoing, streams::Moment};
+use crate::{Addressed, Error, Outgoing, Payload, streams::Moment};
 
 /// Whoever waits for the fate of a message.
 type Ticket = oneshot::Sender<Result<(), Undelivered>>;
@@ -54,7 +58,7 @@ type Ticket = oneshot::Sender<Result<(), Undelivered>>;
 /// let (room, mut events) = Room::join(RoomOptions::new("http://localhost:7654").room("lobby").token(jwt)).await?;
 /// while let Some(event) = events.next().await {
 ///     match event {
-///         Event::PeerJoined(peer) => room.send(Outgoing::message(&peer.id, json!("hello"))).await?,
+///         Event::PeerJoined(peer) => drop(room.send(Outgoing::message(&peer.id, json!("hello")))),
 ///         Event::Signal(signal) => println!("{} from {}", signal.kind.as_str(), signal.from),
 ///         Event::Failed(error) => return Err(error.into()),
 ///         _ => {}
@@ -72,8 +76,8 @@ pub struct Room {
 
 /// What happens in a room, in order: the other half of [`Room::join`].
 ///
-/// As long as 256 events wait nothing more is read from the server, which takes a client that reads nothing for dead after a while: so
-/// take them, or drop this where nobody wants to know.
+/// Take them as they come, or drop this where nobody wants to know. As long as 256 wait, messages of peers that speak streams do too, and
+/// hold up their senders; at 1,024 nothing more is read from the server, which takes such a client for dead after a while.
 pub struct Events {
     shared: Arc<Shared>,
 }
@@ -82,7 +86,10 @@ pub struct Events {
 ///
 /// To a peer that speaks streams (the SDK for browsers does, and so does this client) that is when the peer has it, once and in order; to
 /// others, when the server has written it to their connection; for all peers at once, when it was handed to the connection. Otherwise
-/// [`Undelivered`] says what became of it, within 31 s.
+/// [`Undelivered`] says what became of it: within 31 s, and where the peer speaks no streams within 66 s.
+///
+/// It is no future but becomes one (`.await`, or `.into_future()` for those who collect them), so that whoever does not care need not say so.
+/// The task that takes [`Events`] should not wait for it: whoever has left meanwhile answers by an event.
 #[derive(Debug)]
 pub struct Sending(oneshot::Receiver<Result<(), Undelivered>>);
 
@@ -137,7 +144,8 @@ impl Room {
         self.shared.lock().me().cloned().expect("nobody has a room before its `welcome`")
     }
 
-    /// The others, oldest first, as far as this side knows. This may be ahead of the events that were not taken yet.
+    /// The others: oldest first as the last `welcome` had them, then whoever came since. This may be ahead of the events that were not
+    /// taken yet.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.shared.lock().peers().to_vec()
@@ -161,19 +169,40 @@ impl Room {
     /// fields `s` and `a` are.
     pub fn send(&self, message: impl Into<Addressed>) -> Sending {
         let (ticket, fate) = oneshot::channel();
-        self.shared.change(|session, now| session.post(message.into(), ticket, now));
+        let posted = self.shared.change(|session, now| session.post(message.into(), ticket, now));
+        if let Err(ticket) = posted {
+            // Its receiver is in this function.
+            let _ = ticket.send(Err(Undelivered::not(Why::Left)));
+        }
         Sending(fate)
     }
 
-    /// Sends a message that is for the server itself, as [`Outgoing::update`] or [`Outgoing::check`], if there is a connection; returns
-    /// whether there is one. What it answers comes as an event.
-    pub fn tell(&self, message: impl Into<Outgoing>) -> bool {
-        self.shared.change(|session, now| session.say(&message.into(), now))
+    /// Gives this side other attributes: a JSON object of at most 1 KiB, for the others to see. Returns whether there is a connection.
+    ///
+    /// The server keeps them as long as the stay lasts on it: set them again after [`Event::Joined`], and after [`Event::Resumed`] where
+    /// the server may be another one.
+    pub fn set_attributes(&self, attributes: impl Into<Payload>) -> bool {
+        self.say(&Outgoing::update(attributes))
     }
 
-    /// Asks for fresh ICE servers, if there is a connection; they come as [`Event::IceServers`].
+    /// Asks for fresh ICE servers; they come as [`Event::IceServers`]. Returns whether there is a connection.
     pub fn refresh_ice_servers(&self) -> bool {
-        self.tell(Outgoing::ice_servers())
+        self.say(&Outgoing::ice_servers())
+    }
+
+    /// For those who lost their connection to a peer: has the server look whether it is there. What it finds comes as
+    /// [`Event::PeerUpdated`], if it is news. Returns whether there is a connection.
+    pub fn check(&self, id: &PeerId) -> bool {
+        self.say(&Outgoing::check(id))
+    }
+
+    /// Removes a peer from the room, for a reason that it is told; needs `moderate` in the token. Returns whether there is a connection.
+    pub fn remove(&self, id: &PeerId, reason: Option<&str>) -> bool {
+        self.say(&Outgoing::remove(id, reason))
+    }
+
+    fn say(&self, message: &Outgoing) -> bool {
+        self.shared.change(|session, now| session.say(message, now))
     }
 
     /// For those who know that the network is another one, or is back: a connection that looks open is asked for a sign of life, and one
@@ -182,8 +211,8 @@ impl Room {
         self.shared.change(Session::network_changed);
     }
 
-    /// Leaves, for good: the others see it at once. Everything that is on its way is given up. Resolves when the server knows, or does not
-    /// answer.
+    /// Leaves, for good: the others see it at once, or where there is no connection after a while. Everything that is on its way is given
+    /// up. Resolves when the server knows, or does not answer for 2 s: so this, and not a mere drop, is how a program ends.
     pub async fn leave(self) {
         self.shared.change(Session::leave);
         self.shared.done.cancelled().await;
@@ -200,18 +229,27 @@ impl Events {
     /// The next event; `None` once the room was left, or after [`Event::Failed`]. May be dropped halfway and loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.shared.take_event() {
-                return Some(event);
-            }
-            if self.shared.is_over() {
-                return None;
-            }
-            tokio::select! {
-                () = self.shared.news.notified() => {}
-                () = self.shared.done.cancelled() => {}
+            match self.shared.take_event() {
+                Taken::Event(event) => return Some(event),
+                Taken::End => return None,
+                Taken::Nothing => self.shared.news.notified().await,
             }
         }
     }
+
+    /// The same as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = Event> {
+        unfold(self, async |mut events| Some((events.next().await?, events)))
+    }
+}
+
+/// What comes next.
+enum Taken {
+    Event(Event),
+    /// Not yet.
+    Nothing,
+    /// Nothing any more.
+    End,
 }
 
 impl IntoFuture for Sending {
@@ -227,9 +265,9 @@ impl Future for Sent {
     type Output = Result<(), Undelivered>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // Nobody tells any more where the runtime has ended.
-        let ended = || Err(Undelivered { outcome: Outcome::Unknown, why: Why::Left });
-        Poll::Ready(ready!(Pin::new(&mut self.0).poll(context)).unwrap_or_else(|_| ended()))
+        let fate = ready!(Pin::new(&mut self.0).poll(context));
+        // Every ticket is used; nobody could say more of one that was not.
+        Poll::Ready(fate.unwrap_or(Err(Undelivered { outcome: Outcome::Unknown, why: Why::Left })))
     }
 }
 
@@ -252,25 +290,31 @@ impl Shared {
         self.origin + at.since_origin().min(FAR)
     }
 
+    /// Changes the session. The time is taken under its lock, so that it never goes back.
+    fn at<V>(&self, change: impl FnOnce(&mut Session<Ticket>, Moment) -> V) -> V {
+        let mut session = self.lock();
+        change(&mut session, self.now())
+    }
+
     /// Changes the session and has the driver see to it.
     fn change<V>(&self, change: impl FnOnce(&mut Session<Ticket>, Moment) -> V) -> V {
-        let value = change(&mut self.lock(), self.now());
+        let value = self.at(change);
         self.work.notify_one();
         value
     }
 
-    fn take_event(&self) -> Option<Event> {
+    /// Under one lock: what is told last must not come in between.
+    fn take_event(&self) -> Taken {
         let mut session = self.lock();
-        // It reads on when there is room.
-        if session.is_full() {
+        let (event, space) = session.take_event(self.now());
+        if space == Space::Made {
             self.work.notify_one();
         }
-        session.take_event(self.now())
-    }
-
-    /// Whether nothing will happen any more.
-    fn is_over(&self) -> bool {
-        self.done.is_cancelled() || self.lock().is_over()
+        match event {
+            Some(event) => Taken::Event(event),
+            None if session.is_over() => Taken::End,
+            None => Taken::Nothing,
+        }
     }
 
     /// Wakes whoever waits for an event, or for the end.

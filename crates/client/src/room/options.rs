@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::{Error, Trust};
 
 /// How long joining may take.
@@ -70,7 +72,7 @@ impl RoomOptions {
     }
 
     /// A function that gets a token. It is called for each connection, before the token expires, and once more where the server refuses
-    /// one, so it should get a fresh one. Where it fails it is called again after a while.
+    /// one, so it should get a fresh one, within 10 s. Where it fails, or panics, it is called again after a while.
     #[must_use]
     pub fn token_from<F, E>(mut self, get: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -117,7 +119,13 @@ impl TokenSource {
         match self {
             Self::None => Ok(None),
             Self::Fixed(token) => Ok(Some(token.clone())),
-            Self::Ask(ask) => ask().await.map(Some).map_err(Error::Token),
+            Self::Ask(ask) => {
+                let ask = Arc::clone(ask);
+                // On a task of its own: if it panics, the room is not what ends.
+                let asking = AbortOnDropHandle::new(tokio::spawn(async move { ask().await }));
+                let token = asking.await.unwrap_or_else(|panicked| Err(panicked.into()));
+                token.map(Some).map_err(Error::Token)
+            }
         }
     }
 }

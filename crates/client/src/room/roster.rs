@@ -13,7 +13,6 @@ use crate::streams::Moment;
 /// The others in the room; see the module.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    /// Oldest first.
     peers: Vec<PeerInfo>,
     /// Those that have not come back with the server.
     missing: BTreeSet<PeerId>,
@@ -30,7 +29,7 @@ pub(crate) enum Change {
 }
 
 impl Roster {
-    /// The others, oldest first.
+    /// The others, oldest first as far as the last `welcome` said so, then whoever came since.
     pub(crate) fn peers(&self) -> &[PeerInfo] {
         &self.peers
     }
@@ -44,11 +43,13 @@ impl Roster {
     pub(crate) fn reconcile(&mut self, welcome: &Welcome, now: Moment) -> Vec<Change> {
         let gone = welcome.left.iter().filter_map(|id| self.left(id, LeaveReason::Timeout));
         let mut changes: Vec<Change> = gone.collect();
-        changes.extend(welcome.peers.iter().filter_map(|peer| self.joined(peer.clone())));
+        changes.extend(welcome.peers.iter().flat_map(|peer| self.joined(peer.clone())));
         let here = |id: &PeerId| welcome.peers.iter().any(|peer| peer.id == *id);
         self.missing = self.peers.iter().map(|peer| peer.id.clone()).filter(|id| !here(id)).collect();
         let away = self.missing.clone();
         changes.extend(away.iter().filter_map(|id| self.set_presence(id, Presence::Away)));
+        // As the server has them; whoever is missing comes last, since nobody says where.
+        self.peers.sort_by_key(|peer| welcome.peers.iter().position(|here| here.id == peer.id).unwrap_or(usize::MAX));
         let window = welcome.resume.as_ref().map_or(Duration::ZERO, |resume| Duration::from_millis(resume.window_ms));
         self.missing_until = (!self.missing.is_empty()).then_some(now + window);
         changes
@@ -59,13 +60,14 @@ impl Roster {
         self.missing_until = None;
     }
 
-    /// Somebody came, or one that is known already is as it is here.
-    pub(crate) fn joined(&mut self, peer: PeerInfo) -> Option<Change> {
+    /// Somebody came, or one that is known already is as it is here. It takes the place of an earlier stay of its own.
+    pub(crate) fn joined(&mut self, peer: PeerInfo) -> Vec<Change> {
         if self.find(&peer.id).is_some() {
-            return self.updated(peer);
+            return self.updated(peer).into_iter().collect();
         }
+        let before = peer.previous.as_ref().and_then(|previous| self.left(previous, LeaveReason::Timeout));
         self.peers.push(peer.clone());
-        Some(Change::Joined(peer))
+        before.into_iter().chain([Change::Joined(peer)]).collect()
     }
 
     /// Somebody is as they are here.

@@ -14,7 +14,7 @@ use aldis_protocol::{
 
 use super::{
     backoff::backoff,
-    delivery::{Delivery, Due},
+    delivery::{Delivery, Due, Takes},
     event::Event,
     failure::Failure,
     heartbeat::{Beat, Heartbeat},
@@ -24,8 +24,11 @@ use super::{
 };
 use crate::{Addressed, Error, Outgoing, streams::Moment};
 
-/// How many events may wait for the application before nothing more is read from the server.
+/// How many events may wait for the application before messages of streams do: then their senders' windows are full after a while.
 const EVENTS_MAX: usize = 256;
+
+/// How many before nothing more is read from the server: of those without streams nothing else holds up what they say.
+const EVENTS_FULL: usize = 1_024;
 
 /// The shortest pause before another new token is sent.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
@@ -86,6 +89,13 @@ enum Renewal {
     Waiting { until: Moment, times: u32 },
 }
 
+/// Whether there is room for events where there was none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Space {
+    Made,
+    Unchanged,
+}
+
 /// Whether anybody listens.
 #[derive(PartialEq, Eq)]
 enum Audience {
@@ -137,9 +147,13 @@ impl<T> Session<T> {
         self.way.is_over()
     }
 
-    /// Whether the application has to take events before more is read.
+    /// Whether the application has to take events before anything more is read.
     pub(crate) fn is_full(&self) -> bool {
-        self.events.len() >= EVENTS_MAX
+        self.events.len() >= EVENTS_FULL
+    }
+
+    fn takes(&self) -> Takes {
+        if self.events.len() < EVENTS_MAX { Takes::Everything } else { Takes::Nothing }
     }
 
     /// What is to be done next.
@@ -152,15 +166,16 @@ impl<T> Session<T> {
         !self.events.is_empty()
     }
 
-    /// What the application is told next.
-    pub(crate) fn take_event(&mut self, now: Moment) -> Option<Event> {
-        let was_full = self.is_full();
+    /// What the application is told next, and whether that makes room for more.
+    pub(crate) fn take_event(&mut self, now: Moment) -> (Option<Event>, Space) {
+        let (was_full, took) = (self.is_full(), self.takes());
         let event = self.events.pop_front();
         if was_full && let Some(link) = &mut self.link {
             // Nothing was read for as long as it was full.
             link.heartbeat.excuse(now);
         }
-        event
+        let made = was_full || (took == Takes::Nothing && self.takes() == Takes::Everything);
+        (event, if made { Space::Made } else { Space::Unchanged })
     }
 
     /// Nobody takes events any more.
@@ -181,6 +196,7 @@ impl<T> Session<T> {
             return self.outputs.push_back(Output::Close(CloseCode::Bye));
         }
         let mut due = Due::default();
+        self.forget_what_was_to_be_sent();
         self.way.welcomed(now);
         self.delivery.close(now, &mut due);
         self.link = Some(Link { heartbeat: Heartbeat::new(&welcome.heartbeat, now), renewal: Renewal::None });
@@ -210,6 +226,7 @@ impl<T> Session<T> {
     /// The connection that stood has ended by itself.
     pub(crate) fn lost(&mut self, error: Error, now: Moment) {
         let mut due = Due::default();
+        self.forget_what_was_to_be_sent();
         self.link = None;
         self.roster.lost();
         self.delivery.close(now, &mut due);
@@ -232,7 +249,7 @@ impl<T> Session<T> {
         match received {
             Received::Server(message) => self.handle(message, now, &mut due),
             Received::Relayed(signal) => {
-                for signal in self.delivery.receive(signal, now, &mut due) {
+                for signal in self.delivery.receive(signal, self.takes(), now, &mut due) {
                     self.tell(Event::Signal(signal));
                 }
             }
@@ -240,17 +257,19 @@ impl<T> Session<T> {
         self.settle(due, now);
     }
 
-    /// The application sends a message to a peer, or to all.
-    pub(crate) fn post(&mut self, message: Addressed, ticket: T, now: Moment) {
-        let mut due = Due::default();
+    /// The application sends a message to a peer, or to all. Where it is over the ticket comes back: nobody executes outputs any more.
+    pub(crate) fn post(&mut self, message: Addressed, ticket: T, now: Moment) -> Result<(), T> {
         if self.way.is_over() {
-            due.fates.push((ticket, Err(Undelivered::not(Why::Left))));
-        } else if message.address().is_some() {
+            return Err(ticket);
+        }
+        let mut due = Due::default();
+        if message.address().is_some() {
             self.delivery.post(message, ticket, now, &mut due);
         } else {
             self.delivery.broadcast(message, ticket, &mut due);
         }
         self.settle(due, now);
+        Ok(())
     }
 
     /// The application sends something to the server. Returns whether there is a connection to send it on.
@@ -296,6 +315,12 @@ impl<T> Session<T> {
         for change in self.roster.expire(now) {
             self.apply(change, now, &mut due);
         }
+        while self.takes() == Takes::Everything {
+            let Some(signals) = self.delivery.catch_up(now) else { break };
+            for signal in signals {
+                self.tell(Event::Signal(signal));
+            }
+        }
         self.settle(due, now);
     }
 
@@ -316,7 +341,7 @@ impl<T> Session<T> {
 
     /// A new stay.
     fn begin(&mut self, welcome: &Welcome, now: Moment, due: &mut Due<T>) {
-        self.delivery.clear(&Why::Left, due);
+        self.delivery.clear(&Why::NewStay, due);
         self.roster.begin(&welcome.peers);
         for peer in &welcome.peers {
             let epoch = self.epoch();
@@ -336,7 +361,12 @@ impl<T> Session<T> {
 
     fn handle(&mut self, message: ServerMessage, now: Moment, due: &mut Due<T>) {
         let change = match message {
-            ServerMessage::PeerJoined { peer } => self.roster.joined(*peer),
+            ServerMessage::PeerJoined { peer } => {
+                for change in self.roster.joined(*peer) {
+                    self.apply(change, now, due);
+                }
+                return;
+            }
             ServerMessage::PeerUpdated { peer } => self.roster.updated(*peer),
             ServerMessage::PeerAway { id } => self.roster.present(&id, Presence::Away),
             ServerMessage::PeerBack { id } => self.roster.present(&id, Presence::Here),
@@ -487,9 +517,20 @@ impl<T> Session<T> {
     }
 
     fn tell(&mut self, event: Event) {
-        if self.audience == Audience::Listens {
-            self.events.push_back(event);
+        if self.audience == Audience::Gone {
+            return;
         }
+        // While the server is away only the last attempt is news.
+        let is_attempt = matches!(event, Event::Reconnecting { .. });
+        if is_attempt && matches!(self.events.back(), Some(Event::Reconnecting { .. })) {
+            self.events.pop_back();
+        }
+        self.events.push_back(event);
+    }
+
+    /// What was meant for one connection is not said on another: messages of streams go again by themselves.
+    fn forget_what_was_to_be_sent(&mut self) {
+        self.outputs.retain(|output| !matches!(output, Output::Send(_)));
     }
 
     /// A random u32.

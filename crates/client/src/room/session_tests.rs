@@ -62,7 +62,7 @@ impl Story {
     }
 
     fn post(&mut self, to: &str, ticket: u32) {
-        self.session.post(Outgoing::message(&id(to), json!(ticket)), ticket, self.now());
+        self.session.post(Outgoing::message(&id(to), json!(ticket)), ticket, self.now()).expect("it is not over");
     }
 
     /// What the driver has to do, in words.
@@ -74,7 +74,7 @@ impl Story {
     /// What the application is told, in words.
     fn events(&mut self) -> Vec<String> {
         let now = self.now();
-        let events: Vec<_> = std::iter::from_fn(|| self.session.take_event(now)).collect();
+        let events: Vec<_> = std::iter::from_fn(|| self.session.take_event(now).0).collect();
         events.iter().map(told).collect()
     }
 }
@@ -199,7 +199,7 @@ fn a_connection_that_breaks_is_followed_by_another_that_goes_on() {
     story.breaks();
     assert_eq!(story.events(), ["reconnecting in 250"]);
     story.post("bob", 2);
-    assert_eq!(story.outputs(), ["1 at 1"], "that was before");
+    assert_eq!(story.outputs(), NOTHING, "not on the next connection before its `welcome`");
     story.pass(250);
     assert_eq!(story.outputs(), ["connect with fresh"]);
     story.welcome(resumed(&[peer("bob")], &[]));
@@ -223,8 +223,10 @@ fn silence_is_doubted_and_ends_the_connection() {
     // Sooner where something was said, and at once where somebody doubts.
     let mut story = Story::joined(&[peer("bob")]);
     story.post("bob", 1);
-    story.pass(5_000);
-    assert_eq!(story.outputs(), ["1 at 1", "1 at 1", "ping", "1 at 1", "close 3001"]);
+    story.pass(4_999);
+    assert_eq!(story.outputs(), ["1 at 1", "1 at 1", "ping", "1 at 1"]);
+    story.pass(1);
+    assert_eq!(story.outputs(), ["close 3001"]);
     let mut story = Story::joined(&[]);
     story.session.network_changed(story.now());
     assert_eq!(story.outputs(), ["ping"]);
@@ -279,7 +281,8 @@ fn a_session_that_could_not_go_on_gives_everything_up_and_begins_anew() {
     story.pass(250);
     story.outputs();
     story.welcome(json!({ "peer": peer("me2"), "peers": [peer("bob"), peer("eve")] }));
-    let lost = ["1 perhaps not delivered: this side has left the room", "2 not delivered: this side has left the room"];
+    let why = "this side's session could not go on";
+    let lost = [format!("1 perhaps not delivered: {why}"), format!("2 not delivered: {why}")];
     assert_eq!(story.outputs(), lost);
     assert_eq!(story.events(), ["reconnecting in 250", "joined as me2 with 2"]);
     story.post("bob", 3);
@@ -339,16 +342,18 @@ fn a_token_that_ends_is_renewed_until_the_server_takes_it() {
 #[test]
 fn an_application_that_takes_nothing_is_not_read_for_and_the_server_is_not_blamed() {
     let mut story = Story::joined(&[peer("bob")]);
-    for n in 1..=256 {
+    let eve = || merged(peer("eve"), json!({ "features": [] }));
+    story.hear(&json!({ "type": "peer-joined", "peer": eve() }));
+    for n in 1..1_024 {
         assert!(!story.session.is_full(), "{n}");
-        story.hear(&says("bob", n));
+        story.hear(&json!({ "type": "message", "from": "eve", "data": n }));
     }
     assert!(story.session.is_full());
     story.outputs();
     story.pass(60_000);
     assert_eq!(story.outputs(), NOTHING, "no ping, no end");
     let now = story.now();
-    assert!(story.session.take_event(now).is_some() && !story.session.is_full());
+    assert!(matches!(story.session.take_event(now), (Some(_), Space::Made)) && !story.session.is_full());
     story.pass(14_999);
     assert_eq!(story.outputs(), NOTHING);
     story.pass(1);
@@ -417,8 +422,7 @@ fn leaving_settles_everything_and_ends_it() {
     story.session.leave(now);
     let end = ["leave", "1 perhaps not delivered: this side has left the room", "abandon", "close 1000"];
     assert_eq!(story.outputs(), end);
-    story.post("bob", 2);
-    assert_eq!(story.outputs(), ["2 not delivered: this side has left the room"]);
+    assert_eq!(story.session.post(Outgoing::message(&id("bob"), json!(2)), 2, now), Err(2));
     story.session.leave(now);
     story.welcome(json!({}));
     assert_eq!(story.outputs(), ["close 1000"], "an attempt that succeeded all the same");
@@ -462,4 +466,107 @@ fn many_peers_take_turns_at_the_pace_of_the_server() {
     let later = story.outputs();
     assert_eq!(later.iter().filter(|sent| sent.as_str() == "4 at 4").count(), 3, "{later:?}");
     assert!((8..=9).contains(&later.len()), "{later:?}");
+}
+
+#[test]
+fn an_application_that_takes_nothing_for_a_while_holds_up_streams_and_not_their_acknowledgements() {
+    let mut story = Story::joined(&[peer("bob")]);
+    story.post("bob", 1);
+    for n in 1..=300 {
+        story.hear(&says("bob", n));
+        story.pass(1);
+    }
+    // What does not fit comes again, like what had no acknowledgement.
+    for n in 257..=320 {
+        story.hear(&says("bob", n));
+    }
+    assert_eq!(story.outputs().last().map(String::as_str), Some("ack 256"));
+    story.hear(&ack("bob", EPOCH, 1));
+    story.pass(1_000);
+    assert_eq!(story.outputs(), ["1 delivered"]);
+    let now = story.now();
+    for n in 1..=256 {
+        let (event, space) = story.session.take_event(now);
+        assert_eq!(event.as_ref().map(told), Some(format!("bob says {n}")));
+        assert_eq!(space == Space::Made, n == 1, "{n}");
+    }
+    story.pass(50);
+    assert_eq!(story.outputs().last().map(String::as_str), Some("ack 320"));
+    let rest: Vec<_> = (257..=320).map(|n| format!("bob says {n}")).collect();
+    assert_eq!(story.events(), rest);
+}
+
+#[test]
+fn what_was_meant_for_one_connection_is_not_sent_on_the_next() {
+    let mut story = Story::joined(&[peer("bob")]);
+    story.hear(&json!({ "type": "reconnect", "reason": "drain", "withinMs": 0 }));
+    story.pass(1_000);
+    assert_eq!(story.outputs(), ["connect with r1"]);
+    // The application says something just before the driver reports the `welcome` of a new stay.
+    story.post("bob", 1);
+    story.welcome(json!({ "peer": peer("me2"), "peers": [peer("bob")] }));
+    assert_eq!(story.outputs(), ["1 perhaps not delivered: this side's session could not go on"]);
+}
+
+#[test]
+fn the_largest_message_that_is_taken_is_one_the_server_takes() {
+    let mut story = Story::joined(&[peer("bob")]);
+    // Positions and acknowledgements of four digits.
+    for n in 1..=1_001 {
+        story.post("bob", 1);
+        story.hear(
+            &json!({ "type": "message", "from": "bob", "data": n, "x": { "s": { "e": 4_000_000_000_u32, "n": n } } }),
+        );
+        story.hear(&ack("bob", EPOCH, n));
+        if n <= 1_000 {
+            story.pass(60);
+        }
+        story.events();
+    }
+    story.outputs();
+    let sent = (65_000..65_536).rev().find_map(|size| {
+        let (message, now) = (Outgoing::message(&id("bob"), json!("x".repeat(size))), story.now());
+        story.session.post(message, 9, now).expect("it is not over");
+        let outputs: Vec<_> = std::iter::from_fn(|| story.session.take_output()).collect();
+        outputs.iter().find_map(|output| match output {
+            Output::Send(text) => Some(text.len()),
+            _ => None,
+        })
+    });
+    let sent = sent.expect("one of them passes");
+    assert!((65_300..=65_536).contains(&sent), "{sent}");
+}
+
+#[test]
+fn a_server_that_is_away_for_long_does_not_fill_the_memory() {
+    let mut story = Story::joined(&[]);
+    story.breaks();
+    for _ in 0..1_000 {
+        story.pass(15_000);
+        let now = story.now();
+        story.session.refused(Error::Timeout("connecting"), now);
+    }
+    assert_eq!(story.events(), ["reconnecting in 7500"]);
+}
+
+#[test]
+fn a_peer_that_names_an_earlier_stay_takes_its_place() {
+    let again = || merged(peer("bob2"), json!({ "previous": "bob" }));
+    let mut story = Story::joined(&[peer("bob")]);
+    story.hear(&json!({ "type": "peer-joined", "peer": again() }));
+    assert_eq!(story.events(), ["bob left: Timeout", "bob2 joined"]);
+
+    let mut story = Story::joined(&[peer("bob")]);
+    story.breaks();
+    story.pass(250);
+    story.welcome(resumed(&[again()], &[]));
+    assert_eq!(story.events()[3..], ["bob left: Timeout", "bob2 joined"]);
+}
+
+#[test]
+fn an_acknowledgement_is_nothing_to_the_application() {
+    let mut story = Story::joined(&[peer("bob"), merged(peer("eve"), json!({ "features": [] }))]);
+    story.hear(&json!({ "type": "ack", "from": "eve", "x": {} }));
+    story.hear(&json!({ "type": "ack", "from": "bob", "x": { "s": { "e": 7, "n": 1 } } }));
+    assert_eq!(story.events(), NOTHING);
 }

@@ -17,12 +17,14 @@ pub struct Undelivered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
-    /// It was not acknowledged within 30 s.
+    /// It was not acknowledged within 30 s; or by the server, where the peer does not speak streams, within 36 s after it was sent.
     TimedOut,
     /// The peer has left, or was never there.
     PeerLeft,
-    /// This side has left, or its session could not go on and it is another peer now.
+    /// This side has left, or was refused for good, or the runtime on which it stayed has ended.
     Left,
+    /// This side's session could not go on: to the others it is another peer now, and the message can be sent again.
+    NewStay,
     /// Too many messages wait for this peer already: 1,024, or 256 where it does not speak streams.
     QueueFull,
     /// There is no connection to the server, and this kind of message does not wait for one.
@@ -58,9 +60,10 @@ impl fmt::Display for Undelivered {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TimedOut => "it was not acknowledged within 30 s",
+            Self::TimedOut => "it was not acknowledged in time",
             Self::PeerLeft => "the peer is not in the room",
             Self::Left => "this side has left the room",
+            Self::NewStay => "this side's session could not go on",
             Self::QueueFull => "too many messages wait for this peer",
             Self::NotConnected => "there is no connection to the server",
             Self::ConnectionBroke => "the connection broke before the server said what became of it",

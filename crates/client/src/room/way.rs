@@ -185,8 +185,11 @@ impl Way {
         if self.stands() {
             return vec![Step::Doubt];
         }
-        if let Next::Waiting(at) = self.next {
-            self.next = Next::Waiting(at.min(self.not_before.max(now)));
+        match self.next {
+            Next::Waiting(at) => self.next = Next::Waiting(at.min(self.not_before.max(now))),
+            // It may hang on the network that is gone.
+            Next::Trying if self.not_before <= now => return vec![self.attempt(now)],
+            Next::Nowhere | Next::Hinted(_) | Next::Trying | Next::Over => {}
         }
         Vec::new()
     }

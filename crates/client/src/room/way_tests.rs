@@ -111,6 +111,10 @@ fn a_network_that_is_back_is_tried_at_once_but_not_again_and_again() {
     way.refused(broke(), 0.9, at(10_200));
     way.network_changed(at(10_300));
     assert_eq!(way.next_at(), Some(at(11_100)), "a second after the last attempt");
+    // An attempt that hangs is replaced.
+    assert_eq!(words(&way.poll(at(11_100))), ["connect"]);
+    assert_eq!(words(&way.network_changed(at(12_099))), [""; 0]);
+    assert_eq!(words(&way.network_changed(at(12_100))), ["connect"]);
 }
 
 #[test]

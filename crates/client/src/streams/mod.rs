@@ -1,7 +1,7 @@
 //! A stream to one peer and back: every message is delivered once and in order, or its sender is told what became of it.
 //!
 //! ```
-//! use aldis_client::streams::{Moment, Outcome, Settled, Stream, StreamHeader};
+//! use aldis_client::streams::{Moment, Fate, Settled, Stream, StreamHeader};
 //!
 //! let (mut ann, mut bob) = (Stream::<&str>::new(2_718_281_828), Stream::<&str>::new(161_803_398));
 //! let mut now = Moment::from_millis(0);
@@ -21,7 +21,7 @@
 //! now = bob.next_at(now).expect("has to acknowledge");
 //! let ack = StreamHeader { s: None, a: bob.take_ack(now) };
 //! let received = ann.receive(ack, "", 0, now);
-//! assert_eq!(received.settled, [Settled { item: "hello", outcome: Outcome::Delivered }]);
+//! assert_eq!(received.settled, [Settled { item: "hello", outcome: Fate::Delivered }]);
 //! # Ok::<(), aldis_client::streams::Full<&str>>(())
 //! ```
 //!
@@ -112,12 +112,12 @@ pub struct Settled<Ours> {
     /// The message.
     pub item: Ours,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: Fate,
 }
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub enum Fate {
     /// It was delivered, once and in order.
     Delivered,
     /// It was not, for certain.
@@ -183,11 +183,17 @@ impl<Ours, Theirs> Stream<Ours, Theirs> {
 
     /// Takes what came: a message of so many bytes with its header, or a bare acknowledgement.
     pub fn receive(&mut self, header: StreamHeader, item: Theirs, bytes: usize, now: Moment) -> Received<Theirs, Ours> {
-        let settled = header.a.map(|a| self.outgoing.acknowledge(a)).unwrap_or_default();
+        let settled = header.a.map(|a| self.acknowledge(a)).unwrap_or_default();
         match header.s {
             None => Received { delivered: Vec::new(), settled, unnumbered: Some(item) },
             Some(s) => Received { delivered: self.incoming.receive(s, item, bytes, now), settled, unnumbered: None },
         }
+    }
+
+    /// Takes an acknowledgement alone, as [`receive`](Self::receive) does with that of a message.
+    #[must_use = "what is settled is settled only once"]
+    pub fn acknowledge(&mut self, a: Acknowledgement) -> Vec<Settled<Ours>> {
+        self.outgoing.acknowledge(a)
     }
 
     /// The server did not hand a message on, and it may later: it is sent again, not before `retry_after` has passed.

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Acknowledgement, Full, Moment, Outcome, Position, Settled};
+use super::{Acknowledgement, Fate, Full, Moment, Position, Settled};
 
 /// How many messages fly at once: as many as a receiver holds back for the one that is missing.
 pub const WINDOW_MESSAGES: usize = 64;
@@ -132,11 +132,11 @@ impl<Item> Outgoing<Item> {
 
     pub(super) fn acknowledge(&mut self, a: Acknowledgement) -> Vec<Settled<Item>> {
         match a {
-            Acknowledgement::Reset { e } if e == self.epoch => self.begin(|_| Outcome::Unknown),
+            Acknowledgement::Reset { e } if e == self.epoch => self.begin(|_| Fate::Unknown),
             // Nobody can have got what was never sent.
             Acknowledgement::Arrived(Position { e, n }) if e == self.epoch && n <= self.last => {
                 let arrived = self.flying.partition_point(|flight| flight.n <= n);
-                self.flying.drain(..arrived).map(|flight| flight.letter.settled(Outcome::Delivered)).collect()
+                self.flying.drain(..arrived).map(|flight| flight.letter.settled(Fate::Delivered)).collect()
             }
             Acknowledgement::Reset { .. } | Acknowledgement::Arrived(_) => Vec::new(),
         }
@@ -157,22 +157,22 @@ impl<Item> Outgoing<Item> {
             return Vec::new();
         };
         self.begin(|flight| match sent {
-            Sent::Once if flight.n >= position.n => Outcome::NotDelivered,
-            Sent::Once | Sent::Again => Outcome::Unknown,
+            Sent::Once if flight.n >= position.n => Fate::NotDelivered,
+            Sent::Once | Sent::Again => Fate::Unknown,
         })
     }
 
     pub(super) fn expire(&mut self, now: Moment) -> Vec<Settled<Item>> {
         let flew = self.flying.front().is_some_and(|flight| flight.letter.deadline <= now);
-        let mut settled = if flew { self.begin(|_| Outcome::Unknown) } else { Vec::new() };
+        let mut settled = if flew { self.begin(|_| Fate::Unknown) } else { Vec::new() };
         let late = self.waiting.partition_point(|letter| letter.deadline <= now);
-        settled.extend(self.waiting.drain(..late).map(|letter| letter.settled(Outcome::NotDelivered)));
+        settled.extend(self.waiting.drain(..late).map(|letter| letter.settled(Fate::NotDelivered)));
         settled
     }
 
     pub(super) fn end(&mut self) -> Vec<Settled<Item>> {
-        let mut settled = self.begin(|_| Outcome::Unknown);
-        settled.extend(self.waiting.drain(..).map(|letter| letter.settled(Outcome::NotDelivered)));
+        let mut settled = self.begin(|_| Fate::Unknown);
+        settled.extend(self.waiting.drain(..).map(|letter| letter.settled(Fate::NotDelivered)));
         settled
     }
 
@@ -210,7 +210,7 @@ impl<Item> Outgoing<Item> {
     }
 
     /// Begins the next epoch: a hole never stays inside one.
-    fn begin(&mut self, outcome: impl Fn(&Flight<Item>) -> Outcome) -> Vec<Settled<Item>> {
+    fn begin(&mut self, outcome: impl Fn(&Flight<Item>) -> Fate) -> Vec<Settled<Item>> {
         self.epoch = self.epoch.wrapping_add(1);
         self.last = 0;
         let settle = |flight: Flight<Item>| {
@@ -222,7 +222,7 @@ impl<Item> Outgoing<Item> {
 }
 
 impl<Item> Letter<Item> {
-    fn settled(self, outcome: Outcome) -> Settled<Item> {
+    fn settled(self, outcome: Fate) -> Settled<Item> {
         Settled { item: self.item, outcome }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use aldis_client::streams::Outcome;
+use aldis_client::streams::Fate;
 
 /// A peer id: one stay of one side in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,10 +71,10 @@ const SETTLED_MS: u64 = 31_000;
 /// How long the way is to be free for a message to arrive for certain: two of the longest pauses, and room for a full queue.
 const FREE_MS: u64 = 20_000;
 
-struct Fate {
+struct Course {
     letter: Letter,
     arrivals: u32,
-    outcome: Option<Outcome>,
+    outcome: Option<Fate>,
 }
 
 /// The checker of one run.
@@ -83,7 +83,7 @@ pub(crate) struct Checker {
     pub(crate) violations: Vec<Violation>,
     pub(crate) counts: Counts,
     /// By the ids of the letters, which are in the order in which they were sent.
-    fates: BTreeMap<u64, Fate>,
+    fates: BTreeMap<u64, Course>,
     /// The highest id that has arrived, of each direction.
     latest: BTreeMap<(Stay, Stay), u64>,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Checker {
 impl Checker {
     pub(crate) fn sent(&mut self, letter: Letter) {
         self.counts.sent += 1;
-        self.fates.insert(letter.id, Fate { letter, arrivals: 0, outcome: None });
+        self.fates.insert(letter.id, Course { letter, arrivals: 0, outcome: None });
     }
 
     pub(crate) fn arrived(&mut self, letter: Letter, at: u64) {
@@ -101,7 +101,7 @@ impl Checker {
         if arrivals > 1 {
             self.blame(Kind::Twice, letter, at);
         }
-        if outcome == Some(Outcome::NotDelivered) {
+        if outcome == Some(Fate::NotDelivered) {
             self.blame(Kind::Contradicted, letter, at);
         }
         let latest = self.latest.entry((letter.from, letter.to)).or_default();
@@ -113,7 +113,7 @@ impl Checker {
     }
 
     /// `free_ms` is how long the way between the two has been free at most, while the message was on it.
-    pub(crate) fn settled(&mut self, letter: Letter, outcome: Outcome, cause: Cause, free_ms: u64, at: u64) {
+    pub(crate) fn settled(&mut self, letter: Letter, outcome: Fate, cause: Cause, free_ms: u64, at: u64) {
         let fate = self.fate_of(letter);
         if fate.outcome.is_some() {
             return self.blame(Kind::SettledTwice, letter, at);
@@ -125,26 +125,26 @@ impl Checker {
         }
         let given_up = cause == Cause::Receive || (cause == Cause::Expire && free_ms >= FREE_MS);
         match outcome {
-            Outcome::Delivered => self.counts.delivered += 1,
-            Outcome::NotDelivered => self.counts.not_delivered += 1,
-            Outcome::Unknown => self.counts.unknown += 1,
+            Fate::Delivered => self.counts.delivered += 1,
+            Fate::NotDelivered => self.counts.not_delivered += 1,
+            Fate::Unknown => self.counts.unknown += 1,
         }
         match outcome {
-            Outcome::Delivered if !arrived => self.blame(Kind::Lost, letter, at),
-            Outcome::NotDelivered if arrived => self.blame(Kind::Contradicted, letter, at),
-            Outcome::Delivered | Outcome::NotDelivered | Outcome::Unknown => {}
+            Fate::Delivered if !arrived => self.blame(Kind::Lost, letter, at),
+            Fate::NotDelivered if arrived => self.blame(Kind::Contradicted, letter, at),
+            Fate::Delivered | Fate::NotDelivered | Fate::Unknown => {}
         }
-        if outcome != Outcome::Delivered && given_up {
+        if outcome != Fate::Delivered && given_up {
             self.blame(Kind::GivenUp, letter, at);
         }
     }
 
     /// Everything has had its time.
     pub(crate) fn finish(&mut self, at: u64) {
-        for Fate { letter, arrivals, outcome } in self.fates.values() {
+        for Course { letter, arrivals, outcome } in self.fates.values() {
             match outcome {
                 None => self.violations.push(Violation { kind: Kind::Unsettled, letter: *letter, at }),
-                Some(Outcome::NotDelivered | Outcome::Unknown) if *arrivals > 0 => {
+                Some(Fate::NotDelivered | Fate::Unknown) if *arrivals > 0 => {
                     self.counts.rejected_yet_arrived += 1;
                 }
                 Some(_) => {}
@@ -152,7 +152,7 @@ impl Checker {
         }
     }
 
-    fn fate_of(&mut self, letter: Letter) -> &mut Fate {
+    fn fate_of(&mut self, letter: Letter) -> &mut Course {
         self.fates.get_mut(&letter.id).unwrap_or_else(|| panic!("nobody has sent message {}", letter.id))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aldis_client::streams::{Outcome, Settled, StreamHeader};
+use aldis_client::streams::{Fate, Settled, StreamHeader};
 
 use crate::{
     agenda::Agenda,
@@ -212,11 +212,11 @@ impl Cause {
     }
 }
 
-fn name_of(outcome: Outcome) -> &'static str {
+fn name_of(outcome: Fate) -> &'static str {
     match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::NotDelivered => "not-delivered",
-        Outcome::Unknown => "unknown",
+        Fate::Delivered => "delivered",
+        Fate::NotDelivered => "not-delivered",
+        Fate::Unknown => "unknown",
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aldis_client::streams::{
-    Acknowledgement, Moment, Outcome, Position, Received, Settled, Stream, StreamHeader, Taken,
-};
+use aldis_client::streams::{Acknowledgement, Fate, Moment, Position, Received, Settled, Stream, StreamHeader, Taken};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -185,9 +183,9 @@ fn received_json(received: &Received<String, String>) -> Value {
 
 fn settled_json(settled: &[Settled<String>]) -> Value {
     let outcome = |outcome| match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::NotDelivered => "not-delivered",
-        Outcome::Unknown => "unknown",
+        Fate::Delivered => "delivered",
+        Fate::NotDelivered => "not-delivered",
+        Fate::Unknown => "unknown",
     };
     settled.iter().map(|one| json!({ "item": one.item, "outcome": outcome(one.outcome) })).collect()
 }

@@ -1,6 +1,6 @@
 //! The way to one peer and back: a stream where both sides speak them, plain messages otherwise.
 
-use aldis_protocol::{PeerInfo, Presence, Relayed, WireError};
+use aldis_protocol::{PeerInfo, Presence, Relayed, SignalKind, WireError};
 
 use super::{
     super::undelivered::Why,
@@ -18,6 +18,14 @@ pub(crate) const STREAMS: &str = "streams";
 pub(crate) enum Connected {
     Yes,
     No,
+}
+
+/// Whether the application takes anything at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Everything,
+    /// Messages of streams wait, and with them their senders.
+    Nothing,
 }
 
 /// The way to one peer; see the module.
@@ -85,10 +93,20 @@ impl<T> Lane<T> {
     }
 
     /// Takes a message of the peer. Returns what is to be handled now, in order.
-    pub(super) fn receive(&mut self, signal: Relayed, now: Moment, fates: &mut Fates<T>) -> Vec<Relayed> {
+    pub(super) fn receive(&mut self, signal: Relayed, takes: Takes, now: Moment, fates: &mut Fates<T>) -> Vec<Relayed> {
         match self {
-            Self::Stream(lane) => lane.receive(signal, now, fates),
+            Self::Stream(lane) => lane.receive(signal, takes, now, fates),
+            // It has nothing to acknowledge.
+            Self::Plain(_) if signal.kind == SignalKind::Ack => Vec::new(),
             Self::Plain(_) => vec![signal],
+        }
+    }
+
+    /// Goes on, by one message, with what came while the application took nothing; `None` where nothing is left.
+    pub(super) fn catch_up(&mut self, now: Moment) -> Option<Vec<Relayed>> {
+        match self {
+            Self::Stream(lane) => lane.catch_up(now),
+            Self::Plain(_) => None,
         }
     }
 

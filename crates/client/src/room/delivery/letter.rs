@@ -1,6 +1,6 @@
 //! A signal on its way, and who wants to know what becomes of it.
 
-use aldis_protocol::{ClientMessage, ErrorCode, Limits, MsgId, Outcome, WireError};
+use aldis_protocol::{ClientMessage, ErrorCode, InvalidId, Limits, MsgId, Outcome, WireError};
 use serde_json::{Map, Value};
 
 use super::super::undelivered::{Undelivered, Why};
@@ -11,6 +11,9 @@ use crate::{
 
 /// What a lane adds to a message, about, in bytes.
 const ENVELOPE_BYTES: usize = 200;
+
+/// The longest name that a lane gives to a message: three numbers and two dots.
+const NAME_BYTES: usize = 52;
 
 /// What became of messages: each ticket once.
 pub(crate) type Fates<T> = Vec<(T, Result<(), Undelivered>)>;
@@ -40,7 +43,8 @@ impl<T> Letter<T> {
             }
         };
         let letter = Self { message, x, bytes, ticket };
-        match ClientMessage::parse(&letter.widest().to_json(), limits) {
+        let text = letter.widest().map(|widest| widest.to_json()).unwrap_or_default();
+        match ClientMessage::parse(&text, limits) {
             Ok(_) => Ok(letter),
             Err(rejection) => Err((letter.ticket, refused(rejection.error))),
         }
@@ -74,14 +78,15 @@ impl<T> Letter<T> {
     }
 
     /// No way of sending it is longer.
-    fn widest(&self) -> Outgoing {
+    fn widest(&self) -> Result<Outgoing, InvalidId> {
+        let msg = MsgId::parse(&"x".repeat(NAME_BYTES))?;
         let position = Position { e: u32::MAX, n: 1 << 53 };
         let header = StreamHeader { s: Some(position), a: Some(Acknowledgement::Arrived(position)) };
         let mut x = self.x.clone();
         x.extend(
             [("s", json_of(header.s)), ("a", json_of(header.a))].map(|(name, value)| (name.to_owned(), value.into())),
         );
-        self.message.clone().x(Value::from(x)).into()
+        Ok(self.message.clone().receipt(msg).x(Value::from(x)).into())
     }
 }
 

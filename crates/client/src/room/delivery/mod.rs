@@ -17,7 +17,7 @@ use aldis_protocol::{Limits, MsgId, PeerId, PeerInfo, Presence, Relayed, WireErr
 
 use self::lane::Lane;
 pub(crate) use self::{
-    lane::{Connected, STREAMS},
+    lane::{Connected, STREAMS, Takes},
     letter::{Fates, Letter},
 };
 use super::{
@@ -162,11 +162,16 @@ impl<T> Delivery<T> {
     }
 
     /// Takes a message of a peer. Returns what is to be handled now, in order.
-    pub(crate) fn receive(&mut self, signal: Relayed, now: Moment, due: &mut Due<T>) -> Vec<Relayed> {
+    pub(crate) fn receive(&mut self, signal: Relayed, takes: Takes, now: Moment, due: &mut Due<T>) -> Vec<Relayed> {
         match self.lanes.get_mut(&signal.from) {
-            Some(entry) => entry.lane.receive(signal, now, &mut due.fates),
+            Some(entry) => entry.lane.receive(signal, takes, now, &mut due.fates),
             None => Vec::new(),
         }
+    }
+
+    /// Goes on, by one message, with what came while the application took nothing; `None` where nothing is left.
+    pub(crate) fn catch_up(&mut self, now: Moment) -> Option<Vec<Relayed>> {
+        self.lanes.values_mut().find_map(|entry| entry.lane.catch_up(now))
     }
 
     /// The server says that a message reached its peer's connection.

@@ -1,17 +1,17 @@
 //! The way to a peer that speaks streams.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use aldis_protocol::{MsgId, Outcome, PeerId, Presence, Relayed, SignalKind, WireError};
 
 use super::{
     super::undelivered::{Undelivered, Why},
-    lane::Connected,
+    lane::{Connected, Takes},
     letter::{Fates, Letter},
 };
 use crate::{
     Outgoing,
-    streams::{self, Moment, Position, Settled, Stream, StreamHeader},
+    streams::{self, Moment, Position, Settled, Stream, StreamHeader, WINDOW_BYTES, WINDOW_MESSAGES},
 };
 
 /// How long a peer that could not be reached is left alone.
@@ -25,12 +25,27 @@ pub(super) struct StreamLane<T> {
     stream: Stream<Letter<T>, Relayed>,
     connected: Connected,
     presence: Presence,
+    backlog: Backlog,
+}
+
+/// What came while the application took nothing: it is neither delivered nor acknowledged yet, and its sender's window ends there.
+#[derive(Debug, Default)]
+struct Backlog {
+    signals: VecDeque<(Position, Relayed)>,
+    bytes: usize,
 }
 
 impl<T> StreamLane<T> {
     /// `number` begins the names of its messages; `epoch` is random.
     pub(super) fn new(to: PeerId, number: u64, epoch: u32) -> Self {
-        Self { to, number, stream: Stream::new(epoch), connected: Connected::No, presence: Presence::Here }
+        Self {
+            to,
+            number,
+            stream: Stream::new(epoch),
+            connected: Connected::No,
+            presence: Presence::Here,
+            backlog: Backlog::default(),
+        }
     }
 
     pub(super) fn post(&mut self, letter: Letter<T>, now: Moment, fates: &mut Fates<T>) {
@@ -70,17 +85,34 @@ impl<T> StreamLane<T> {
         Some(Outgoing::ack(&self.to, header).into())
     }
 
-    pub(super) fn receive(&mut self, signal: Relayed, now: Moment, fates: &mut Fates<T>) -> Vec<Relayed> {
+    pub(super) fn receive(&mut self, signal: Relayed, takes: Takes, now: Moment, fates: &mut Fates<T>) -> Vec<Relayed> {
         // Whoever is heard is there, whatever the server has told so far.
         self.present(Presence::Here, now);
-        let header = signal.x.as_ref().map(|x| StreamHeader::read(x.get())).unwrap_or_default();
-        // Less than what its sender counted, who has to keep within the same window.
-        let bytes = signal.payload.as_ref().map_or(0, |payload| payload.get().len());
-        let received = self.stream.receive(header, signal, bytes, now);
-        settle(received.settled, fates, &Why::StreamEnded);
-        // What has no position is not of the stream: a broadcast.
-        let broadcast = received.unnumbered.filter(|signal| signal.kind != SignalKind::Ack);
-        received.delivered.into_iter().chain(broadcast).collect()
+        let StreamHeader { s, a } = signal.x.as_ref().map(|x| StreamHeader::read(x.get())).unwrap_or_default();
+        if let Some(a) = a {
+            settle(self.stream.acknowledge(a), fates, &Why::StreamEnded);
+        }
+        match s {
+            _ if signal.kind == SignalKind::Ack => Vec::new(),
+            // What has no position is not of the stream: a broadcast.
+            None => vec![signal],
+            Some(s) if takes == Takes::Nothing || !self.backlog.signals.is_empty() => {
+                self.backlog.hold(s, signal);
+                Vec::new()
+            }
+            Some(s) => self.deliver(s, signal, now),
+        }
+    }
+
+    /// Goes on with what came while the application took nothing: by one message.
+    pub(super) fn catch_up(&mut self, now: Moment) -> Option<Vec<Relayed>> {
+        let (s, signal) = self.backlog.take()?;
+        Some(self.deliver(s, signal, now))
+    }
+
+    fn deliver(&mut self, s: Position, signal: Relayed, now: Moment) -> Vec<Relayed> {
+        let bytes = bytes_of(&signal);
+        self.stream.receive(StreamHeader { s: Some(s), a: None }, signal, bytes, now).delivered
     }
 
     /// The server did not hand on the message of this name.
@@ -115,6 +147,30 @@ impl<T> StreamLane<T> {
     }
 }
 
+impl Backlog {
+    /// As much as its sender may have under way; what does not fit comes again.
+    fn hold(&mut self, s: Position, signal: Relayed) {
+        let bytes = bytes_of(&signal);
+        let fits = self.signals.len() < WINDOW_MESSAGES && self.bytes.saturating_add(bytes) <= WINDOW_BYTES;
+        let is_known = self.signals.iter().any(|(known, _)| *known == s);
+        if (fits || self.signals.is_empty()) && !is_known {
+            self.bytes += bytes;
+            self.signals.push_back((s, signal));
+        }
+    }
+
+    fn take(&mut self) -> Option<(Position, Relayed)> {
+        let (s, signal) = self.signals.pop_front()?;
+        self.bytes -= bytes_of(&signal);
+        Some((s, signal))
+    }
+}
+
+/// Less than what its sender counted, who has to keep within the same window.
+fn bytes_of(signal: &Relayed) -> usize {
+    signal.payload.as_ref().map_or(0, |payload| payload.get().len())
+}
+
 fn position_of(name: &str) -> Option<Position> {
     let (e, n) = name.split_once('.')?;
     Some(Position { e: e.parse().ok()?, n: n.parse().ok()? })
@@ -123,9 +179,9 @@ fn position_of(name: &str) -> Option<Position> {
 fn settle<T>(settled: Vec<Settled<Letter<T>>>, fates: &mut Fates<T>, why: &Why) {
     fates.extend(settled.into_iter().map(|Settled { item, outcome }| {
         let fate = match outcome {
-            streams::Outcome::Delivered => Ok(()),
-            streams::Outcome::NotDelivered => Err(Undelivered::new(Outcome::NotDelivered, why.clone())),
-            streams::Outcome::Unknown => Err(Undelivered::new(Outcome::Unknown, why.clone())),
+            streams::Fate::Delivered => Ok(()),
+            streams::Fate::NotDelivered => Err(Undelivered::new(Outcome::NotDelivered, why.clone())),
+            streams::Fate::Unknown => Err(Undelivered::new(Outcome::Unknown, why.clone())),
         };
         (item.ticket, fate)
     }));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use aldis_client::streams::{Acknowledgement, Moment, Outcome, Position, Settled, StreamHeader};
+use aldis_client::streams::{Acknowledgement, Fate, Moment, Position, Settled, StreamHeader};
 
 use super::Changed;
 use crate::{
@@ -19,7 +19,7 @@ pub(super) struct SettledOnWrite {
 
 impl SettledOnWrite {
     fn rest(&mut self, settled: Vec<Settled<Letter>>) -> Vec<Settled<Letter>> {
-        let told = self.untold.drain(..).map(|item| Settled { item, outcome: Outcome::Delivered });
+        let told = self.untold.drain(..).map(|item| Settled { item, outcome: Fate::Delivered });
         told.chain(settled.into_iter().filter(|one| !self.written.contains(&one.item.id))).collect()
     }
 }

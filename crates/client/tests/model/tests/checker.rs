@@ -1,6 +1,6 @@
 //! The checker sees each kind of broken promise, and no other.
 
-use aldis_client::streams::Outcome::{Delivered, NotDelivered, Unknown};
+use aldis_client::streams::Fate::{Delivered, NotDelivered, Unknown};
 
 use crate::checker::{Cause, Checker, Kind, Letter, Stay};
 

@@ -57,11 +57,15 @@ async fn listen(guest: &mut Guest, from: &PeerId, count: u64) {
 
 #[tokio::test]
 async fn everything_is_delivered_once_and_in_order() {
-    let rig = Rig::usual();
+    let rig = Rig::start(|config| {
+        config.limits.message_burst = 50;
+        config.limits.message_burst_per_peer = 0;
+        config.limits.messages_per_second = 150;
+    });
     let mut couple = Couple::of(&rig).await;
-    couple.lose_nothing(200, async {}).await;
-    // Within its own rates, although it was more than the burst.
-    assert_eq!((rig.limit_hits("messages_per_second"), rig.limit_hits("message_burst")), (0, 0));
+    couple.lose_nothing(300, async {}).await;
+    // Within the rates, although it is said faster than they allow.
+    assert_eq!(rig.metric("aldis_refused_total{code=\"rate-limited\"}"), 0);
 }
 
 #[tokio::test]
@@ -71,11 +75,13 @@ async fn connections_that_are_cut_again_and_again_lose_nothing() {
     let [one, other] = couple.ways.clone();
     let cutter = async move {
         let mut cut = 0;
-        for round in 0..10 {
+        for round in 0.. {
             tokio::time::sleep(Duration::from_millis(150)).await;
             cut += if round % 3 == 0 { one.cut() + other.cut() } else { one.cut() };
+            if cut >= 10 {
+                break;
+            }
         }
-        assert!(cut > 5, "it did break: {cut}");
     };
     couple.lose_nothing(300, cutter).await;
 }
@@ -121,6 +127,7 @@ async fn when_one_server_hands_over_to_another_nobody_is_ever_without() {
             assert!(ann.is_connected() && bob.is_connected(), "the next one stood before");
         })
         .await;
+    assert_eq!((couple.ann.breaks, couple.bob.breaks), (0, 0));
 }
 
 #[tokio::test]
@@ -225,7 +232,7 @@ async fn a_broadcast_reaches_whoever_is_there_and_needs_a_connection() {
     ann.until("the break", |event| matches!(event, Event::Reconnecting { .. }).then_some(())).await;
     let fate = within("a fate", ann.room.send(Outgoing::broadcast(json!(2))).into_future()).await;
     assert_eq!(fate, Err(Undelivered { outcome: Outcome::NotDelivered, why: Why::NotConnected }));
-    assert!(!ann.room.tell(Outgoing::ice_servers()));
+    assert!(!ann.room.refresh_ice_servers());
 }
 
 #[tokio::test]
@@ -261,7 +268,7 @@ async fn an_application_that_takes_no_events_for_a_while_loses_none() {
     let rig = Rig::usual();
     let mut couple = Couple::of(&rig).await;
     let (ann, bob) = (couple.ann.id(), couple.bob.id());
-    // More than may wait: 256 events and a window of 64 messages.
+    // More than may wait: 256 events, and as much as their sender may have under way.
     let sendings: Vec<_> =
         (1..=600_u64).map(|number| couple.ann.room.send(Outgoing::message(&bob, json!(number)))).collect();
     let mut fates = sendings.into_iter();

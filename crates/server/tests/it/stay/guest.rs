@@ -18,6 +18,8 @@ pub(super) fn clustered(config: &mut Config) {
 pub(super) struct Guest {
     pub(super) room: Room,
     pub(super) events: Events,
+    /// How often it was told that there is no connection.
+    pub(super) breaks: u32,
     /// What was heard, by who said it.
     heard: BTreeMap<PeerId, Vec<u64>>,
 }
@@ -40,7 +42,7 @@ impl Guest {
         let (room, mut events) = within("the welcome", Room::join(options)).await.expect("joined");
         let event = within("an event", events.next()).await;
         assert!(matches!(event, Some(Event::Joined { .. })), "{event:?}");
-        Self { room, events, heard: BTreeMap::new() }
+        Self { room, events, breaks: 0, heard: BTreeMap::new() }
     }
 
     pub(super) fn id(&self) -> PeerId {
@@ -58,6 +60,7 @@ impl Guest {
                     let said = signal.payload.as_ref().map(Json::get).and_then(|data| data.parse().ok());
                     self.heard.entry(signal.from.clone()).or_default().push(said.expect("a number"));
                 }
+                self.breaks += u32::from(matches!(event, Event::Reconnecting { .. }));
                 if let Some(picked) = pick(event) {
                     return picked;
                 }
