@@ -20,6 +20,7 @@ test: check ## Everything, begun with `make check`
 # First, because it leaves a binary with shuttle's locks behind, which the next line replaces.
 	cargo test --package aldis-server --features shuttle --test order
 	cargo test --workspace
+	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer
 	npm --prefix sdk test
 	npm --prefix e2e test
 

@@ -11,8 +11,10 @@ fail() {
 cargo fmt --all --check
 cargo fmt --manifest-path fuzz/Cargo.toml --check
 cargo fmt --manifest-path e2e/cutting-turn/Cargo.toml --check
+cargo fmt --manifest-path examples/native-peer/Cargo.toml --check
 cargo clippy --workspace --all-targets -- --deny warnings
 cargo clippy --package aldis-server --all-targets --features shuttle -- --deny warnings
+cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
 # The SDK: its types, its package, and that the file which the server gives out is the one that it builds.
