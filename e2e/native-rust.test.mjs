@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startAldis } from './lib/aldis.mjs';
 import { openTab } from './lib/chromium.mjs';
+import { startCoturn } from './lib/coturn.mjs';
 import * as demo from './lib/demo.mjs';
 import { openFirefoxTab } from './lib/firefox.mjs';
 import { ANYWHERE, LOOPBACK, countsOn, listen, startNativeRust, talk } from './lib/native-rust.mjs';
@@ -117,6 +118,19 @@ test('three pages and a native peer are all connected, and each hears it count',
     await talk(page, native, `hello from ${page.name}`);
   }
   assertQuiet(...pages);
+});
+
+test('a native peer is reached through the relay of its room', async (t) => {
+  const turn = await startCoturn(t, { secret: 'a-secret-that-only-this-test-knows' });
+  const { port } = await startAldis(t, 'dev', turn.env);
+  const native = await startNativeRust(t, port);
+  const page = await openTab(t, 'page', NO_DEVICES);
+  await join(page, port, { rtc: { iceTransportPolicy: 'relay' } });
+  await listen(page);
+  await connected(page, 1);
+  await talk(page, native, 'by relay');
+  await until(page, 'a relay of the native peer', () => / typ relay /.test([...window.room.peers.values()][0].connection.remoteDescription.sdp));
+  assertQuiet(page);
 });
 
 test('who writes in the demo is answered', async (t) => {

@@ -1,17 +1,17 @@
 //! Everything between this side and one peer of the room: which connection there is, and whose turn the first offer is.
 //!
 //! ```text
-//!  older peer (impolite)            newcomer (polite)
-//!      │── offer  g=1 d=1 ────────────▶│   the older one makes the first offer
-//!      │◀───────── answer g=1 d=1 re=1 ─│
-//!      │◀─ candidates g=1, both ways ──▶│
-//!      │◀───────────────── restart g=1 ─│   the newcomer asks where it needs ICE to start afresh
-//!      │── offer  g=1 d=2 ────────────▶│
-//!      │◀───────────────── rebuild g=2 ─│   either one says that the connection cannot be mended
-//!      │── offer  g=2 d=1 ────────────▶│   and the older one makes the first offer of another
+//!  older peer (impolite)              newcomer (polite)
+//!      │── offer       g=1 d=1 ───────────▶│   the older one makes the first offer
+//!      │◀───────────── g=1 d=1 re=1 answer ─│
+//!      │◀── candidates g=1, both ways ────▶│
+//!      │◀───────────── g=1        restart ──│   the newcomer asks where it needs ICE to start afresh
+//!      │── offer       g=1 d=2 ───────────▶│
+//!      │◀───────────── g=2        rebuild ──│   either one says that the connection cannot be mended,
+//!      │── offer       g=2 d=1 ───────────▶│   and the older one makes the first offer of another
 //! ```
 //!
-//! One task owns all of it and takes one thing after the other from the mailbox of its `call.rs`.
+//! One task owns all of it, and takes one thing after the other from its mailbox (`call.rs`).
 
 use std::{cmp::Ordering, mem, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -62,7 +62,7 @@ const RESTARTS_MAX: u32 = 3;
 /// How many connections are made in the place of broken ones before one of them stands.
 const REBUILDS_MAX: u32 = 3;
 
-/// How often the connection was mended since it stood.
+/// How often mending was tried since a connection stood.
 #[derive(Default)]
 struct Mended {
     restarts: u32,
@@ -164,6 +164,7 @@ impl Desk {
         self.generation = generation;
         self.state = State::New;
         self.has_stood = false;
+        self.mended.restarts = 0;
         let mailbox = self.mailbox.clone();
         let tell = move |happening| {
             // Nobody listens any more where the call has ended.
@@ -395,6 +396,7 @@ impl Desk {
         self.close_pair().await;
         self.close_retired().await;
         self.early.clear();
+        self.mended = Mended::default();
     }
 
     async fn close_pair(&mut self) {

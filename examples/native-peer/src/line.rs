@@ -2,7 +2,7 @@
 
 use aldis_client::{Addressed, Outgoing, Room};
 use aldis_protocol::{PeerId, PeerInfo};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::numbers::Numbers;
 
@@ -35,31 +35,34 @@ impl Line {
         self.is_numbered
     }
 
+    /// A description that offers.
     pub fn offer(&self, sdp: &str, numbers: Numbers) {
         self.tell(Outgoing::offer(&self.id, sdp), numbers);
     }
 
+    /// A description that answers.
     pub fn answer(&self, sdp: &str, numbers: Numbers) {
         self.tell(Outgoing::answer(&self.id, sdp), numbers);
     }
 
+    /// An address that this side can be reached at, as an `RTCIceCandidateInit`.
     pub fn candidate(&self, candidate: Value, numbers: Numbers) {
         self.tell(Outgoing::ice_candidate(&self.id, candidate), numbers);
     }
 
     /// Its offer failed here.
     pub fn nack(&self, numbers: Numbers) {
-        self.tell(Outgoing::nack(&self.id, Value::Object(Default::default())), numbers);
+        self.tell(Outgoing::nack(&self.id, json!({})), numbers);
     }
 
     /// It is to start ICE afresh; or, without a number, to make the first offer.
     pub fn restart(&self, numbers: Numbers) {
-        self.tell(Outgoing::restart(&self.id, Value::Object(Default::default())), numbers);
+        self.tell(Outgoing::restart(&self.id, json!({})), numbers);
     }
 
     /// Both are to make a new connection, of the number that is named.
     pub fn rebuild(&self, numbers: Numbers) {
-        self.tell(Outgoing::rebuild(&self.id, Value::Object(Default::default())), numbers);
+        self.tell(Outgoing::rebuild(&self.id, json!({})), numbers);
     }
 
     /// This side has ended that connection.
