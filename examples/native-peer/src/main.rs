@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `main.rs` | the room: who comes and goes, and whose signal is for which call |
 //! | `call.rs` | a call to one peer: the mailbox of a task |
-//! | `desk.rs` | that task: which connection there is, and whose turn the first offer is |
+//! | `desk/` | that task: which connection there is, whose turn the first offer is, and what is done where it does not go on |
 //! | `pair.rs` | one connection and its negotiation |
 //! | `connection.rs` | how a connection of the `webrtc` crate is made |
 //! | `numbers.rs`, `candidates.rs` | what is stale, and what comes too early |
