@@ -1,6 +1,6 @@
 //! The way to one peer, through the room.
 
-use aldis_client::{Addressed, Outgoing, Room};
+use aldis_client::{Addressed, Outgoing, Room, Undelivered, Why};
 use aldis_protocol::{PeerId, PeerInfo};
 use serde_json::{Value, json};
 
@@ -75,8 +75,10 @@ impl Line {
         let delivery = self.room.send(message);
         let name = self.name.clone();
         tokio::spawn(async move {
-            if let Err(error) = delivery.await {
-                eprintln!("{name}: {error}");
+            match delivery.await {
+                // That is told otherwise.
+                Ok(()) | Err(Undelivered { why: Why::Left | Why::PeerLeft, .. }) => {}
+                Err(undelivered) => eprintln!("{name}: {undelivered}"),
             }
         });
     }
