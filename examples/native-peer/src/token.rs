@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 /// How long joining is tried: whoever starts this by hand wants to know soon.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `/dev/token` answers.
 #[derive(Deserialize)]
