@@ -1,5 +1,6 @@
 /** One connection to one peer, from its first offer to its end. A new call is a new pair. */
 
+import type { Cancel } from './clock.ts'
 import type { Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
@@ -13,7 +14,7 @@ import { layOut, type Published, syncSenders } from './senders.ts'
  * - `connecting`: on its way, the first time or after a fresh start of ICE;
  * - `connected`: it stands;
  * - `interrupted`: it stood, and nothing comes through at the moment: it heals by itself, or is mended;
- * - `failed`: no way was found; `connect` tries again, and so does a change of the network;
+ * - `failed`: no way was found; it is looked for again once in 30 to 60 s, and at once by `connect` or when the network changes;
  * - `closed`: it was hung up, or the peer has left.
  */
 export type PairState = 'connecting' | 'connected' | 'interrupted' | 'failed' | 'closed'
@@ -59,6 +60,9 @@ const CHANNEL_MS = 5_000
 /** How often another way is looked for on a connection that has never stood. */
 const RESTARTS_MAX = 3
 
+/** How soon a way is looked for again where none was found, in milliseconds; up to twice as long. Nothing may tell that there is one now. */
+const RETRY_MS = 30_000
+
 /** A TURN server refused the credential: RFC 8489, section 14.8. */
 const UNAUTHORIZED = 401
 
@@ -80,6 +84,7 @@ export class Pair {
   #restarts = 0
   /** When the network was last another one. */
   #changedAt = Number.NEGATIVE_INFINITY
+  #retry: Cancel | undefined
   #syncing: Promise<void> = Promise.resolve()
   /** The streams of tracks that came without one, among others. */
   readonly #ownStreams = new WeakMap<MediaStreamTrack, MediaStream>()
@@ -204,6 +209,7 @@ export class Pair {
   retire(): void {
     this.#negotiation.close()
     this.#recovery.end()
+    this.#retry?.()
     this.#life.end()
   }
 
@@ -294,6 +300,18 @@ export class Pair {
     if (state === this.#state) return
     this.#state = state
     this.#hasStood ||= state === 'connected'
+    if (state === 'failed') this.#retryLater()
     this.#options.onState(state)
+  }
+
+  /** Looks for a way from time to time, as long as there is none. */
+  #retryLater(): void {
+    const { clock, random } = this.#options.environment
+    this.#retry?.()
+    this.#retry = clock.after(RETRY_MS * (1 + random()), () => {
+      if (this.#state !== 'failed') return
+      if (this.#options.reachable()) this.networkChanged()
+      this.#retryLater()
+    })
   }
 }

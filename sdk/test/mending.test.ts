@@ -3,6 +3,7 @@ import type { Relayed } from '../src/generated/wire.ts'
 import type { PageEvent } from '../src/page.ts'
 import { settle } from './support/clock.ts'
 import { type FakePeerConnection, fragmentOf } from './support/connection.ts'
+import { type Couple, couple } from './support/couple.ts'
 import { at, last } from './support/lists.ts'
 import { answerFrom, callFrom, comeBack, join, type Party, type PartyOptions, pass, relay } from './support/party.ts'
 import { wirePeer } from './support/server.ts'
@@ -266,6 +267,57 @@ test('a failed connection that has never stood starts ICE afresh three times', a
   }
   expect(party.connection().calls.filter((call) => call === 'restartIce')).toHaveLength(3)
   expect(party.connections).toHaveLength(1)
+})
+
+// Connections for which no way was found
+
+/** The pages of a call whose way is gone for three minutes, while both reach the server. */
+async function parted(): Promise<Couple> {
+  const pages = await couple()
+  await pages.connected()
+  const sides = [pages.older, pages.newer]
+  for (const { connection } of sides) connection().become('disconnected')
+  for (let s = 0; s < 180; s += 15) {
+    await pages.pass(15_000)
+    for (const { connection } of sides) if (connection().connectionState !== 'failed') connection().become('failed')
+  }
+  expect([pages.older.peer('newer').state, pages.newer.peer('older').state]).toEqual(['failed', 'failed'])
+  return pages
+}
+
+test('a way that was gone for minutes is found when it is there again, without anybody’s doing', async () => {
+  const pages = await parted()
+  const made = pages.older.connections.length
+  const before = pages.older.offers().length
+  await pages.pass(60_000)
+  const offers = pages.older.offers().length - before
+  expect(offers).toBeGreaterThan(0)
+  expect(offers).toBeLessThan(4)
+  expect(pages.older.connections).toHaveLength(made)
+  for (const party of [pages.older, pages.newer]) party.connection().become('connected')
+  await pages.converse()
+  expect([pages.older.peer('newer').state, pages.newer.peer('older').state]).toEqual(['connected', 'connected'])
+  const after = pages.older.offers().length
+  await pages.pass(300_000)
+  expect(pages.older.offers()).toHaveLength(after)
+})
+
+test('nobody looks for a way to somebody who cannot be reached, or was hung up', async () => {
+  const pages = await parted()
+  pages.older.server.socket.say({ type: 'peer-away', id: 'newer' })
+  pages.newer.server.socket.say({ type: 'peer-away', id: 'older' })
+  const sent = (): number => pages.older.sentTo('newer').length + pages.newer.sentTo('older').length
+  const before = sent()
+  await pages.pass(120_000)
+  expect(sent()).toBe(before)
+  for (const [party, other] of [
+    [pages.older, 'newer'],
+    [pages.newer, 'older'],
+  ] as const) {
+    party.peer(other).hangup()
+    party.room.leave()
+  }
+  expect(pages.older.clock.planned).toBe(0)
 })
 
 // Channels that do not open
