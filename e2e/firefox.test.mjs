@@ -5,7 +5,7 @@ import { startAldis } from './lib/aldis.mjs';
 import { openTab } from './lib/chromium.mjs';
 import { openFirefoxTab } from './lib/firefox.mjs';
 import { agreed, chat, connected, join, turn, until } from './lib/sdk-page.mjs';
-import { FAKE_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
+import { FAKE_DEVICES, NO_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
 
 const OPEN = { Chromium: openTab, Firefox: openFirefoxTab };
 const MEDIA = { audio: true, video: true };
@@ -50,4 +50,43 @@ const restarted = (fragment) => {
   const [{ connection }] = window.room.peers.values();
   const found = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/)[1];
   return found !== fragment && connection.signalingState === 'stable';
+};
+
+test('a room for data alone has connections without media, through a fresh start of ICE and a new call', async (t) => {
+  const { port } = await startAldis(t, 'dev');
+  const tabs = await Promise.all(['Chromium', 'Firefox'].map((name) => OPEN[name](t, name, NO_DEVICES)));
+  for (const tab of tabs) await join(tab, port, { layout: 'data' });
+  const [first, second] = tabs;
+  const exchange = async (word) => {
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
+    await chat(first, `${word} from the first`, second);
+    await chat(second, `${word} from the second`, first);
+  };
+  await exchange('hello');
+  const fragment = await first.page.evaluate(ownFragment);
+  await first.page.evaluate(() => [...window.room.peers.values()][0].connection.restartIce());
+  await until(first, 'a fresh start of ICE', restarted, fragment);
+  await exchange('still here');
+  await first.page.evaluate(() => [...window.room.peers.values()][0].hangup());
+  await until(second, 'the end of the call', () => [...window.room.peers.values()][0].state === 'closed');
+  await second.page.evaluate(() => [...window.room.peers.values()][0].connect());
+  await exchange('again');
+  for (const tab of tabs) {
+    const sections = () => [...window.room.peers.values()][0].connection.localDescription.sdp.match(/^m=\w+/gm);
+    assert.deepEqual(await tab.page.evaluate(sections), ['m=application'], tab.name);
+    assert.deepEqual(await tab.page.evaluate(() => window.log.filter(({ name }) => name === 'error')), []);
+  }
+  const offer = async (layout) => (await first.page.evaluate(firstOffer, layout)).length;
+  t.diagnostic(`a first offer of Chromium: ${await offer('data')} bytes for data alone, ${await offer('media')} with media`);
+  assertQuiet(...tabs);
+});
+
+/** In the page: what the first offer of a layout looks like, before there are candidates. */
+const firstOffer = async (layout) => {
+  const connection = new RTCPeerConnection();
+  connection.createDataChannel('', { negotiated: true, id: 0 });
+  if (layout === 'media') for (const kind of ['audio', 'video']) connection.addTransceiver(kind, { direction: 'recvonly' });
+  const { sdp } = await connection.createOffer();
+  connection.close();
+  return sdp;
 };

@@ -5,6 +5,7 @@ import { browserEnvironment, type Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import { type ConnectOption, FEATURES, Room } from './room.ts'
 import { RunningClock } from './running.ts'
+import type { Layout } from './senders.ts'
 import { Signaling } from './signaling.ts'
 import { type TokenOption, tokenSource } from './token.ts'
 
@@ -19,6 +20,8 @@ export interface JoinOptions {
   readonly token?: TokenOption
   /** Whom to call; by default everybody (`'mesh'`). */
   readonly connect?: ConnectOption
+  /** What connections are laid out for: `'media'` by default, or `'data'` alone where nobody in the room ever publishes anything. */
+  readonly layout?: Layout
   /** For every `RTCPeerConnection`. Its `iceServers`, if given, take the place of the server's, which are renewed before they expire. */
   readonly rtc?: RTCConfiguration
   /** How long to go on trying to join, in milliseconds; by default 15,000. Once joined, reconnecting has no end. */
@@ -62,14 +65,14 @@ export function joinRoom(url: string | URL, options: JoinOptions): Promise<Room>
 
 function prepare(url: string | URL, options: JoinOptions): { room: Room; signaling: Signaling } {
   check(options ?? {})
-  const { room: id, token, connect = 'mesh', rtc = {}, joinTimeoutMs = JOIN_TIMEOUT_MS } = options
+  const { room: id, token, connect = 'mesh', layout = 'media', rtc = {}, joinTimeoutMs = JOIN_TIMEOUT_MS } = options
   const world = { ...browserEnvironment(), ...options.environment }
   const clock = new RunningClock(world.clock)
   const environment = { ...world, clock }
   const endpoint = endpointOf(url, id)
   const source = tokenSource(token, endpoint, environment)
   const signaling = new Signaling({ endpoint, token: source, features: FEATURES, environment, joinTimeoutMs })
-  const room = new Room({ id, connect, rtc, environment, signaling })
+  const room = new Room({ id, connect, layout, rtc, environment, signaling })
   const forget = world.watchPage((event) => {
     clock.hear(event)
     signaling.hear(event)
@@ -81,7 +84,7 @@ function prepare(url: string | URL, options: JoinOptions): { room: Room; signali
   return { room, signaling }
 }
 
-function check({ room, token, connect, joinTimeoutMs }: Partial<JoinOptions>): void {
+function check({ room, token, connect, layout, joinTimeoutMs }: Partial<JoinOptions>): void {
   const refuse = (message: string): never => {
     throw new AldisError('invalid-option', message)
   }
@@ -91,5 +94,6 @@ function check({ room, token, connect, joinTimeoutMs }: Partial<JoinOptions>): v
   if (connect !== undefined && connect !== 'mesh' && connect !== 'manual' && typeof connect !== 'function') {
     refuse("`connect` must be 'mesh', 'manual' or a function.")
   }
+  if (layout !== undefined && layout !== 'media' && layout !== 'data') refuse("`layout` must be 'media' or 'data'.")
   if (joinTimeoutMs !== undefined && !(joinTimeoutMs >= 0)) refuse('`joinTimeoutMs` must be a number of milliseconds.')
 }

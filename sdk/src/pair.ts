@@ -6,7 +6,7 @@ import { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
 import { DISTANCE_MS, Recovery } from './recovery.ts'
 import { Scope } from './scope.ts'
-import { layOut, type Published, syncSenders } from './senders.ts'
+import { type Layout, layOut, type Published, syncSenders } from './senders.ts'
 
 /**
  * How a connection is:
@@ -30,6 +30,7 @@ export interface PairOptions {
   readonly environment: Environment
   readonly configuration: RTCConfiguration
   readonly part: Part
+  readonly layout: Layout
   /** Whether this side yields when both offer at once. */
   readonly polite: boolean
   /** Whether the other side understands numbered descriptions. */
@@ -116,7 +117,7 @@ export class Pair {
     // Browsers fail where the side that did not make the first offer starts ICE afresh: whoever asks this connection, asks the other side.
     if (options.polite && options.numbered) pc.restartIce = () => void this.restart()
     if (options.part === 'offers') {
-      layOut(pc)
+      layOut(pc, options.layout)
       void this.sync()
     }
   }

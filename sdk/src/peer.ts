@@ -13,6 +13,7 @@ import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from '.
 import { Pair, type PairState, type Part } from './pair.ts'
 import type { RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
+import type { Layout } from './senders.ts'
 import { STREAMS } from './stream-lane.ts'
 import { Waiters } from './waiters.ts'
 
@@ -37,6 +38,7 @@ export interface PeerHost {
   readonly delivery: Delivery
   readonly channels: Channels
   readonly media: Media
+  readonly layout: Layout
   configuration(): RTCConfiguration
   /** Whether the room has ended for this side. */
   isOver(): boolean
@@ -670,6 +672,7 @@ export class Peer {
       environment: host.environment,
       configuration: host.configuration(),
       part,
+      layout: host.layout,
       polite: this.polite,
       numbered,
       published: () => host.media.tracks,

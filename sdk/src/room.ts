@@ -13,6 +13,7 @@ import type { PageEvent } from './page.ts'
 import { Peer, type PeerHost, type PeerState } from './peer.ts'
 import { fromServer } from './problem.ts'
 import { Scope } from './scope.ts'
+import type { Layout } from './senders.ts'
 import type { Signaling, Status, StatusEvent } from './signaling.ts'
 import { STREAMS } from './stream-lane.ts'
 import { Waiters } from './waiters.ts'
@@ -61,6 +62,7 @@ export interface RoomEvents {
 export interface RoomOptions {
   readonly id: string
   readonly connect: ConnectOption
+  readonly layout: Layout
   readonly rtc: RTCConfiguration
   readonly environment: Environment
   readonly signaling: Signaling
@@ -173,6 +175,7 @@ export class Room extends Emitter<RoomEvents> {
    */
   async publish(source: MediaSource): Promise<MediaStream> {
     this.#checkIn()
+    if (this.#options.layout === 'data') throw new AldisError('invalid-option', "With `layout: 'data'` nothing is published.")
     const stream = await this.#media.add(source)
     // The page may have left while its user was asked.
     if (this.#isOver()) this.#media.remove(stream)
@@ -464,6 +467,7 @@ export class Room extends Emitter<RoomEvents> {
       delivery: this.#delivery,
       channels: this.#channels,
       media: this.#media,
+      layout: this.#options.layout,
       configuration: () => ({ ...this.#options.rtc, iceServers: this.#iceServers }),
       isOver: () => this.#isOver(),
       enter: (start) => this.#gate.enter(start),

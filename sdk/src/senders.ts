@@ -9,11 +9,15 @@ export const TRACKS_MAX = 8
 /** The senders that this library has used, each with the stream that it carried first. */
 const firstStreams = new WeakMap<RTCRtpSender, string>()
 
+/** What a connection is laid out for; `layout` of {@link JoinOptions}. */
+export type Layout = 'data' | 'media'
+
 /**
  * Prepares the sections of a first offer: audio and video, ready to receive. That both are there from the start keeps browsers from
- * failing later, when both sides add a first track of a kind at once.
+ * failing later, when both sides add a first track of a kind at once. Pairs that never carry any do without.
  */
-export function layOut(pc: RTCPeerConnection): void {
+export function layOut(pc: RTCPeerConnection, layout: Layout): void {
+  if (layout === 'data') return
   pc.addTransceiver('audio', { direction: 'recvonly' })
   pc.addTransceiver('video', { direction: 'recvonly' })
 }

@@ -49,6 +49,29 @@ function relayedCandidate(from: string, usernameFragment: string, x?: object): R
   return { type: 'ice-candidate', from, candidate: { candidate: 'candidate:1', usernameFragment }, ...(x && { x: { ...x } }) }
 }
 
+// The layout
+
+test.each<[PartyOptions, string[]]>([
+  [{}, ['application', 'audio', 'video']],
+  [{ layout: 'media' }, ['application', 'audio', 'video']],
+  [{ layout: 'data' }, ['application']],
+])('with %j a first offer has %j', async (options, sections) => {
+  const party = await joinBeside('newer', { ...options, connect: 'mesh' })
+  await settle()
+  expect([...last(party.offers()).sdp.matchAll(/^m=(\w+)/gm)].map(([, kind]) => kind)).toEqual(sections)
+  await answerFrom(party, 'newer')
+  party.connection().become('connected')
+  expect(party.peer('newer').state).toBe('connected')
+})
+
+test("with `layout: 'data'` nothing is published, and nobody is asked for a camera", async () => {
+  const { room } = await joinBeside('older', { layout: 'data' })
+  await expect(room.publish({ video: true })).rejects.toMatchObject({
+    code: 'invalid-option',
+    message: expect.stringContaining('layout'),
+  })
+})
+
 // Connecting
 
 test('calling a newer peer offers, and is done when the connection stands', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { AldisError } from '../src/errors.ts'
 import { type JoinOptions, joinRoom } from '../src/join.ts'
+import type { Layout } from '../src/senders.ts'
 import { settle } from './support/clock.ts'
 import { FakePeerConnection, sdpOf } from './support/connection.ts'
 import { at, last } from './support/lists.ts'
@@ -81,6 +82,7 @@ test.each<[string, Partial<Record<keyof JoinOptions, unknown>>]>([
   ['`room`', { room: 'a room' }],
   ['`token`', { token: 7 }],
   ['`connect`', { connect: 'star' }],
+  ['`layout`', { layout: 'video' as Layout }],
   ['`joinTimeoutMs`', { joinTimeoutMs: -1 }],
   ['`joinTimeoutMs`', { joinTimeoutMs: Number.NaN }],
 ])('%s is checked before anything happens: %j', async (name, options) => {
