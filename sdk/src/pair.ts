@@ -262,6 +262,8 @@ export class Pair {
     if (state === 'connected') this.#stands()
     if (state === 'disconnected') this.#interrupted()
     if (state === 'failed') this.#failed()
+    // Firefox says so of one that stands as soon as a section is added, while everything comes through.
+    if (this.#state === 'connected' && (state === 'connecting' || state === 'new')) return
     // A connection that has stood is interrupted until it stands again, or is given up.
     const waits = this.#hasStood && state !== 'connected' && state !== 'closed'
     this.#become(waits ? 'interrupted' : (STATES[state] ?? (state as PairState)))

@@ -73,6 +73,23 @@ test.each<[Other]>([['older'], ['newer'], ['raw'], ['older raw']])(
   },
 )
 
+test.each<[Other]>([['older'], ['newer'], ['raw']])(
+  'a connection that says `connecting` while it stands is not interrupted: %s',
+  async (id) => {
+    const { party, connection } = await calling(id)
+    connection.become('connecting')
+    await pass(party, 60_000)
+    connection.become('connected')
+    expect(party.log).toEqual([])
+    connection.become('disconnected')
+    connection.become('connecting')
+    expect(party.peer(id).state).toBe('interrupted')
+    connection.become('connected')
+    expect(party.log).toEqual([`peer-state ${id} interrupted`, `peer-state ${id} connected`])
+    expect(connection.calls).toEqual([])
+  },
+)
+
 test('at an interruption the server is asked about the other side, and what it says is its presence', async () => {
   const { party, connection } = await calling('older')
   connection.become('disconnected')
