@@ -237,13 +237,13 @@ class Negotiator implements Negotiation {
     } catch (error) {
       return void this.#break(error)
     }
-    this.#sendOffer()
+    this.#sendOffer(++this.#counter)
   }
 
-  #sendOffer(): void {
-    this.#pending = ++this.#counter
-    this.#sendDescription('offer', { d: this.#pending })
-    this.#watch(this.#pending)
+  #sendOffer(d: number): void {
+    this.#pending = d
+    this.#sendDescription('offer', { d })
+    this.#watch(d)
   }
 
   /** Makes an offer again that has no answer, as long as the other side is there to give one. */
@@ -415,8 +415,8 @@ class Negotiator implements Negotiation {
     if (this.#pc.remoteDescription !== null) {
       this.#pc.restartIce()
     } else if (this.#pc.signalingState === 'have-local-offer') {
-      // A side that does without numbers could not tell the second answer from that to a later offer.
-      if (this.#numbered) this.#sendOffer()
+      // The same one, so that its number tells: whoever has answered it meanwhile drops it. Without numbers nobody could.
+      if (this.#pending !== undefined && this.#numbered) this.#sendOffer(this.#pending)
     } else {
       await this.#offer()
     }
