@@ -263,6 +263,27 @@ describe('delivery', { concurrency: true }, () => {
     assert.deepEqual(history.of('left'), []);
   });
 
+  test('who may say nothing any more is told of each message what is known, not what the server knows of one copy', async (t) => {
+    const server = await serve(t);
+    const history = new History();
+    const proxy = await startProxy(t, server.port);
+    const ann = await enter(t, 'ann', server.port, history);
+    const bob = await enter(t, 'bob', proxy.port, history);
+    await history.until(PATIENCE_MS, 'that they meet', () => ann.peer('bob'));
+    // They reach him, and nobody hears that they did.
+    proxy.slow({ ms: 1_500 });
+    for (let count = 0; count < 3; count += 1) ann.say('bob');
+    await history.until(PATIENCE_MS, 'that bob hears them', () => history.of('heard', 'bob').length === 3);
+    ann.shrink(['signal']);
+    for (let count = 0; count < 3; count += 1) ann.say('bob');
+    await finish(t, history);
+    const fates = history.of('rejected', 'ann').map(({ n, code, outcome }) => `${n} ${code} ${outcome}`);
+    assert.deepEqual(fates.filter((fate) => !fate.includes('forbidden')), []);
+    // The last three were never handed on, and the others may be known to have arrived by now.
+    assert.deepEqual(fates.slice(-3), [4, 5, 6].map((n) => `${n} forbidden not-delivered`));
+    t.diagnostic(fates.join(', '));
+  });
+
   test('what is said to a page without the SDK is settled by a receipt, or by a refusal once it is gone', async (t) => {
     const { history, ann, server } = await meet(t);
     const eve = await enterPlainly(t, 'eve', server.port, history);

@@ -10,17 +10,19 @@ const ROOM = 'e2e';
 
 /** Joins a room through a port of this machine, for the length of the test `t`. */
 export async function enter(t, name, port, history) {
+  let socket;
   const environment = {
     openSocket: (...way) => {
       history.note(name, 'opened');
-      return openSocket(...way);
+      socket = openSocket(...way);
+      return socket;
     },
     warn: (line) => history.note(name, 'warned', { line }),
   };
   const options = { room: ROOM, token: () => mint(ROOM, name), connect: 'manual', environment };
   const room = await joinRoom(`http://127.0.0.1:${port}`, options);
   t.after(() => room.leave());
-  return new Member(t, name, room, history);
+  return new Member(t, name, room, history, (message) => socket.send(JSON.stringify(message)));
 }
 
 /** Somebody in the room. */
@@ -30,9 +32,11 @@ class Member {
   #said = new Map();
   #presence = new Map();
   #talks = new Set();
+  #speak;
 
-  constructor(t, name, room, history) {
+  constructor(t, name, room, history, speak) {
     this.#t = t;
+    this.#speak = speak;
     this.name = name;
     this.room = room;
     this.#history = history;
@@ -59,6 +63,11 @@ class Member {
       () => this.#note('resolved', { to, n }),
       (error) => this.#note('rejected', { to, n, code: error instanceof AldisError ? error.code : undefined, outcome: error.outcome }),
     );
+  }
+
+  /** May do no more than this from now on: his backend has thought better of it. */
+  shrink(can) {
+    this.#speak({ type: 'auth', token: mint(ROOM, this.name, 600, { can }) });
   }
 
   /** Says something every so often, as long as there is somebody to hear it and until `hush`. */
