@@ -9,6 +9,7 @@ import { AldisError } from './errors.ts'
 import type { ClientLimits, ErrorMessage, PeerId, Presence, ReceiptMessage, Relayed, Signal, WirePeer } from './generated/wire.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { Pace } from './pace.ts'
+import { limitsOf, payloadOf } from './payload.ts'
 import { PlainLane } from './plain-lane.ts'
 import { STREAMS, StreamLane } from './stream-lane.ts'
 
@@ -126,7 +127,7 @@ export class Delivery {
 
   /** Posts the application's own. Resolves when it was delivered. */
   async send(id: PeerId, data: unknown): Promise<void> {
-    const parcel = messageOf(data, this.#limits)
+    const parcel: Parcel = { type: 'message', data: payloadOf('data', data, limitsOf(this.#limits, ENVELOPE_BYTES)) }
     await new Promise<void>((resolve, reject) => {
       this.post(id, parcel, (failure) => (failure ? reject(failure) : resolve()))
     })
@@ -203,33 +204,4 @@ export class Delivery {
     const ready = [...this.#lanes.values()].filter(({ lane }) => lane.peek(now) !== undefined)
     return ready.reduce<Entry | undefined>((best, entry) => (best && best.turn <= entry.turn ? best : entry), undefined)
   }
-}
-
-/** The application's own, if a server takes it: what it does not even read, it could not refuse by name. */
-function messageOf(data: unknown, limits: ClientLimits | undefined): Parcel {
-  const text = textOf(data)
-  if (text === undefined) throw new AldisError('invalid-option', 'What is sent must be JSON.')
-  // These are what is left of half a character, which no server passes on.
-  if (/(?<!\\)(\\\\)*\\ud[89a-f]/.test(text)) throw new AldisError('invalid-option', 'A string ends within a character.')
-  const tooLarge = new TextEncoder().encode(text).length + ENVELOPE_BYTES > (limits?.messageBytes ?? Number.POSITIVE_INFINITY)
-  if (tooLarge) throw new AldisError('message-too-large', 'The server takes no message of this size.')
-  // As it is now: the application may change it before it is sent again.
-  const sent: unknown = JSON.parse(text)
-  // The message itself is the first level.
-  if (depthOf(sent) >= (limits?.jsonDepth ?? Number.POSITIVE_INFINITY))
-    throw new AldisError('invalid-option', 'What is sent is nested too deeply.')
-  return { type: 'message', data: sent }
-}
-
-function textOf(data: unknown): string | undefined {
-  try {
-    return JSON.stringify(data)
-  } catch {
-    return undefined
-  }
-}
-
-function depthOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
 }

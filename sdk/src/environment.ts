@@ -4,8 +4,8 @@ import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { isHidden, type PageEvent, watchPage } from './page.ts'
 import { type OpenSocket, openWebSocket } from './socket.ts'
 
-/** What can be replaced with {@link JoinOptions.environment}; by default the browser's own. */
-export interface Environment {
+/** What the way to the server takes: pages, workers and Node have it. Replaced by {@link SignalingClientOptions.environment}. */
+export interface SignalingEnvironment {
   /** Time. */
   clock: Clock
   /** Numbers in [0, 1), as `Math.random`. */
@@ -14,10 +14,6 @@ export interface Environment {
   openSocket: OpenSocket
   /** As the browser's `fetch`: asks the server why it let nobody in, and for development tokens. */
   fetch: (url: string, init: RequestInit) => Promise<Response>
-  /** Makes a connection to a peer. */
-  createConnection: (configuration: RTCConfiguration) => RTCPeerConnection
-  /** As `navigator.mediaDevices.getUserMedia`; `undefined` on a page that browsers give no camera. */
-  getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | undefined
   /** Tells what the page goes through, until it is cancelled. */
   watchPage: (listener: (event: PageEvent) => void) => Cancel
   /** Whether the page is hidden, so that its browser holds its timers back. */
@@ -26,19 +22,34 @@ export interface Environment {
   warn: (line: string) => void
 }
 
-/** The browser's own. Nothing is looked at before it is needed, so importing this library does nothing. */
-export function browserEnvironment(): Environment {
+/** What can be replaced with {@link JoinOptions.environment}; by default the browser's own. */
+export interface Environment extends SignalingEnvironment {
+  /** Makes a connection to a peer. */
+  createConnection: (configuration: RTCConfiguration) => RTCPeerConnection
+  /** As `navigator.mediaDevices.getUserMedia`; `undefined` on a page that browsers give no camera. */
+  getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | undefined
+}
+
+/** The world's own. Nothing is looked at before it is needed, so importing this library does nothing. */
+export function systemEnvironment(): SignalingEnvironment {
   return {
     clock: systemClock,
     random: () => Math.random(),
     openSocket: openWebSocket,
     fetch: (url, init) => fetch(url, init),
-    createConnection: (configuration) => new RTCPeerConnection(configuration),
-    // Pages that are neither https nor localhost have no `mediaDevices` at all.
-    getUserMedia: globalThis.navigator?.mediaDevices?.getUserMedia.bind(navigator.mediaDevices),
     watchPage,
     isHidden,
     // biome-ignore lint/suspicious/noConsole: this is the one place that speaks to the developer
     warn: (line) => console.warn(line),
+  }
+}
+
+/** What pages have beyond it. */
+export function browserEnvironment(): Environment {
+  return {
+    ...systemEnvironment(),
+    createConnection: (configuration) => new RTCPeerConnection(configuration),
+    // Pages that are neither https nor localhost have no `mediaDevices` at all.
+    getUserMedia: globalThis.navigator?.mediaDevices?.getUserMedia.bind(navigator.mediaDevices),
   }
 }

@@ -8,7 +8,8 @@
 
 export type { Channel, ChannelData, ChannelEvents, ChannelOptions } from './channel.ts'
 export type { Cancel, Clock } from './clock.ts'
-export type { Environment } from './environment.ts'
+export type { SignalingClientOptions } from './enter.ts'
+export type { Environment, SignalingEnvironment } from './environment.ts'
 export {
   AldisError,
   type AldisErrorCode,
@@ -17,9 +18,10 @@ export {
   type UndeliveredOutcome,
 } from './errors.ts'
 export type { Emitter, Unsubscribe } from './events.ts'
-export type { ErrorCode, LeaveReason, Presence } from './generated/wire.ts'
+export type { ErrorCode, IceServer, JsonObject, LeaveReason, Presence } from './generated/wire.ts'
 export { type JoinOptions, joinRoom } from './join.ts'
 export type { MediaSource } from './media.ts'
+export type { Self } from './membership.ts'
 export {
   type Negotiation,
   type NegotiationLink,
@@ -31,8 +33,8 @@ export {
 export type { PageEvent } from './page.ts'
 export type { PairState } from './pair.ts'
 export type { Peer, PeerState, PeerStats } from './peer.ts'
-export type { ConnectOption, Room, RoomEvents, Self } from './room.ts'
+export type { ConnectOption, PeerSnapshot, Room, RoomEvents, RoomSnapshot } from './room.ts'
 export type { Layout } from './senders.ts'
 export type { Status, StatusEvent } from './signaling.ts'
-export { type OpenSocket, openWebSocket, type Socket, type SocketEvents } from './socket.ts'
+export { type OpenSocket, openWebSocket, type Socket, type SocketEvents, type WebSocketClass } from './socket.ts'
 export type { TokenOption } from './token.ts'

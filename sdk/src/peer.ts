@@ -2,18 +2,28 @@
 
 import { Allowance } from './allowance.ts'
 import type { Channels } from './channel.ts'
-import type { Delivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
-import type { JsonObject, Presence, Relayed, RelayedHangup, RelayedOffer, RelayedRebuild, WirePeer } from './generated/wire.ts'
+import type {
+  JsonObject,
+  Presence,
+  Relayed,
+  RelayedHangup,
+  RelayedOffer,
+  RelayedRebuild,
+  RelayedRestart,
+  WirePeer,
+} from './generated/wire.ts'
 import type { Parcel } from './lane.ts'
 import type { Media } from './media.ts'
+import type { Membership } from './membership.ts'
 import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from './negotiate.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
-import type { RoomEvents } from './room.ts'
+import type { PeerSnapshot, RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
 import type { Layout } from './senders.ts'
+import { numberOf, parcelOf, type RelayedSignal, signalOf } from './signals.ts'
 import { STREAMS } from './stream-lane.ts'
 import { Waiters } from './waiters.ts'
 
@@ -35,7 +45,8 @@ export interface PeerStats {
 /** What a peer needs of its room. @internal */
 export interface PeerHost {
   readonly environment: Environment
-  readonly delivery: Delivery
+  /** The way to it through the server. */
+  membership(): Membership
   readonly channels: Channels
   readonly media: Media
   readonly layout: Layout
@@ -51,8 +62,6 @@ export interface PeerHost {
   paired(): void
   /** Whether a peer that is here can be reached: the connection to the server stands. */
   isOnline(): boolean
-  /** Asks the server whether it reaches a peer. */
-  check(peer: Peer): void
   /** Gets fresh ICE servers, which every connection uses from then on. */
   refreshIceServers(): Promise<void>
 }
@@ -114,7 +123,7 @@ export class Peer {
   #told: PeerState = 'new'
   /** Which connection this is, counted over both sides; messages of an older one are dropped. */
   #generation = 0
-  #early: Relayed[] = []
+  #early: RelayedSignal[] = []
   /** A connection that goes on as it is until the one that takes its place stands. */
   #retired: Pair | undefined
   /** Tracks of the connection that takes its place: shown when it stands. */
@@ -230,7 +239,7 @@ export class Peer {
   async send(data: unknown): Promise<void> {
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal.with('not-delivered')
-    await this.#host.delivery.send(this.id, data)
+    await this.#host.membership().send(this.id, data)
   }
 
   /**
@@ -263,7 +272,7 @@ export class Peer {
   hangup(reason?: string): void {
     const relation = this.#relation
     if (relation.at !== 'waiting' && relation.at !== 'paired') return
-    this.#host.delivery.forget(this.id)
+    this.#host.membership().forget(this.id)
     // An offer that is on its way is of this connection too, and comes too late.
     if (relation.at === 'waiting') this.#generation = relation.generation
     this.#post({ type: 'hangup', ...(reason !== undefined && { reason }), ...this.#numbers() })
@@ -287,6 +296,13 @@ export class Peer {
     } else {
       scope.defer(this.#host.enter(() => this.#make(scope, generation, 'offers')))
     }
+  }
+
+  /** What is visible of it. @internal */
+  look(): PeerSnapshot {
+    const { id, identity, name, metadata, attributes, presence, state, streams } = this
+    const tracks = streams.flatMap((stream) => stream.getTracks())
+    return { id, identity, name, metadata, attributes, presence, state, streams, tracks }
   }
 
   /** What the server said about it last. @internal */
@@ -413,7 +429,7 @@ export class Peer {
   }
 
   #post(parcel: Parcel): void {
-    this.#host.delivery.post(this.id, parcel, (failure) => {
+    this.#host.membership().post(this.id, parcel, (failure) => {
       // Whoever is out of reach for that long negotiates anew when it is back.
       const isRefused = failure !== undefined && !/^(left|peer-closed|timed-out)$/.test(failure.code)
       if (isRefused) this.refused(failure)
@@ -611,7 +627,7 @@ export class Peer {
   }
 
   /** The peer wants a fresh start of ICE; or, without a number, a connection, because it has none. */
-  #asked(message: Relayed): void {
+  #asked(message: RelayedRestart): void {
     const relation = this.#relation
     const generation = numberOf(message.x, 'g')
     if (generation === this.#generation && this.#hasEnded) return this.#repeatHangup(generation)
@@ -649,7 +665,7 @@ export class Peer {
   #make(opening: Scope, generation: number, part: Part): void {
     this.#generation = generation
     this.#openedAt = this.#host.environment.clock.now()
-    this.#host.delivery.forget(this.id)
+    this.#host.membership().forget(this.id)
     let pair: Pair | undefined
     try {
       pair = this.#pairFor(generation, part)
@@ -683,7 +699,7 @@ export class Peer {
       onChannel: (channel) => host.channels.found(channel, pair.connection, this),
       onError: (error) => this.#report(error),
       onBroken: (error) => this.#broken(pair, error),
-      onInterrupted: () => host.check(this),
+      onInterrupted: () => host.membership().check(this.id),
       reachable: () => this.#isReachable(),
       refreshIceServers: () => host.refreshIceServers(),
     })
@@ -752,31 +768,14 @@ export class Peer {
   }
 
   /** Hands a message to the connection that it is for. */
-  #hand(message: Relayed): void {
+  #hand(message: RelayedSignal): void {
     const generation = numberOf(message.x, 'g') ?? this.#generation
     if (generation === this.#generation && this.#relation.at === 'paired') {
-      void this.#relation.pair.receive(negotiationOf(message))
+      void this.#relation.pair.receive(signalOf(message) as NegotiationMessage)
     } else if (generation < this.#generation || message.type !== 'ice-candidate') {
       this.#step('stale-dropped')
     } else if (this.#early.length < EARLY_MAX) {
       this.#early.push(message)
     }
   }
-}
-
-/** A number of `x`, if there is a sensible one. */
-function numberOf(x: JsonObject | undefined, name: 'd' | 'g' | 're'): number | undefined {
-  const value = x?.[name]
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined
-}
-
-/** A negotiation's message, as it travels. */
-function parcelOf(message: NegotiationMessage, generation: number | undefined): Parcel {
-  if (generation === undefined) return message as Parcel
-  return { ...message, x: { ...('x' in message ? message.x : {}), g: generation } } as Parcel
-}
-
-/** What came, as the negotiation takes it: with the numbers that it understands. */
-function negotiationOf(message: Relayed): NegotiationMessage {
-  return { ...message, x: { d: numberOf(message.x, 'd'), re: numberOf(message.x, 're') } } as NegotiationMessage
 }

@@ -1,38 +1,28 @@
 /** A room: who is there, what is published, and the connections to everybody. */
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { type Channel, type ChannelOptions, Channels } from './channel.ts'
-import { Delivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
-import { Emitter } from './events.ts'
+import { Emitter, type Unsubscribe } from './events.ts'
 import { Gate } from './gate.ts'
-import type { IceServers, LeaveReason, PeerId, Relayed, ServerMessage, WelcomeMessage, WirePeer } from './generated/wire.ts'
+import type { IceServers, JsonObject, LeaveReason, PeerId, Presence, WelcomeMessage, WirePeer } from './generated/wire.ts'
 import { Media, type MediaSource } from './media.ts'
+import { type Above, Membership, type MembershipParts, type Self } from './membership.ts'
 import type { NegotiationStep } from './negotiate.ts'
 import type { PageEvent } from './page.ts'
 import { Peer, type PeerHost, type PeerState } from './peer.ts'
-import { fromServer } from './problem.ts'
 import { Scope } from './scope.ts'
 import type { Layout } from './senders.ts'
-import type { Signaling, Status, StatusEvent } from './signaling.ts'
-import { STREAMS } from './stream-lane.ts'
-import { Waiters } from './waiters.ts'
+import type { Status, StatusEvent } from './signaling.ts'
+import { Snapshots } from './snapshots.ts'
 
 /**
  * Whom to call: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says, which is asked
  * when a peer comes. Whatever it is, a peer that calls this side is answered.
  */
 export type ConnectOption = 'mesh' | 'manual' | ((peer: Peer) => boolean)
-
-/** You, as the others see you. */
-export interface Self {
-  /** This stay in the room; it changes where a session could not go on. */
-  readonly id: PeerId
-  /** Who you are: the `sub` of your token. */
-  readonly identity: string
-  /** Your name, from your token. */
-  readonly name: string | undefined
-}
 
 /** What happens in a room: `room.on(name, listener)`. */
 export interface RoomEvents {
@@ -58,21 +48,51 @@ export interface RoomEvents {
   error: { readonly error: AldisError; readonly peer?: Peer }
 }
 
+/** What is visible of a peer of a room, at one moment. */
+export interface PeerSnapshot {
+  /** This stay in the room; {@link Room.peers} has the peer. */
+  readonly id: PeerId
+  /** Who it is, over all stays. */
+  readonly identity: string
+  /** A name to show. */
+  readonly name: string | undefined
+  /** What its token says about it. */
+  readonly metadata: unknown
+  /** What it says about itself. */
+  readonly attributes: unknown
+  /** Whether the server reaches it. */
+  readonly presence: Presence
+  /** How the call with it is. */
+  readonly state: PeerState
+  /** What it sends. */
+  readonly streams: readonly MediaStream[]
+  /** The tracks of these streams, so that one that comes or goes is a change. */
+  readonly tracks: readonly MediaStreamTrack[]
+}
+
+/** What is visible of a {@link Room}, at one moment. */
+export interface RoomSnapshot {
+  /** How the connection to the server is. */
+  readonly status: Status
+  /** You. */
+  readonly me: Self
+  /** The others, oldest first. */
+  readonly peers: readonly PeerSnapshot[]
+  /** What you send. */
+  readonly published: readonly MediaStream[]
+  /** The tracks of these streams. */
+  readonly publishedTracks: readonly MediaStreamTrack[]
+}
+
 /** What a room is made with. @internal */
-export interface RoomOptions {
-  readonly id: string
+export interface RoomOptions extends MembershipParts {
   readonly connect: ConnectOption
   readonly layout: Layout
   readonly rtc: RTCConfiguration
   readonly environment: Environment
-  readonly signaling: Signaling
 }
 
-/** What this client tells the others it understands. @internal */
-export const FEATURES: readonly string[] = [STREAMS]
-
-/** How long fresh ICE servers are waited for, and how long they count as fresh, in milliseconds. */
-const ICE_SERVERS_MS = 2_000
+/** How long ICE servers count as fresh, in milliseconds. */
 const FRESH_MS = 10_000
 
 /** How long an interruption of a call may last whose peer the server has given up, in milliseconds: nobody can mend it. */
@@ -81,6 +101,8 @@ const LINGER_MS = 15_000
 /** Somebody whose call is all that is left. */
 interface Lingering {
   readonly reason: LeaveReason
+  /** In which of our own stays. */
+  readonly stay: PeerId
   /** The end of an interruption, one way or the other. */
   end: Scope
 }
@@ -100,25 +122,18 @@ export class Room extends Emitter<RoomEvents> {
   /** Its name, as it was joined. */
   readonly id: string
   readonly #options: RoomOptions
-  readonly #signaling: Signaling
-  readonly #delivery: Delivery
+  readonly #membership: Membership
   readonly #media: Media
   readonly #channels = new Channels()
   readonly #peers = new Map<PeerId, Peer>()
-  /** Peers that have not come back with the server. */
-  readonly #missing = new Set<PeerId>()
-  /** How long they are waited for. */
-  #absence: Scope
+  readonly #snapshots: Snapshots<RoomSnapshot> = new Snapshots(() => this.#look())
   readonly #host: PeerHost
   #gate = new Gate(0)
-  #self: Self | undefined
   #iceServers: RTCIceServer[] = []
   #iceServersAt = Number.NEGATIVE_INFINITY
   #iceExpiresAt: number | undefined
-  readonly #iceWaiters: Waiters
   /** Peers that the server gave up while the call with them went on, and why. */
   readonly #lingering = new Map<PeerId, Lingering>()
-  #status: Status = 'connecting'
   /** Whether the last connection to the server went on with the stay. */
   #resumed = false
   #warned = false
@@ -126,29 +141,17 @@ export class Room extends Emitter<RoomEvents> {
   /** @internal */
   constructor(options: RoomOptions) {
     super()
-    const { environment, signaling } = options
+    const { environment } = options
     this.id = options.id
     this.#options = options
-    this.#signaling = signaling
-    this.#absence = new Scope(environment.clock)
     this.#media = new Media(environment, () => this.#publishedChanged())
-    this.#iceWaiters = new Waiters(environment.clock)
-    this.#delivery = new Delivery({
-      clock: environment.clock,
-      random: environment.random,
-      isHidden: environment.isHidden,
-      send: (signal) => signaling.send(signal),
-    })
     this.#host = this.#hostPeers()
-    signaling.on('welcome', (welcome) => this.#welcome(welcome))
-    signaling.on('message', (message) => this.#handle(message))
-    signaling.on('lost', () => this.#lost())
-    signaling.on('status', (event) => this.#changed(event))
+    this.#membership = new Membership(options, this.#standAbove())
   }
 
   /** You. After a session that could not go on `me.id` is another one. */
   get me(): Self {
-    return this.#self ?? { id: '', identity: '', name: undefined }
+    return this.#membership.me
   }
 
   /** The others by their id, oldest first. */
@@ -158,7 +161,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** How the connection to the server is. Calls go on whatever it is. */
   get status(): Status {
-    return this.#status
+    return this.#membership.status
   }
 
   /**
@@ -220,8 +223,44 @@ export class Room extends Emitter<RoomEvents> {
    * room.leave()
    */
   leave(): void {
-    this.#signaling.leave()
+    this.#membership.leave()
   }
+
+  /** Leaves, at the end of the block of `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.leave()
+  }
+
+  /**
+   * Says something about yourself to everybody, in the place of what you said before; the others hear `peer-updated` and have it in
+   * {@link Peer.attributes}. The latest counts: it goes to the server at most twice a second, and again when a session could not go on.
+   *
+   * @param attributes an object of at most 1 KiB of JSON
+   * @throws AldisError `invalid-option` where it is no object of JSON, `message-too-large` where the server takes no such size, `left`
+   * @example
+   * room.setAttributes({ muted: true })
+   */
+  setAttributes(attributes: JsonObject): void {
+    this.#membership.setAttributes(attributes)
+  }
+
+  /**
+   * What is visible now: the same object until something visible has changed.
+   *
+   * @example
+   * const { status, peers } = room.getSnapshot()
+   * show(status, peers.filter(({ state }) => state === 'connected').length)
+   */
+  readonly getSnapshot = (): RoomSnapshot => this.#snapshots.get()
+
+  /**
+   * Calls `listener` after every change of what {@link Room.getSnapshot} returns, until the returned function is called. For React this
+   * is `useSyncExternalStore(room.subscribe, room.getSnapshot)`.
+   *
+   * @example
+   * const off = room.subscribe(() => show(room.getSnapshot().peers.length))
+   */
+  readonly subscribe = (listener: () => void): Unsubscribe => this.#snapshots.subscribe(listener)
 
   /** Takes notice of what the page goes through. @internal */
   hear(event: PageEvent): void {
@@ -230,105 +269,37 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #isOver(): boolean {
-    return this.#status === 'left' || this.#status === 'failed'
+    return this.status === 'left' || this.status === 'failed'
   }
 
   #checkIn(): void {
     if (this.#isOver()) throw new AldisError('left', 'This side is no longer in the room.')
   }
 
+  /** Tells the application; whoever looks at the room as a whole sees it too. @internal */
+  override emit<Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]): void {
+    this.#snapshots.touch()
+    super.emit(name, event)
+  }
+
   #changed(event: StatusEvent): void {
-    this.#status = event.status
     if (event.status === 'left') this.#clear()
     if (event.status === 'joined' && this.#resumed) for (const peer of this.#peers.values()) peer.reachable()
     this.emit('status', event)
   }
 
   #clear(): void {
-    this.#absence.end()
-    this.#delivery.clear(new AldisError('left', 'This side is no longer in the room.'))
     this.#gate.close()
     for (const peer of this.#peers.values()) peer.leave('You left the room.')
     this.#media.clear()
   }
 
-  /** Nothing is heard of anybody any more: whoever is missing may have come back meanwhile. */
-  #lost(): void {
-    this.#absence.end()
-    this.#delivery.close()
-  }
-
-  #welcome(welcome: WelcomeMessage): void {
-    const { id, identity, name } = welcome.peer
-    this.#self = { id, identity, name }
-    this.#absence.end()
-    this.#absence = new Scope(this.#options.environment.clock)
-    this.#missing.clear()
-    if (!welcome.resumed) this.#delivery.clear(new AldisError('peer-closed', 'The session could not go on.', { retryable: true }))
-    this.#resumed = welcome.resumed
-    this.#useIceServers(welcome)
-    // Before anything is sent: nothing goes to somebody who has left meanwhile.
-    if (welcome.resumed) this.#reconcile(welcome)
-    this.#delivery.open(welcome.limits, welcome.peers.length)
-    if (!welcome.resumed) this.#begin(welcome)
-  }
-
-  /** A new stay: to the others this is a new peer, and every connection begins anew. */
-  #begin({ peers, limits }: WelcomeMessage): void {
+  #welcome({ resumed, limits }: WelcomeMessage): void {
+    this.#resumed = resumed
+    if (resumed) return
+    // A new stay: to the others this is a new peer, and every connection begins anew.
     this.#gate.close()
     this.#gate = new Gate(limits.pairsOpening)
-    for (const id of [...this.#peers.keys()]) {
-      if (!peers.some((peer) => peer.id === id)) this.#remove(id, 'timeout')
-    }
-    for (const wire of peers) {
-      const known = this.#peers.get(wire.id)
-      if (known !== undefined) this.#delivery.add(wire)
-      known?.reset(wire)
-      if (known === undefined) this.#add(wire)
-      else this.#meet(known)
-    }
-  }
-
-  /** The same stay: connections are left alone. Whoever is missing may be about to come back too. */
-  #reconcile({ peers, left, resume }: WelcomeMessage): void {
-    for (const id of left) this.#remove(id, 'timeout')
-    for (const wire of peers) this.#joined(wire)
-    const here = new Set(peers.map(({ id }) => id))
-    const missing = [...this.#peers.keys()].filter((id) => !here.has(id))
-    for (const id of missing) {
-      this.#present(id, 'away')
-      this.#missing.add(id)
-    }
-    this.#absence.after(resume?.windowMs ?? 0, () => {
-      for (const id of this.#missing) this.#remove(id, 'timeout')
-    })
-  }
-
-  #handle(message: ServerMessage): void {
-    switch (message.type) {
-      case 'peer-joined':
-        return this.#joined(message.peer)
-      case 'peer-updated':
-        return this.#updated(message.peer)
-      case 'peer-away':
-        return this.#present(message.id, 'away')
-      case 'peer-back':
-        return this.#present(message.id, 'here')
-      case 'peer-left':
-        return message.final ? this.#remove(message.id, message.reason) : this.#present(message.id, 'away')
-      case 'ice-servers':
-        return this.#useIceServers(message)
-      case 'checked':
-        return message.presence === 'gone' ? undefined : this.#present(message.id, message.presence)
-      case 'receipt':
-        return this.#delivery.written(message)
-      case 'error':
-        // One about a message that nobody knows is about a peer that has left.
-        if (!this.#delivery.refuse(message) && message.re === undefined) this.#report(fromServer(message))
-        return
-      default:
-        if ('from' in message) this.#delivery.receive(message as Relayed, (due) => this.#peers.get(due.from)?.receive(due))
-    }
   }
 
   /** Uses the server's ICE servers from now on, unless the page has its own. */
@@ -340,7 +311,6 @@ export class Room extends Emitter<RoomEvents> {
     this.#iceServers = own ?? [...iceServers]
     this.#iceServersAt = this.#options.environment.clock.now()
     for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers)
-    this.#iceWaiters.resolve()
     if (!cuts) return
     for (const peer of this.#peers.values()) void peer.renewRelay()
   }
@@ -348,16 +318,16 @@ export class Room extends Emitter<RoomEvents> {
   /** Gets fresh ICE servers, if there is a server to ask; what is there has to do otherwise. */
   async #refreshIceServers(): Promise<void> {
     const age = this.#options.environment.clock.now() - this.#iceServersAt
-    if (age < FRESH_MS || this.#options.rtc.iceServers !== undefined) return
-    if (!this.#signaling.send({ type: 'ice-servers' })) return
-    await this.#iceWaiters.wait(ICE_SERVERS_MS, new AldisError('timed-out', 'The server does not answer.')).catch(() => {})
+    if (age >= FRESH_MS && this.#options.rtc.iceServers === undefined) await this.#membership.refreshIceServers()
   }
 
   #joined(wire: WirePeer): void {
-    if (!this.#peers.has(wire.id)) return this.#add(wire)
+    const lingering = this.#lingering.get(wire.id)
+    if (lingering === undefined) return this.#add(wire)
     // Whoever was given up is back.
-    if (this.#stopLingering(wire.id)) this.#delivery.add(wire)
-    this.#updated(wire)
+    this.#stopLingering(wire.id)
+    if (lingering.stay === this.me.id) this.#updated(wire)
+    else this.#met(wire)
   }
 
   #add(wire: WirePeer): void {
@@ -366,9 +336,16 @@ export class Room extends Emitter<RoomEvents> {
     const inherited = this.#peers.get(wire.previous ?? '')?.surrender()
     if (wire.previous !== undefined) this.#forget(wire.previous, 'timeout')
     this.#peers.set(wire.id, peer)
-    this.#delivery.add(wire)
     this.emit('peer-joined', { peer })
     if (inherited !== undefined) peer.inherit(inherited)
+    this.#meet(peer)
+  }
+
+  /** Somebody who was there in the stay before. */
+  #met(wire: WirePeer): void {
+    const peer = this.#peers.get(wire.id)
+    if (peer === undefined) return
+    peer.reset(wire)
     this.#meet(peer)
   }
 
@@ -384,39 +361,24 @@ export class Room extends Emitter<RoomEvents> {
   #updated(wire: WirePeer): void {
     const peer = this.#peers.get(wire.id)
     if (peer === undefined) return
-    this.#missing.delete(wire.id)
     peer.update(wire)
-    this.#delivery.present(wire.id, wire.presence)
-    this.emit('peer-updated', { peer })
-  }
-
-  #present(id: PeerId, presence: 'here' | 'away'): void {
-    const peer = this.#peers.get(id)
-    if (peer === undefined) return
-    this.#missing.delete(id)
-    this.#delivery.present(id, presence)
-    if (peer.presence === presence) return
-    peer.update({ ...peer.wire, presence })
     this.emit('peer-updated', { peer })
   }
 
   /** The server has given up a peer. A call that stands goes on without it: it ends when the call does, or when it comes back as another. */
-  #remove(id: PeerId, reason: LeaveReason): void {
+  #remove({ id }: WirePeer, reason: LeaveReason): void {
     const peer = this.#peers.get(id)
     const lingers = peer?.state === 'connected' && (reason === 'timeout' || reason === 'unreachable')
     if (!lingers) return this.#forget(id, reason)
-    this.#lingering.set(id, { reason, end: new Scope(this.#options.environment.clock) })
-    this.#delivery.remove(id, goneError(peer))
-    this.#present(id, 'away')
+    this.#lingering.set(id, { reason, stay: this.me.id, end: new Scope(this.#options.environment.clock) })
+    if (peer.presence === 'here') this.#updated({ ...peer.wire, presence: 'away' })
   }
 
   #forget(id: PeerId, reason: LeaveReason): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     this.#peers.delete(id)
-    this.#missing.delete(id)
     this.#stopLingering(id)
-    this.#delivery.remove(id, goneError(peer))
     peer.leave(`${peer.identity} left the room.`)
     this.emit('peer-left', { peer, reason })
   }
@@ -433,13 +395,14 @@ export class Room extends Emitter<RoomEvents> {
     lingering.end.after(LINGER_MS, () => this.#forget(id, reason))
   }
 
-  /** The call with somebody is not all that is left any more. Returns whether it was. */
-  #stopLingering(id: PeerId): boolean {
+  /** The call with somebody is not all that is left any more. */
+  #stopLingering(id: PeerId): void {
     this.#lingering.get(id)?.end.end()
-    return this.#lingering.delete(id)
+    this.#lingering.delete(id)
   }
 
   #publishedChanged(): void {
+    this.#snapshots.touch()
     for (const peer of this.#peers.values()) peer.sync()
     this.#warnOfMesh()
   }
@@ -464,7 +427,7 @@ export class Room extends Emitter<RoomEvents> {
   #hostPeers(): PeerHost {
     return {
       environment: this.#options.environment,
-      delivery: this.#delivery,
+      membership: () => this.#membership,
       channels: this.#channels,
       media: this.#media,
       layout: this.#options.layout,
@@ -477,13 +440,35 @@ export class Room extends Emitter<RoomEvents> {
       },
       report: (error, peer) => this.#report(error, peer),
       paired: () => this.#warnOfMesh(),
-      isOnline: () => this.#status === 'joined',
-      check: ({ id }) => void this.#signaling.send({ type: 'check', id }),
+      isOnline: () => this.status === 'joined',
       refreshIceServers: () => this.#refreshIceServers(),
     }
   }
-}
 
-function goneError({ identity }: Peer): AldisError {
-  return new AldisError('peer-closed', `${identity} left the room.`)
+  /** What the room makes of what it is told. */
+  #standAbove(): Above {
+    return {
+      status: (event) => this.#changed(event),
+      welcomed: (welcome) => this.#welcome(welcome),
+      iceServers: (servers) => this.#useIceServers(servers),
+      joined: (peer) => this.#joined(peer),
+      met: (peer) => this.#met(peer),
+      updated: (peer) => this.#updated(peer),
+      left: (peer, reason, successor) => (successor ? undefined : this.#remove(peer, reason)),
+      received: (message) => this.#peers.get(message.from)?.receive(message),
+      failed: (error) => this.#report(error),
+      changed: () => this.#snapshots.touch(),
+    }
+  }
+
+  #look(): RoomSnapshot {
+    const published = this.#media.tracks
+    return {
+      status: this.status,
+      me: this.me,
+      peers: [...this.#peers.values()].map((peer) => peer.look()),
+      published: [...new Set(published.values())],
+      publishedTracks: [...published.keys()],
+    }
+  }
 }

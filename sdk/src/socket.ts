@@ -21,19 +21,45 @@ export interface SocketEvents {
 /** Opens a way to the server at a `wss:` or `ws:` URL, which offers these subprotocols. */
 export type OpenSocket = (url: string, protocols: string[], events: SocketEvents) => Socket
 
-/** The browser's WebSocket; for those who want to wrap it. */
-export const openWebSocket: OpenSocket = (url, protocols, events) => {
-  const socket = new WebSocket(url, protocols)
-  socket.onopen = () => events.onOpen()
-  socket.onmessage = ({ data }) => events.onMessage(data)
-  socket.onclose = ({ code }) => events.onClose(code)
-  return {
-    send: (text) => socket.send(text),
-    close: (code) => {
-      socket.onopen = null
-      socket.onmessage = null
-      socket.onclose = null
-      socket.close(code)
-    },
+/** The class `WebSocket`, as far as it is used: the browser's, that of Node 22, or that of the package `ws`. */
+export type WebSocketClass = new (
+  url: string,
+  protocols: string[],
+) => {
+  /** As the browser's. */
+  onopen: unknown
+  /** As the browser's. */
+  onmessage: unknown
+  /** As the browser's. */
+  onclose: unknown
+  /** As the browser's. */
+  onerror: unknown
+  /** As the browser's. */
+  send(text: string): void
+  /** As the browser's. */
+  close(code: number): void
+}
+
+/** Opens sockets of a class. */
+export function socketsOf(WebSocketClass: WebSocketClass): OpenSocket {
+  return (url, protocols, events) => {
+    const socket = new WebSocketClass(url, protocols)
+    socket.onopen = () => events.onOpen()
+    socket.onmessage = ({ data }: { data: unknown }) => events.onMessage(data)
+    socket.onclose = ({ code }: { code: number }) => events.onClose(code)
+    // Its close follows. The package `ws` throws what nobody listens for.
+    socket.onerror = () => undefined
+    return {
+      send: (text) => socket.send(text),
+      close: (code) => {
+        socket.onopen = null
+        socket.onmessage = null
+        socket.onclose = null
+        socket.close(code)
+      },
+    }
   }
 }
+
+/** The WebSocket of browsers and of Node 22; for those who want to wrap it. */
+export const openWebSocket: OpenSocket = (url, protocols, events) => socketsOf(WebSocket)(url, protocols, events)

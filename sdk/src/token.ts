@@ -1,7 +1,7 @@
 /** Where tokens come from. */
 
 import type { Endpoint } from './endpoint.ts'
-import type { Environment } from './environment.ts'
+import type { SignalingEnvironment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import { refusalOf } from './problem.ts'
 
@@ -23,7 +23,7 @@ export interface TokenSource {
 }
 
 /** The source for an option. Without one, a development server is asked. */
-export function tokenSource(option: TokenOption | undefined, endpoint: Endpoint, environment: Environment): TokenSource {
+export function tokenSource(option: TokenOption | undefined, endpoint: Endpoint, environment: SignalingEnvironment): TokenSource {
   if (option === undefined) return developmentTokens(endpoint, environment)
   if (typeof option === 'string') return { renewable: false, get: async () => checked(option) }
   return {
@@ -48,7 +48,7 @@ function checked(token: unknown): string {
   throw new AldisError('token-failed', `\`token\` is ${found}.`, { hint: HINT })
 }
 
-function developmentTokens(endpoint: Endpoint, environment: Environment): TokenSource {
+function developmentTokens(endpoint: Endpoint, environment: SignalingEnvironment): TokenSource {
   // One identity for the whole stay: a session resumes only as who it was.
   const identity = `guest-${Math.floor(environment.random() * 36 ** 4)
     .toString(36)
@@ -56,7 +56,7 @@ function developmentTokens(endpoint: Endpoint, environment: Environment): TokenS
   return { renewable: true, get: () => ask(endpoint.devToken(identity), environment) }
 }
 
-async function ask(url: string, environment: Environment): Promise<string> {
+async function ask(url: string, environment: SignalingEnvironment): Promise<string> {
   let answer: Response
   try {
     answer = await environment.fetch(url, { signal: AbortSignal.timeout(10_000) })

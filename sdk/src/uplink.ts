@@ -16,7 +16,7 @@
 
 import { backoff } from './backoff.ts'
 import type { Endpoint } from './endpoint.ts'
-import type { Environment } from './environment.ts'
+import type { SignalingEnvironment } from './environment.ts'
 import { AldisError, asAldisError, reason } from './errors.ts'
 import {
   BEARER_PREFIX,
@@ -38,7 +38,7 @@ import type { TokenSource } from './token.ts'
 export interface UplinkOptions {
   readonly endpoint: Endpoint
   readonly token: TokenSource
-  readonly environment: Environment
+  readonly environment: SignalingEnvironment
   /** Its first message, as late as possible: the newest resume token counts. */
   readonly hello: () => ClientMessage
 }
@@ -72,7 +72,7 @@ const RENEWAL_PAUSE_MS = 5_000
 /** One connection; see the module. */
 export class Uplink {
   readonly #options: UplinkOptions
-  readonly #environment: Environment
+  readonly #environment: SignalingEnvironment
   readonly #events: UplinkEvents
   #state: State = { at: 'authorising' }
   #scope: Scope

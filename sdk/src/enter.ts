@@ -1,0 +1,119 @@
+/** What joining a room takes, with and without calls: the options that both have, and the way in. */
+
+import { endpointOf } from './endpoint.ts'
+import type { SignalingEnvironment } from './environment.ts'
+import { AldisError } from './errors.ts'
+import type { Unsubscribe } from './events.ts'
+import { checkFunction, checkObject, checkSignal, refuse } from './options.ts'
+import type { PageEvent } from './page.ts'
+import { RunningClock } from './running.ts'
+import { Signaling } from './signaling.ts'
+import { socketsOf, type WebSocketClass } from './socket.ts'
+import { STREAMS } from './stream-lane.ts'
+import { type TokenOption, tokenSource } from './token.ts'
+
+/** How to join. */
+export interface SignalingClientOptions {
+  /** The room: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. */
+  readonly room: string
+  /**
+   * A token of your backend, or a function that gets one. A function is better: it is asked again for each connection and before the
+   * token expires. Without it a development server (`aldis dev`) is asked for one, as `guest-` and four characters.
+   */
+  readonly token?: TokenOption
+  /** How long to go on trying to join, in milliseconds; by default 15,000. Once joined, reconnecting has no end. */
+  readonly joinTimeoutMs?: number
+  /** Gives up joining, which rejects with its reason; once joined, it leaves. */
+  readonly signal?: AbortSignal | undefined
+  /** Where there is no global one, as in Node 20: the `WebSocket` of the package `ws`. */
+  readonly WebSocket?: WebSocketClass | undefined
+  /** Replaces what is taken from the world around: the clock, the network. */
+  readonly environment?: Partial<SignalingEnvironment>
+}
+
+/** A way into a room that is not gone yet. */
+export interface Entrance<World extends SignalingEnvironment = SignalingEnvironment> {
+  readonly id: string
+  readonly environment: World
+  readonly clock: RunningClock
+  readonly signaling: Signaling
+}
+
+const JOIN_TIMEOUT_MS = 15_000
+
+/** What this client tells the others it understands. */
+const FEATURES: readonly string[] = [STREAMS]
+
+/** Makes what joining takes out of the options that both ways of joining have. */
+export function prepare<World extends SignalingEnvironment>(
+  url: string | URL,
+  options: SignalingClientOptions,
+  theWorld: World,
+): Entrance<World> {
+  checkObject('options', options)
+  check(options)
+  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, WebSocket: given } = options
+  const world = { ...theWorld, ...(given && { openSocket: socketsOf(given) }), ...options.environment }
+  const clock = new RunningClock(world.clock)
+  const environment = { ...world, clock }
+  const endpoint = endpointOf(url, id)
+  const source = tokenSource(token, endpoint, environment)
+  const signaling = new Signaling({ endpoint, token: source, features: FEATURES, environment, joinTimeoutMs })
+  return { id, environment, clock, signaling }
+}
+
+/** Goes in. Resolves when the server has let it in. */
+export function enter<Target extends { leave(): void; hear?(event: PageEvent): void }>(
+  target: Target,
+  { environment, clock, signaling }: Entrance,
+  signal: AbortSignal | undefined,
+): Promise<Target> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
+    const forget = environment.watchPage((event) => {
+      clock.hear(event)
+      signaling.hear(event)
+      target.hear?.(event)
+    })
+    const ignore = whenAborted(signal, (reason) => {
+      reject(reason)
+      target.leave()
+    })
+    const off = signaling.on('status', ({ status, error }) => {
+      if (status === 'connecting') return
+      off()
+      if (status === 'joined') return resolve(target)
+      target.leave()
+      reject(error ?? new AldisError('left', 'This side is no longer in the room.'))
+    })
+    signaling.on('status', ({ status }) => {
+      if (status !== 'left') return
+      forget()
+      ignore()
+    })
+    signaling.start()
+  })
+}
+
+/** Calls `run` when the signal is aborted, until the returned function is called. */
+export function whenAborted(signal: AbortSignal | undefined, run: (reason: unknown) => void): Unsubscribe {
+  const abort = (): void => run(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  return () => signal?.removeEventListener('abort', abort)
+}
+
+function check({ room, token, joinTimeoutMs, signal, WebSocket: given, environment }: SignalingClientOptions): void {
+  if (typeof room !== 'string') refuse('room', 'a string', room)
+  if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
+    refuse('token', 'a string or a function', token)
+  }
+  const ms: unknown = joinTimeoutMs ?? 0
+  if (typeof ms !== 'number' || !(ms >= 0)) refuse('joinTimeoutMs', 'a number of milliseconds', ms)
+  checkSignal(signal)
+  if (given !== undefined) checkFunction('WebSocket', given)
+  if (environment !== undefined) checkObject('environment', environment)
+  if (given === undefined && environment?.openSocket === undefined && globalThis.WebSocket === undefined) {
+    const hint = 'Pass the `WebSocket` of the package `ws`, or use Node 22.'
+    throw new AldisError('invalid-option', 'There is no `WebSocket` here.', { hint })
+  }
+}
