@@ -71,21 +71,26 @@ test('“Messages that arrive” marks what was delivered', async (t) => {
 test('“Mute, camera, screen” does all three', async (t) => {
   const tabs = await twoTabs(t, 'Mute, camera, screen', FAKE_DEVICES, { prepare: screenOfCanvas });
   const [first, second] = tabs;
-  const streams = (count) => second.page.waitForFunction((count) => document.querySelectorAll('video').length === count, count);
+  // Camera and microphone are in one stream, which stays when one of them goes.
+  const pictures = (count) =>
+    second.page.waitForFunction(
+      (count) => [...document.querySelectorAll('video')].filter((video) => video.srcObject.getVideoTracks().length > 0).length === count,
+      count,
+    );
   // By its shape: a busy browser sends smaller pictures.
   const screens = (count) =>
     second.page.waitForFunction(
       (count) => [...document.querySelectorAll('video')].filter((video) => video.videoWidth > 1.5 * video.videoHeight).length === count,
       count,
     );
-  await streams(2);
+  await pictures(1);
   await first.page.click('#mute');
   assert.equal(await first.page.textContent('#mute'), 'Unmute');
   await first.page.click('#camera');
   await shows(first, '#camera', 'Camera on');
-  await streams(1);
+  await pictures(0);
   await first.page.click('#camera');
-  await streams(2);
+  await pictures(1);
   const { video } = await receives(second, { audio: 1, video: 1 });
   await receives(second, { audio: 1, video: video + 10 });
 
@@ -100,7 +105,7 @@ test('“Mute, camera, screen” does all three', async (t) => {
     await first.page.click('#share');
     await screens(1);
     await end();
-    await streams(2);
+    await pictures(1);
     await screens(0);
     await shows(first, '#share', 'Share the screen');
   }
@@ -138,6 +143,20 @@ test('“A game” connects those who want to play, and carries their moves', as
     await dot;
     assert.match(await to.page.getAttribute('#board b', 'style'), /left: \d+px; top: \d+px/);
   }
+  assertQuiet(...tabs);
+});
+
+test('“Give up, leave, look” shows who is there and how, and leaves', async (t) => {
+  const tabs = await twoTabs(t, 'Give up, leave, look', NO_DEVICES);
+  const [first, second] = tabs;
+  for (const tab of tabs) {
+    await shows(tab, '#now', 'joined');
+    await shows(tab, '#people li[style*="hsl"], #people li[style*="rgb"]', /^guest-/);
+    await shows(tab, '#numbers', /^connected, direct, \d+(\.\d+)? ms$/);
+  }
+  await first.page.click('#leave');
+  await shows(first, '#now', 'left');
+  await second.page.locator('#people li').waitFor({ state: 'detached' });
   assertQuiet(...tabs);
 });
 

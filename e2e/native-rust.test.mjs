@@ -87,7 +87,7 @@ for (const order of ORDERS) {
     await tamperWith(page, { garble: { answer: 3 } });
     await page.page.evaluate(() => void [...window.room.peers.values()][0].connection.addTransceiver('audio'));
     await native.says(/the connection is made anew/, PATIENCE_MS);
-    await until(page, 'another connection', () => [...window.room.peers.values()][0].stats.rebuilds === 1);
+    await until(page, 'another connection', () => [...window.room.peers.values()][0].counts.rebuilds === 1);
     await connected(page, 1);
     await talk(page, native, 'after a refusal by the page');
   });
@@ -192,7 +192,7 @@ const garbleNextOffer = () => {
 
 /** In the page. */
 const bothIds = () => [window.room.me.id, ...window.room.peers.keys()];
-const rebuilds = () => [...window.room.peers.values()][0].stats.rebuilds;
+const rebuilds = () => [...window.room.peers.values()][0].counts.rebuilds;
 const ownFragment = () => [...window.room.peers.values()][0].connection.localDescription.sdp.match(/a=ice-ufrag:(\S+)/)[1];
 const restarted = (fragment) => {
   const [{ connection }] = window.room.peers.values();

@@ -1,18 +1,43 @@
-/** Prints what a page has to load, and fails where it is more than we promise. */
+/** Prints what a page has to load, and fails where it is more than we promise: docs/adr/0012-what-is-core-and-what-is-extra.md. */
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 
 const KIB = 1024
+const SOURCES = fileURLToPath(new URL('src/', import.meta.url))
 const PROMISES = [
-  { name: 'everything (/sdk.js)', input: 'src/index.ts', most: 20 * KIB },
-  { name: 'signaling alone', input: 'src/signaling-entry.ts', most: 12 * KIB },
-  { name: 'negotiate alone', input: 'src/negotiate.ts', most: 4 * KIB },
+  { name: 'core: a room without calls', entries: ['signaling-entry'], most: 12 * KIB },
+  { name: 'core: negotiate alone', entries: ['negotiate'], most: 4 * KIB },
+  { name: 'core: both in one bundle', entries: ['signaling-entry', 'negotiate'] },
+  { name: 'everything, in one file (/sdk.js)', entries: ['index'], most: 23 * KIB },
+  { name: 'everything, as a bundler begins', entries: ['index'], lazily: true },
 ]
 
-for (const { name, input, most } of PROMISES) {
-  const bundle = await rolldown({ input })
-  const { output } = await bundle.generate({ format: 'esm', minify: true, comments: false })
-  const size = gzipSync(output[0].code, { level: 9 }).length
-  process.stdout.write(`size: ${name}: ${size} bytes minified and gzipped, of ${most}\n`)
-  if (size > most) process.exitCode = 1
+/** Extras of a room: what it would weigh without one of these files. */
+const EXTRAS = { 'camera, microphone': 'devices', codecs: 'codecs', snapshots: 'snapshots', attributes: 'attributes' }
+
+/** The bytes of some entries together, minified and gzipped, with or without what is loaded only when it is needed. */
+async function weigh(entries, { lazily = false, without } = {}) {
+  const all = entries.map((name) => `export * from ${JSON.stringify(`${SOURCES}${name}.ts`)}`).join('\n')
+  const virtual = {
+    name: 'all',
+    resolveId: (id) => (id === 'all' ? id : undefined),
+    load: (id) => (id === 'all' ? all : undefined),
+  }
+  const external = without ? [new RegExp(`/${without}\\.ts$`)] : []
+  const bundle = await rolldown({ input: 'all', plugins: [virtual], external })
+  const { output } = await bundle.generate({ format: 'esm', minify: true, comments: false, codeSplitting: lazily })
+  const sizes = output.map(({ code }) => gzipSync(code, { level: 9 }).length)
+  return { first: sizes[0], later: sizes.slice(1).reduce((sum, size) => sum + size, 0) }
+}
+
+for (const { name, entries, most, lazily } of PROMISES) {
+  const { first, later } = await weigh(entries, { lazily })
+  const bound = most ? `, of ${most}` : later ? `, and ${later} more with the first \`stats()\`` : ''
+  process.stdout.write(`size: ${name}: ${first} bytes minified and gzipped${bound}\n`)
+  if (first > most) process.exitCode = 1
+}
+const whole = (await weigh(['index'])).first
+for (const [name, without] of Object.entries(EXTRAS)) {
+  process.stdout.write(`size: of it, ${name}: ${whole - (await weigh(['index'], { without })).first} bytes\n`)
 }

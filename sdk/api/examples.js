@@ -15,6 +15,7 @@ declare const pc: RTCPeerConnection
 declare const port: MessagePort
 declare const video: HTMLVideoElement
 declare const token: string
+declare const parts: ArrayBuffer[]
 declare const show: (...what: unknown[]) => void
 declare const greet: (peer: Peer) => void
 `

@@ -2,6 +2,7 @@
 
 import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
+import { checkObject, checkSignal, refuse } from './options.ts'
 import type { Peer } from './peer.ts'
 
 /** What a channel carries: text, or bytes. Bytes arrive as an `ArrayBuffer`, whatever they were sent as. */
@@ -30,6 +31,12 @@ const UNCLAIMED_CHANNELS = 16
 /** How many messages wait on each of them; the oldest makes room. */
 const UNCLAIMED_MESSAGES = 64
 
+/** What WebRTC has two bytes for: the length of a name, and limits. */
+const LIMIT_MAX = 65_535
+
+/** How many bytes may wait before `drained` waits, by default. */
+const DRAINED_BYTES = 64 * 1024
+
 /** How many bytes wait on each of them, about; the oldest make room. */
 const UNCLAIMED_BYTES = 64 * 1024
 
@@ -56,6 +63,40 @@ export class Channel extends Emitter<ChannelEvents> {
     this.options = options
   }
 
+  /**
+   * How many bytes wait in the browser to be sent, at the peer where most do: one that takes them slowly. Beyond some megabytes `send`
+   * throws `channel-full`.
+   */
+  get bufferedAmount(): number {
+    return Math.max(0, ...this.#open().map(([channel]) => channel.bufferedAmount))
+  }
+
+  /**
+   * Resolves when no peer has more than `below` bytes waiting: at once, if so it is. Wait for it between the parts of something large. Whoever
+   * closes or leaves is not waited for.
+   *
+   * @param options `below`: how many bytes may wait, by default 65,536; `signal` gives up waiting
+   * @example
+   * for (const part of parts) {
+   *   await chat.drained()
+   *   chat.send(part)
+   * }
+   */
+  async drained({
+    below = DRAINED_BYTES,
+    signal,
+  }: {
+    readonly below?: number
+    readonly signal?: AbortSignal | undefined
+  } = {}): Promise<void> {
+    if (!(typeof below === 'number' && below >= 0)) refuse('below', 'a number of bytes', below)
+    checkSignal(signal)
+    signal?.throwIfAborted()
+    const waits = this.#open().map(([channel]) => drain(channel, below, signal))
+    await Promise.all(waits)
+    signal?.throwIfAborted()
+  }
+
   /** The peers that it is open to. */
   get peers(): Peer[] {
     return [...new Set(this.#open().map(([, peer]) => peer))]
@@ -73,7 +114,10 @@ export class Channel extends Emitter<ChannelEvents> {
    * show(`${reached.length} peers get it`)
    */
   send(data: ChannelData, { to }: { to?: Peer | readonly Peer[] } = {}): Peer[] {
-    const wanted = to === undefined ? this.peers : [to].flat()
+    checkData(data)
+    const wanted: readonly Peer[] = to === undefined ? this.peers : [to].flat()
+    // A peer as a snapshot or another library has it is no peer of the room.
+    for (const peer of wanted) if (typeof peer?.connect !== 'function') refuse('to', 'peers of the room', peer)
     const links = wanted.map((peer) => {
       // The newest: an older one is about to be closed.
       const link = this.#open()
@@ -85,7 +129,7 @@ export class Channel extends Emitter<ChannelEvents> {
     // One that takes nothing does not keep the others from getting it.
     const failed = links.flatMap(([channel]) => transmit(channel, data) ?? [])
     if (failed[0] !== undefined) throw failed[0]
-    return wanted
+    return [...wanted]
   }
 
   /** Adds the way to a peer, with what came on it before anybody listened. @internal */
@@ -116,6 +160,31 @@ export class Channel extends Emitter<ChannelEvents> {
   #open(): [RTCDataChannel, Peer][] {
     return [...this.#links].filter(([channel]) => channel.readyState === 'open')
   }
+}
+
+/** Waits until so little waits on a channel, or it has closed. */
+function drain(channel: RTCDataChannel, below: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = new AbortController()
+    const look = (): void => {
+      if (channel.readyState === 'open' && channel.bufferedAmount > below && !signal?.aborted) {
+        // The browser tells of one threshold only: whoever waits for less sets it again.
+        channel.bufferedAmountLowThreshold = below
+        return
+      }
+      end.abort()
+      resolve()
+    }
+    for (const type of ['bufferedamountlow', 'close']) channel.addEventListener(type, look, { signal: end.signal })
+    signal?.addEventListener('abort', look, { signal: end.signal })
+    look()
+  })
+}
+
+/** Refuses what would arrive as something else, or not at all. */
+function checkData(data: unknown): void {
+  if (typeof data === 'string' || data instanceof ArrayBuffer || ArrayBuffer.isView(data)) return
+  refuse('data', 'text, an `ArrayBuffer` or a view of one', data)
 }
 
 function transmit(channel: RTCDataChannel, data: ChannelData): AldisError | undefined {
@@ -218,9 +287,18 @@ function sizeOf(data: unknown): number {
 }
 
 /** Refuses what a browser would refuse only later, when there is somebody to open a channel to. */
-function check(name: string, { maxPacketLifeTime, maxRetransmits }: ChannelOptions): void {
-  const limits = [maxPacketLifeTime, maxRetransmits].filter((limit) => limit !== undefined)
-  const good = limits.length < 2 && limits.every((limit) => limit >= 0 && limit < 65_536)
-  if (typeof name === 'string' && new TextEncoder().encode(name).length < 65_536 && good) return
-  throw new AldisError('invalid-option', 'A channel takes a name and at most one limit, of up to 65,535.')
+function check(name: unknown, options: ChannelOptions): void {
+  checkObject('options', options)
+  if (typeof name !== 'string' || new TextEncoder().encode(name).length > LIMIT_MAX) {
+    refuse('name', `text of at most ${LIMIT_MAX} bytes`, name)
+  }
+  const { ordered, maxPacketLifeTime, maxRetransmits } = options
+  if (ordered !== undefined && typeof ordered !== 'boolean') refuse('ordered', '`true` or `false`', ordered)
+  for (const [option, limit] of Object.entries({ maxPacketLifeTime, maxRetransmits })) {
+    const good = limit === undefined || (Number.isInteger(limit) && limit >= 0 && limit <= LIMIT_MAX)
+    if (!good) refuse(option, `a whole number up to ${LIMIT_MAX}`, limit)
+  }
+  if (maxPacketLifeTime !== undefined && maxRetransmits !== undefined) {
+    refuse('maxRetransmits', 'left out where there is a `maxPacketLifeTime`', maxRetransmits)
+  }
 }

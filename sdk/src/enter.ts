@@ -1,9 +1,9 @@
 /** What joining a room takes, with and without calls: the options that both have, and the way in. */
 
+import { whenAborted } from './abort.ts'
 import { endpointOf } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
 import { AldisError } from './errors.ts'
-import type { Unsubscribe } from './events.ts'
 import { checkFunction, checkObject, checkSignal, refuse } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { RunningClock } from './running.ts'
@@ -93,13 +93,6 @@ export function enter<Target extends { leave(): void; hear?(event: PageEvent): v
     })
     signaling.start()
   })
-}
-
-/** Calls `run` when the signal is aborted, until the returned function is called. */
-export function whenAborted(signal: AbortSignal | undefined, run: (reason: unknown) => void): Unsubscribe {
-  const abort = (): void => run(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
-  return () => signal?.removeEventListener('abort', abort)
 }
 
 function check({ room, token, joinTimeoutMs, signal, WebSocket: given, environment }: SignalingClientOptions): void {

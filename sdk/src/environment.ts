@@ -28,6 +28,10 @@ export interface Environment extends SignalingEnvironment {
   createConnection: (configuration: RTCConfiguration) => RTCPeerConnection
   /** As `navigator.mediaDevices.getUserMedia`; `undefined` on a page that browsers give no camera. */
   getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | undefined
+  /** As `navigator.mediaDevices.getDisplayMedia`; `undefined` where a browser shares no screens. */
+  getDisplayMedia: ((options: DisplayMediaStreamOptions) => Promise<MediaStream>) | undefined
+  /** The codecs that the browser can send and receive. */
+  getCapabilities: (kind: 'audio' | 'video') => readonly RTCRtpCodec[]
 }
 
 /** The world's own. Nothing is looked at before it is needed, so importing this library does nothing. */
@@ -46,10 +50,13 @@ export function systemEnvironment(): SignalingEnvironment {
 
 /** What pages have beyond it. */
 export function browserEnvironment(): Environment {
+  // Pages that are neither https nor localhost have none.
+  const devices = globalThis.navigator?.mediaDevices
   return {
     ...systemEnvironment(),
     createConnection: (configuration) => new RTCPeerConnection(configuration),
-    // Pages that are neither https nor localhost have no `mediaDevices` at all.
-    getUserMedia: globalThis.navigator?.mediaDevices?.getUserMedia.bind(navigator.mediaDevices),
+    getUserMedia: devices?.getUserMedia.bind(devices),
+    getDisplayMedia: devices?.getDisplayMedia?.bind(devices),
+    getCapabilities: (kind) => globalThis.RTCRtpReceiver?.getCapabilities(kind)?.codecs ?? [],
   }
 }

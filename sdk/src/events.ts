@@ -1,6 +1,7 @@
 /** Typed events. */
 
 import { rethrow } from './errors.ts'
+import { checkFunction } from './options.ts'
 
 /** Ends a subscription; calling it again does nothing. */
 export type Unsubscribe = () => void
@@ -18,6 +19,7 @@ export class Emitter<Events> {
    * off()
    */
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): Unsubscribe {
+    checkFunction('listener', listener)
     const listeners = this.#listeners[name] ?? new Set()
     this.#listeners[name] = listeners
     // A function of its own, so that the same listener may be there twice.

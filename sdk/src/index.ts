@@ -8,6 +8,8 @@
 
 export type { Channel, ChannelData, ChannelEvents, ChannelOptions } from './channel.ts'
 export type { Cancel, Clock } from './clock.ts'
+export type { CodecPreferences } from './codecs.ts'
+export type { DeviceChoice } from './devices.ts'
 export type { SignalingClientOptions } from './enter.ts'
 export type { Environment, SignalingEnvironment } from './environment.ts'
 export {
@@ -32,9 +34,10 @@ export {
 } from './negotiate.ts'
 export type { PageEvent } from './page.ts'
 export type { PairState } from './pair.ts'
-export type { Peer, PeerState, PeerStats } from './peer.ts'
-export type { ConnectOption, PeerSnapshot, Room, RoomEvents, RoomSnapshot } from './room.ts'
+export type { Peer, PeerCounts, PeerState, PeerStats } from './peer.ts'
+export type { ConnectOption, PeerSnapshot, Room, RoomEvents, RoomSnapshot, RoomStats } from './room.ts'
 export type { Layout } from './senders.ts'
 export type { Status, StatusEvent } from './signaling.ts'
 export { type OpenSocket, openWebSocket, type Socket, type SocketEvents, type WebSocketClass } from './socket.ts'
+export type { ConnectionStats, FlowStats, PathStats } from './stats.ts'
 export type { TokenOption } from './token.ts'

@@ -1,5 +1,6 @@
 /** Joining a room. */
 
+import { type CodecPreferences, checkCodecs } from './codecs.ts'
 import { enter, prepare, type SignalingClientOptions } from './enter.ts'
 import { browserEnvironment, type Environment } from './environment.ts'
 import { checkObject, refuse } from './options.ts'
@@ -14,6 +15,8 @@ export interface JoinOptions extends SignalingClientOptions {
   readonly layout?: Layout
   /** For every `RTCPeerConnection`. Its `iceServers`, if given, take the place of the server's, which are renewed before they expire. */
   readonly rtc?: RTCConfiguration
+  /** Which codecs to prefer, in what this side sends and receives; unknown ones are left out with a warning. */
+  readonly codecs?: CodecPreferences
   /** Replaces what is taken from the browser: the clock, the network, `RTCPeerConnection`. */
   readonly environment?: Partial<Environment>
 }
@@ -37,11 +40,12 @@ export interface JoinOptions extends SignalingClientOptions {
  */
 export async function joinRoom(url: string | URL, options: JoinOptions): Promise<Room> {
   const entrance = prepare(url, options, browserEnvironment())
-  const { connect = 'mesh', layout = 'media', rtc = {}, signal } = options
+  const { connect = 'mesh', layout = 'media', rtc = {}, codecs = {}, signal } = options
   if (connect !== 'mesh' && connect !== 'manual' && typeof connect !== 'function') {
     refuse('connect', "'mesh', 'manual' or a function", connect)
   }
   if (layout !== 'media' && layout !== 'data') refuse('layout', "'media' or 'data'", layout)
   checkObject('rtc', rtc)
-  return enter(new Room({ ...entrance, connect, layout, rtc }), entrance, signal)
+  checkCodecs(codecs, entrance.environment)
+  return enter(new Room({ ...entrance, connect, layout, rtc, codecs }), entrance, signal)
 }

@@ -2,6 +2,7 @@
 
 import type { Environment } from './environment.ts'
 import { AldisError, type ClientErrorCode, reason } from './errors.ts'
+import { refuse } from './options.ts'
 import { TRACKS_MAX } from './senders.ts'
 
 /**
@@ -10,22 +11,25 @@ import { TRACKS_MAX } from './senders.ts'
  */
 export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraints
 
-/** How browsers name what can go wrong: Media Capture and Streams, section 10.2. */
-const DEVICE_ERRORS: ReadonlyMap<string, readonly [ClientErrorCode, string]> = new Map([
-  ['NotAllowedError', ['media-denied', 'The camera or microphone was denied.']],
-  ['NotFoundError', ['media-missing', 'There is no such camera or microphone.']],
-  ['OverconstrainedError', ['media-unsatisfied', 'No camera or microphone fulfils the constraints.']],
+/** What the browser was asked for. */
+export type Capture = 'device' | 'screen'
+
+/** How browsers name what can go wrong: Media Capture and Streams, section 10.2, and Screen Capture, section 5.1. */
+const CAPTURE_ERRORS: ReadonlyMap<string, readonly [ClientErrorCode, string]> = new Map([
+  ['NotAllowedError', ['media-denied', 'was denied.']],
+  ['NotFoundError', ['media-missing', 'is not there.']],
+  ['OverconstrainedError', ['media-unsatisfied', 'does not fulfil the constraints.']],
 ])
 
-const BUSY: readonly [ClientErrorCode, string] = ['media-busy', 'The camera or microphone does not start.']
+const BUSY: readonly [ClientErrorCode, string] = ['media-busy', 'does not start.']
 
 /** The published tracks of a room, each with its stream. */
 export class Media {
   readonly #environment: Environment
   readonly #changed: () => void
-  readonly #tracks = new Map<MediaStreamTrack, MediaStream>()
+  #tracks = new Map<MediaStreamTrack, MediaStream>()
   /** Tracks that this library asked the browser for, and so has to stop. */
-  readonly #opened = new Set<MediaStreamTrack>()
+  readonly #captured = new Map<MediaStreamTrack, Capture>()
 
   constructor(environment: Environment, changed: () => void) {
     this.#environment = environment
@@ -37,10 +41,23 @@ export class Media {
     return this.#tracks
   }
 
+  /** The published tracks that this library asked the browser for. */
+  captured(what: Capture): MediaStreamTrack[] {
+    return [...this.#tracks.keys()].filter((track) => this.#captured.get(track) === what)
+  }
+
   /** Adds tracks; what is there already is not added twice. */
-  async add(source: MediaSource): Promise<MediaStream> {
-    const stream = await this.#streamOf(source)
-    const wanted = isTrack(source) ? [source] : stream.getTracks()
+  async add(source: MediaSource, signal?: AbortSignal): Promise<MediaStream> {
+    if (typeof source !== 'object' || source === null) {
+      refuse('source', 'a `MediaStream`, a `MediaStreamTrack` or constraints', source)
+    }
+    if (isTrack(source)) return this.put([source], this.#tracks.get(source) ?? new MediaStream([source]))
+    const stream = isStream(source) ? source : await this.capture('device', source, signal)
+    return this.put(stream.getTracks(), stream)
+  }
+
+  /** Adds tracks to what is published, as tracks of a stream. */
+  put(wanted: readonly MediaStreamTrack[], stream: MediaStream): MediaStream {
     try {
       this.#check(wanted)
     } catch (error) {
@@ -49,11 +66,25 @@ export class Media {
     }
     for (const track of wanted) {
       this.#tracks.set(track, stream)
-      // A camera that was unplugged, or a screen that its user no longer shares.
-      track.addEventListener('ended', () => this.remove(track), { once: true })
+      this.#watch(track)
     }
     this.#changed()
     return stream
+  }
+
+  /** Puts a track into the place of one that is published: in its stream, and in its section of each connection. */
+  replace(old: MediaStreamTrack, next: MediaStreamTrack): void {
+    const stream = this.#tracks.get(old)
+    if (stream === undefined) refuse('old', 'a track that is published', old)
+    if (!isTrack(next) || next.kind !== old.kind) refuse('next', `a track of ${old.kind}`, next)
+    if (this.#tracks.has(next)) refuse('next', 'a track that is not published yet', next)
+    checkLive(next)
+    this.#tracks = new Map([...this.#tracks].map(([track, of]) => [track === old ? next : track, of]))
+    stream.removeTrack(old)
+    stream.addTrack(next)
+    this.#watch(next)
+    this.#stop(old)
+    this.#changed()
   }
 
   /** Takes tracks away, and stops those that this library opened. */
@@ -70,35 +101,37 @@ export class Media {
     for (const track of [...this.#tracks.keys()]) this.remove(track)
   }
 
-  /** Switches off what this library switched on, unless it is still published. */
-  #stop(track: MediaStreamTrack): void {
-    if (!this.#tracks.has(track) && this.#opened.delete(track)) track.stop()
-  }
-
-  async #streamOf(source: MediaSource): Promise<MediaStream> {
-    if (isStream(source)) return source
-    if (isTrack(source)) return this.#tracks.get(source) ?? new MediaStream([source])
-    const stream = await this.#open(source)
-    for (const track of stream.getTracks()) this.#opened.add(track)
+  /** Asks the browser for tracks, which are this library's to stop. */
+  async capture(what: Capture, constraints: MediaStreamConstraints, signal?: AbortSignal): Promise<MediaStream> {
+    const { getUserMedia, getDisplayMedia } = this.#environment
+    const [ask, name] = what === 'device' ? [getUserMedia, 'The camera or microphone'] : [getDisplayMedia, 'The screen']
+    if (ask === undefined) throw new AldisError('insecure-context', `${name} is not for this page: its browser has no such API.`)
+    let stream: MediaStream
+    try {
+      stream = await ask(constraints)
+    } catch (cause) {
+      const known = cause instanceof DOMException ? (CAPTURE_ERRORS.get(cause.name) ?? BUSY) : undefined
+      const [code, message] = known ?? ['invalid-option', `was refused: ${reason(cause)}`]
+      throw new AldisError(code, `${name} ${message}`, { cause })
+    }
+    for (const track of stream.getTracks()) this.#captured.set(track, what)
+    if (signal?.aborted) for (const track of stream.getTracks()) this.#stop(track)
+    signal?.throwIfAborted()
     return stream
   }
 
-  async #open(constraints: MediaStreamConstraints): Promise<MediaStream> {
-    const { getUserMedia } = this.#environment
-    if (getUserMedia === undefined)
-      throw new AldisError('insecure-context', 'The browser gives this page no camera or microphone.')
-    try {
-      return await getUserMedia(constraints)
-    } catch (cause) {
-      const known = cause instanceof DOMException ? (DEVICE_ERRORS.get(cause.name) ?? BUSY) : undefined
-      const [code, message] = known ?? ['invalid-option', `\`publish\` was refused: ${reason(cause)}`]
-      throw new AldisError(code, message, { cause })
-    }
+  /** A camera that was unplugged, or a screen that its user no longer shares, is unpublished. */
+  #watch(track: MediaStreamTrack): void {
+    track.addEventListener('ended', () => this.remove(track), { once: true })
+  }
+
+  /** Switches off what this library switched on, unless it is still published. */
+  #stop(track: MediaStreamTrack): void {
+    if (!this.#tracks.has(track) && this.#captured.delete(track)) track.stop()
   }
 
   #check(added: readonly MediaStreamTrack[]): void {
-    if (added.some(({ readyState }) => readyState === 'ended'))
-      throw new AldisError('invalid-option', 'The track has ended already.')
+    added.forEach(checkLive)
     const all = new Set([...this.#tracks.keys(), ...added])
     for (const kind of ['audio', 'video']) {
       const count = [...all].filter((track) => track.kind === kind).length
@@ -109,6 +142,10 @@ export class Media {
       )
     }
   }
+}
+
+function checkLive({ readyState }: MediaStreamTrack): void {
+  if (readyState === 'ended') throw new AldisError('invalid-option', 'The track has ended already.')
 }
 
 // By what they have, and not by their class: a page may get them from another window.

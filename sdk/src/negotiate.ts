@@ -21,6 +21,7 @@
 import { belongs, Candidates } from './candidates.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type AldisError, asAldisError, rethrow } from './errors.ts'
+import { checkFunction, checkObject, refuse } from './options.ts'
 
 /** Names of descriptions, so that an answer to an offer that was taken back is known as such. */
 export interface Numbers {
@@ -114,12 +115,16 @@ const ASK_AGAIN_MS = 1_000
  *
  * @param pc a connection that nothing has been negotiated on yet
  * @param link how to reach the other side, which runs `negotiate` too
+ * @throws AldisError `invalid-option` where `polite` is no boolean or `send` no function
  * @example
  * const negotiation = negotiate(pc, { polite: false, send: (message) => port.postMessage(message) })
  * port.onmessage = ({ data }) => void negotiation.receive(data)
  * pc.createDataChannel('chat')
  */
 export function negotiate(pc: RTCPeerConnection, link: NegotiationLink): Negotiation {
+  checkObject('link', link)
+  if (typeof link.polite !== 'boolean') refuse('link.polite', '`true` on one side and `false` on the other', link.polite)
+  checkFunction('link.send', link.send)
   return new Negotiator(pc, link)
 }
 

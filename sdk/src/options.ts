@@ -13,8 +13,9 @@ export function checkFunction(option: string, found: unknown): void {
 }
 
 /** Refuses what is no object of options. */
-export function checkObject(option: string, found: unknown): void {
+export function checkObject<T>(option: string, found: T): T {
   if (typeof found !== 'object' || found === null || Array.isArray(found)) refuse(option, 'an object', found)
+  return found
 }
 
 /** Refuses what is there and no `AbortSignal`. By what it has, and not by its class: a page may get it from another window. */

@@ -1,6 +1,7 @@
 /** One connection to one peer, from its first offer to its end. A new call is a new pair. */
 
 import type { Cancel } from './clock.ts'
+import { type CodecPreferences, preferCodecs } from './codecs.ts'
 import type { Environment } from './environment.ts'
 import { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
@@ -35,6 +36,7 @@ export interface PairOptions {
   readonly polite: boolean
   /** Whether the other side understands numbered descriptions. */
   readonly numbered: boolean
+  readonly codecs: CodecPreferences
   published(): Published
   send(message: NegotiationMessage): void
   onState(state: PairState): void
@@ -137,7 +139,7 @@ export class Pair {
     return this.#negotiation.receive(message)
   }
 
-  /** Sends exactly what is published: now, and one time after the other, because the browser takes a while to change a track. */
+  /** Sends exactly what is published, as it is preferred: now, and one time after the other, because the browser takes a while to change a track. */
   sync(): Promise<void> {
     this.#syncing = this.#syncing.then(() => this.#sync())
     return this.#syncing
@@ -152,7 +154,10 @@ export class Pair {
     // Until the first offer has been applied, there are no sections to send in: the other side makes them.
     if (this.#options.part === 'answers' && this.connection.remoteDescription === null) return
     try {
-      await syncSenders(this.connection, this.#options.published())
+      const synced = syncSenders(this.connection, this.#options.published())
+      // The sections that it made are there by now, and nothing has been offered yet.
+      preferCodecs(this.connection, this.#options.codecs, this.#options.environment)
+      await synced
     } catch (cause) {
       if (this.#state !== 'closed')
         this.#options.onError(new AldisError('negotiation-failed', 'A track cannot be sent.', { cause }))

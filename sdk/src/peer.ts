@@ -1,7 +1,9 @@
 /** Somebody else in the room, and the connection to them. */
 
+import { unlessAborted } from './abort.ts'
 import { Allowance } from './allowance.ts'
 import type { Channels } from './channel.ts'
+import type { CodecPreferences } from './codecs.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
@@ -19,19 +21,21 @@ import type { Parcel } from './lane.ts'
 import type { Media } from './media.ts'
 import type { Membership } from './membership.ts'
 import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from './negotiate.ts'
+import { checkSignal } from './options.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
 import type { PeerSnapshot, RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
 import type { Layout } from './senders.ts'
-import { numberOf, parcelOf, type RelayedSignal, signalOf } from './signals.ts'
+import { checkReason, numberOf, parcelOf, type RelayedSignal, signalOf } from './signals.ts'
+import type { ConnectionStats } from './stats.ts'
 import { STREAMS } from './stream-lane.ts'
 import { Waiters } from './waiters.ts'
 
 /** How the connection to a peer is: `new` before the first, otherwise a {@link PairState}. */
 export type PeerState = 'new' | PairState
 
-/** What has been counted of the connections to a peer: {@link Peer.stats}. */
-export interface PeerStats {
+/** What has been counted of the connections to a peer: {@link Peer.counts}. */
+export interface PeerCounts {
   /** How often offers of the two sides crossed. */
   readonly glares: number
   /** How often this side looked for another way, or asked the peer to: ICE was started afresh. */
@@ -42,6 +46,12 @@ export interface PeerStats {
   readonly connectMs: number | undefined
 }
 
+/** What there is to know of a peer and the connection to it: {@link Peer.stats}. */
+export interface PeerStats extends ConnectionStats, PeerCounts {
+  /** How the connection is. */
+  readonly state: PeerState
+}
+
 /** What a peer needs of its room. @internal */
 export interface PeerHost {
   readonly environment: Environment
@@ -50,6 +60,7 @@ export interface PeerHost {
   readonly channels: Channels
   readonly media: Media
   readonly layout: Layout
+  readonly codecs: CodecPreferences
   configuration(): RTCConfiguration
   /** Whether the room has ended for this side. */
   isOver(): boolean
@@ -130,7 +141,7 @@ export class Peer {
   #held: (() => void)[] = []
   /** Connections that were replaced, whose channels are still needed for a moment. */
   readonly #replaced = new Map<Pair, Scope>()
-  #stats = { glares: 0, restarts: 0, rebuilds: 0, connectMs: undefined as number | undefined }
+  #counts = { glares: 0, restarts: 0, rebuilds: 0, connectMs: undefined as number | undefined }
   #openedAt = 0
   readonly #rebuilds: Allowance
   readonly #waiters: Waiters
@@ -203,10 +214,22 @@ export class Peer {
     return state === 'connecting' && this.#retired !== undefined ? 'interrupted' : state
   }
 
-  /** What has been counted of the connections to it. */
-  get stats(): PeerStats {
+  /** What has been counted of the connections to it: offers that crossed, and what was mended. */
+  get counts(): PeerCounts {
     const current = this.#relation.at === 'paired' ? this.#relation.pair.restarts : 0
-    return { ...this.#stats, restarts: this.#stats.restarts + current }
+    return { ...this.#counts, restarts: this.#counts.restarts + current }
+  }
+
+  /**
+   * Asks the browser about the connection. Rates are those since the last call, whoever made it.
+   *
+   * @example
+   * const { roundTripMs, path, received } = await peer.stats()
+   * show(roundTripMs, path?.relayed, received.bitsPerSecond)
+   */
+  async stats(): Promise<PeerStats> {
+    const { connectionStats } = await import('./stats.ts')
+    return { state: this.state, ...(await connectionStats(this.connection)), ...this.counts }
   }
 
   /**
@@ -247,19 +270,22 @@ export class Peer {
    *
    * @throws AldisError `timed-out` when it does not stand within 15 s, or the peer makes no offer within 10 s; `peer-closed` when it
    * hangs up or leaves first; `negotiation-failed` when no way is found; what the server said where it refused a signal for good
+   * @param options `signal` gives up: a call that does not stand yet is hung up, and the promise rejects with the signal's reason
    * @example
    * await peer.connect()
    * show(`${peer.identity} is connected`)
    */
-  connect(): Promise<void> {
+  async connect({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkSignal(signal)
+    signal?.throwIfAborted()
     const refusal = this.#refusal()
-    if (refusal !== undefined) return Promise.reject(refusal)
-    if (this.state === 'connected') return Promise.resolve()
+    if (refusal !== undefined) throw refusal
+    if (this.state === 'connected') return
     const late = new AldisError('timed-out', `The connection to ${this.identity} does not come about.`)
     const connected = this.#waiters.wait(OPENING_MS, late)
     this.#callAgain()
     this.begin('at-once')
-    return connected
+    await unlessAborted(connected, signal, () => this.hangup())
   }
 
   /**
@@ -270,6 +296,7 @@ export class Peer {
    * peer.hangup()
    */
   hangup(reason?: string): void {
+    checkReason('reason', reason)
     const relation = this.#relation
     if (relation.at !== 'waiting' && relation.at !== 'paired') return
     this.#host.membership().forget(this.id)
@@ -326,9 +353,9 @@ export class Peer {
   }
 
   /** Sends exactly what is published. @internal */
-  sync(): void {
+  async sync(): Promise<void> {
     // Where the first offer has not come yet, its answer will say it.
-    if (this.#relation.at === 'paired') void this.#relation.pair.sync()
+    if (this.#relation.at === 'paired') await this.#relation.pair.sync()
   }
 
   /** Uses other ICE servers from now on. @internal */
@@ -510,7 +537,7 @@ export class Peer {
   }
 
   #count(pair: Pair): void {
-    this.#stats.restarts += pair.restarts
+    this.#counts.restarts += pair.restarts
   }
 
   #hide(pair: Pair): void {
@@ -535,7 +562,7 @@ export class Peer {
   }
 
   #rebuild(relation: Relation & { readonly at: 'paired' }, generation: number): void {
-    this.#stats.rebuilds += 1
+    this.#counts.rebuilds += 1
     this.#retire(relation)
     this.#relation = { at: 'apart', state: 'closed' }
     // The offer that follows, ours or theirs, is one of the connection that this names.
@@ -550,7 +577,7 @@ export class Peer {
     const isStale = generation <= this.#generation
     if (!isStale && this.#hasEnded) return this.#repeatHangup(generation)
     if (isStale || relation.at !== 'paired' || !this.#calls.take()) return this.#step('stale-dropped')
-    this.#stats.rebuilds += 1
+    this.#counts.rebuilds += 1
     this.#retire(relation)
     this.#relation = { at: 'apart', state: 'closed' }
     this.#open(generation, 'after-a-while')
@@ -691,6 +718,7 @@ export class Peer {
       layout: host.layout,
       polite: this.polite,
       numbered,
+      codecs: host.codecs,
       published: () => host.media.tracks,
       send: (message) => this.#post(parcelOf(message, numbered ? generation : undefined)),
       onState: (state) => this.#changed(pair, state),
@@ -726,7 +754,7 @@ export class Peer {
   }
 
   #step(step: NegotiationStep): void {
-    if (step === 'glare-yielded' || step === 'glare-ignored') this.#stats.glares += 1
+    if (step === 'glare-yielded' || step === 'glare-ignored') this.#counts.glares += 1
     this.#host.emit('negotiation', { peer: this, step })
   }
 
@@ -741,7 +769,7 @@ export class Peer {
     const relation = this.#relation
     if (relation.at !== 'paired' || relation.pair !== pair || state === 'closed') return
     if (state === 'connected') {
-      if (relation.opening.live) this.#stats.connectMs = this.#host.environment.clock.now() - this.#openedAt
+      if (relation.opening.live) this.#counts.connectMs = this.#host.environment.clock.now() - this.#openedAt
       relation.opening.end()
       this.#replace(pair)
       this.#waiters.resolve()

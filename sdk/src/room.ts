@@ -2,21 +2,26 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { unlessAborted } from './abort.ts'
 import { type Channel, type ChannelOptions, Channels } from './channel.ts'
+import type { CodecPreferences } from './codecs.ts'
+import { type DeviceChoice, setDevice } from './devices.ts'
 import type { Environment } from './environment.ts'
-import { AldisError, asAldisError } from './errors.ts'
+import { type AldisError, asAldisError } from './errors.ts'
 import { Emitter, type Unsubscribe } from './events.ts'
 import { Gate } from './gate.ts'
 import type { IceServers, JsonObject, LeaveReason, PeerId, Presence, WelcomeMessage, WirePeer } from './generated/wire.ts'
 import { Media, type MediaSource } from './media.ts'
 import { type Above, Membership, type MembershipParts, type Self } from './membership.ts'
 import type { NegotiationStep } from './negotiate.ts'
+import { checkObject, checkSignal } from './options.ts'
 import type { PageEvent } from './page.ts'
-import { Peer, type PeerHost, type PeerState } from './peer.ts'
+import { Peer, type PeerHost, type PeerState, type PeerStats } from './peer.ts'
 import { Scope } from './scope.ts'
 import type { Layout } from './senders.ts'
 import type { Status, StatusEvent } from './signaling.ts'
 import { Snapshots } from './snapshots.ts'
+import type { FlowStats } from './stats.ts'
 
 /**
  * Whom to call: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says, which is asked
@@ -84,11 +89,22 @@ export interface RoomSnapshot {
   readonly publishedTracks: readonly MediaStreamTrack[]
 }
 
+/** What there is to know of all connections of a room: {@link Room.stats}. */
+export interface RoomStats {
+  /** Each peer's, by its id. */
+  readonly peers: ReadonlyMap<PeerId, PeerStats>
+  /** What goes to all of them. */
+  readonly sent: FlowStats
+  /** What comes from all of them. */
+  readonly received: FlowStats
+}
+
 /** What a room is made with. @internal */
 export interface RoomOptions extends MembershipParts {
   readonly connect: ConnectOption
   readonly layout: Layout
   readonly rtc: RTCConfiguration
+  readonly codecs: CodecPreferences
   readonly environment: Environment
 }
 
@@ -128,6 +144,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #peers = new Map<PeerId, Peer>()
   readonly #snapshots: Snapshots<RoomSnapshot> = new Snapshots(() => this.#look())
   readonly #host: PeerHost
+  #switching: Promise<unknown> = Promise.resolve()
   #gate = new Gate(0)
   #iceServers: RTCIceServer[] = []
   #iceServersAt = Number.NEGATIVE_INFINITY
@@ -169,21 +186,88 @@ export class Room extends Emitter<RoomEvents> {
    * its camera was unplugged or its screen is no longer shared, is unpublished by itself. At most 8 tracks of a kind.
    *
    * @param source a stream, a track, or what to ask the browser for
+   * @param options `signal` gives up waiting for the user: the promise rejects with its reason, and nothing is published
    * @example
    * video.srcObject = await room.publish({ audio: true, video: true })
-   * @example
-   * const screen = await room.publish(await navigator.mediaDevices.getDisplayMedia())
    * @throws AldisError `media-denied`, `media-missing`, `media-busy`, `media-unsatisfied` or `insecure-context` when the browser gives
    * nothing; `too-many-tracks`; `invalid-option`; `left` once the room was left or the server has closed it
    */
-  async publish(source: MediaSource): Promise<MediaStream> {
-    this.#checkIn()
-    if (this.#options.layout === 'data') throw new AldisError('invalid-option', "With `layout: 'data'` nothing is published.")
-    const stream = await this.#media.add(source)
-    // The page may have left while its user was asked.
-    if (this.#isOver()) this.#media.remove(stream)
-    this.#checkIn()
-    return stream
+  async publish(source: MediaSource, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<MediaStream> {
+    checkSignal(signal)
+    signal?.throwIfAborted()
+    return this.#share(() => unlessAborted(this.#media.add(source, signal), signal, () => undefined))
+  }
+
+  /**
+   * Switches the camera: off, on, to another one by its id, or to whichever fulfils constraints. Another one takes the place of the one
+   * before without negotiating. Resolves with the stream that it is in, together with the microphone, or with `undefined` when it is off.
+   *
+   * @param choice `false`, `true`, a `deviceId`, or constraints
+   * @throws AldisError as {@link Room.publish} does
+   * @example
+   * video.srcObject = (await room.setCamera(true)) ?? null
+   * await room.setCamera({ facingMode: 'environment' })
+   */
+  setCamera(choice: DeviceChoice): Promise<MediaStream | undefined> {
+    return this.#switch('video', choice)
+  }
+
+  /**
+   * Switches the microphone, as {@link Room.setCamera} does the camera. Off, its light is off too; to be silent for a moment, set
+   * `enabled` of its track.
+   *
+   * @param choice `false`, `true`, a `deviceId`, or constraints
+   * @throws AldisError as {@link Room.publish} does
+   * @example
+   * await room.setMicrophone({ echoCancellation: true })
+   */
+  setMicrophone(choice: DeviceChoice): Promise<MediaStream | undefined> {
+    return this.#switch('audio', choice)
+  }
+
+  /**
+   * Asks the user for a screen, a window or a tab, and sends it to everybody, in a stream of its own. Call it from a click. It ends when
+   * the user ends it, or by {@link Room.stopSharing}.
+   *
+   * @param options as those of `getDisplayMedia`
+   * @throws AldisError `media-denied` when the user shares nothing, and as {@link Room.publish} does
+   * @example
+   * video.srcObject = await room.shareScreen({ video: true, audio: true })
+   */
+  async shareScreen(options: DisplayMediaStreamOptions = {}): Promise<MediaStream> {
+    checkObject('options', options)
+    return this.#share(async () => {
+      const stream = await this.#media.capture('screen', options)
+      return this.#media.put(stream.getTracks(), stream)
+    })
+  }
+
+  /**
+   * Ends what {@link Room.shareScreen} began; where nothing is shared nothing happens.
+   *
+   * @example
+   * room.stopSharing()
+   */
+  stopSharing(): void {
+    for (const track of this.#media.captured('screen')) this.#media.remove(track)
+  }
+
+  /**
+   * Sends another track in the place of one, in the same stream, without negotiating: the others see no `track`. Resolves when every
+   * connection sends it. A track that the library opened is switched off.
+   *
+   * @param old a track that is published
+   * @param next one of the same kind
+   * @throws AldisError `invalid-option` where one of the two is not as it must be, `left`
+   * @example
+   * const [old] = (await room.publish({ video: true })).getVideoTracks()
+   * const [next] = document.querySelector('canvas')!.captureStream().getVideoTracks()
+   * if (old && next) await room.replaceTrack(old, next)
+   */
+  async replaceTrack(old: MediaStreamTrack, next: MediaStreamTrack): Promise<void> {
+    this.#membership.checkIn()
+    this.#media.replace(old, next)
+    await Promise.all([...this.#peers.values()].map((peer) => peer.sync()))
   }
 
   /**
@@ -195,6 +279,7 @@ export class Room extends Emitter<RoomEvents> {
    * room.unpublish(camera)
    */
   unpublish(source: MediaStream | MediaStreamTrack): void {
+    checkObject('source', source)
     this.#media.remove(source)
   }
 
@@ -245,6 +330,41 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /**
+   * Sends everybody who is in the room now a message, as {@link Peer.send} does. Resolves when its fate is known for each of them, with those
+   * who got it. It goes to each of them by itself, at the pace that the server allows.
+   *
+   * @param data any JSON, of up to about 64 KiB
+   * @throws AldisError where nobody got it though somebody was there: what became of the first; `invalid-option`, `message-too-large`, `left`
+   * @example
+   * const reached = await room.send({ text: 'hello, all' })
+   * show(reached.map(({ identity }) => identity))
+   */
+  async send(data: unknown): Promise<Peer[]> {
+    this.#membership.checkIn()
+    const peers = [...this.#peers.values()]
+    const fates = await Promise.allSettled(peers.map((peer) => peer.send(data)))
+    const reached = peers.filter((_, at) => fates[at]?.status === 'fulfilled')
+    const failed = fates.find((fate) => fate.status === 'rejected')
+    if (failed !== undefined && reached.length === 0) throw failed.reason
+    return reached
+  }
+
+  /**
+   * Asks the browser about all connections. Rates are those since the last call, whoever made it.
+   *
+   * @example
+   * const { sent, received, peers } = await room.stats()
+   * show(sent.bitsPerSecond, received.lossRate, peers.get(peer.id)?.roundTripMs)
+   */
+  async stats(): Promise<RoomStats> {
+    const { sumFlows } = await import('./stats.ts')
+    const peers = new Map<PeerId, PeerStats>()
+    await Promise.all([...this.#peers.values()].map(async (peer) => void peers.set(peer.id, await peer.stats())))
+    const all = [...peers.values()]
+    return { peers, sent: sumFlows(all.map(({ sent }) => sent)), received: sumFlows(all.map(({ received }) => received)) }
+  }
+
+  /**
    * What is visible now: the same object until something visible has changed.
    *
    * @example
@@ -268,12 +388,31 @@ export class Room extends Emitter<RoomEvents> {
     for (const peer of this.#peers.values()) peer.networkChanged()
   }
 
-  #isOver(): boolean {
-    return this.status === 'left' || this.status === 'failed'
+  /** Publishes what is being opened, unless the page leaves while its user is asked. */
+  async #share(open: () => Promise<MediaStream>): Promise<MediaStream> {
+    this.#checkMedia()
+    const stream = await open()
+    if (this.#membership.isOver) this.#media.remove(stream)
+    this.#membership.checkIn()
+    return stream
   }
 
-  #checkIn(): void {
-    if (this.#isOver()) throw new AldisError('left', 'This side is no longer in the room.')
+  #checkMedia(): void {
+    this.#membership.checkIn()
+    if (this.#options.layout === 'data') throw new AldisError('invalid-option', "With `layout: 'data'` nothing is published.")
+  }
+
+  /** Switches a device, one after the other, so that the last choice is what comes out. */
+  #switch(kind: 'audio' | 'video', choice: DeviceChoice): Promise<MediaStream | undefined> {
+    const switched = this.#switching.then(async () => {
+      this.#checkMedia()
+      const stream = await setDevice(this.#media, kind, choice)
+      if (this.#membership.isOver) this.#media.clear()
+      this.#membership.checkIn()
+      return stream
+    })
+    this.#switching = switched.catch(() => undefined)
+    return switched
   }
 
   /** Tells the application; whoever looks at the room as a whole sees it too. @internal */
@@ -403,7 +542,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #publishedChanged(): void {
     this.#snapshots.touch()
-    for (const peer of this.#peers.values()) peer.sync()
+    for (const peer of this.#peers.values()) void peer.sync()
     this.#warnOfMesh()
   }
 
@@ -431,8 +570,9 @@ export class Room extends Emitter<RoomEvents> {
       channels: this.#channels,
       media: this.#media,
       layout: this.#options.layout,
+      codecs: this.#options.codecs,
       configuration: () => ({ ...this.#options.rtc, iceServers: this.#iceServers }),
-      isOver: () => this.#isOver(),
+      isOver: () => this.#membership.isOver,
       enter: (start) => this.#gate.enter(start),
       emit: (name, event) => {
         this.emit(name, event)

@@ -6,8 +6,8 @@ export type Published = ReadonlyMap<MediaStreamTrack, MediaStream>
 /** How many tracks of a kind one connection carries: 15 video sections make an offer of 81 KB, past the limit of a message. */
 export const TRACKS_MAX = 8
 
-/** The senders that this library has used, each with the stream that it carried first. */
-const firstStreams = new WeakMap<RTCRtpSender, string>()
+/** The senders that this library has used, each with the id of the stream that it carried first, and the stream of its track. */
+const used = new WeakMap<RTCRtpSender, { readonly first: string; readonly current: MediaStream }>()
 
 /** What a connection is laid out for; `layout` of {@link JoinOptions}. */
 export type Layout = 'data' | 'media'
@@ -25,21 +25,23 @@ export function layOut(pc: RTCPeerConnection, layout: Layout): void {
 /** Makes a connection send exactly what is published. The browser then asks to negotiate, if there is anything new. */
 export async function syncSenders(pc: RTCPeerConnection, published: Published): Promise<void> {
   const changes: Promise<void>[] = []
-  const carried = new Set<MediaStreamTrack>()
+  const coming = new Map(published)
+  const going: RTCRtpTransceiver[] = []
   for (const transceiver of pc.getTransceivers()) {
     const { track } = transceiver.sender
     // What the application sends by itself is its own affair.
-    if (track === null || !firstStreams.has(transceiver.sender)) continue
-    if (published.has(track)) {
-      carried.add(track)
-    } else {
-      transceiver.direction = 'recvonly'
-      changes.push(transceiver.sender.replaceTrack(null))
-    }
+    if (track === null || !used.has(transceiver.sender)) continue
+    if (!coming.delete(track)) going.push(transceiver)
   }
-  for (const [track, stream] of published) {
-    if (!carried.has(track)) changes.push(send(pc, track, stream))
+  for (const transceiver of going) {
+    const { sender } = transceiver
+    const next = [...coming].find(([{ kind }, stream]) => kind === sender.track?.kind && stream === used.get(sender)?.current)
+    // One of the same stream takes its place, which nobody has to negotiate.
+    if (next === undefined) transceiver.direction = 'recvonly'
+    else coming.delete(next[0])
+    changes.push(sender.replaceTrack(next?.[0] ?? null))
   }
+  for (const [track, stream] of coming) changes.push(send(pc, track, stream))
   await Promise.all(changes)
 }
 
@@ -48,10 +50,10 @@ async function send(pc: RTCPeerConnection, track: MediaStreamTrack, stream: Medi
   const free = findFree(pc, track.kind, stream)
   if (free === undefined) {
     const { sender } = pc.addTransceiver(track, { direction: 'sendrecv', streams: [stream] })
-    firstStreams.set(sender, stream.id)
+    used.set(sender, { first: stream.id, current: stream })
     return
   }
-  if (!firstStreams.has(free.sender)) firstStreams.set(free.sender, stream.id)
+  used.set(free.sender, { first: used.get(free.sender)?.first ?? stream.id, current: stream })
   free.direction = 'sendrecv'
   free.sender.setStreams(stream)
   await free.sender.replaceTrack(track)
@@ -64,7 +66,7 @@ async function send(pc: RTCPeerConnection, track: MediaStreamTrack, stream: Medi
 function findFree(pc: RTCPeerConnection, kind: string, stream: MediaStream): RTCRtpTransceiver | undefined {
   const sections = pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === kind)
   const free = sections.filter(isFree)
-  const fitting = free.find(({ sender }) => (firstStreams.get(sender) ?? stream.id) === stream.id)
+  const fitting = free.find(({ sender }) => (used.get(sender)?.first ?? stream.id) === stream.id)
   return fitting ?? (sections.length < TRACKS_MAX ? undefined : free[0])
 }
 

@@ -22,6 +22,7 @@ import {
   BEARER_PREFIX,
   type ClientMessage,
   PARTING_CODES,
+  PROTOCOL,
   RECONNECT,
   type ReconnectPolicy,
   type ServerMessage,
@@ -211,7 +212,8 @@ export class Uplink {
     } else if (this.#state.at === 'standing') {
       this.#handle(message)
     } else if (message.type === 'welcome' && this.#state.at === 'greeting') {
-      this.#stand(message, this.#state.socket)
+      if (message.protocol === PROTOCOL) this.#stand(message, this.#state.socket)
+      else this.#end(otherVersion(`The server speaks version ${message.protocol}.`))
     }
   }
 
@@ -262,11 +264,17 @@ export class Uplink {
     // Nobody but us ends a stay in good order: a proxy on the way that closes with these two is no reason to stay away.
     const policy = code === 1000 || code === 1001 ? 'yes' : (RECONNECT[code] ?? 'yes')
     // Below are the codes of connections that broke, where what came last explains nothing.
-    const said = code < FIRST_EXPLAINED ? undefined : this.#parting
+    const parting = code < FIRST_EXPLAINED ? undefined : this.#parting
+    const said = parting?.code === 'protocol-unsupported' ? otherVersion(`The server says: ${parting.message}`, parting) : parting
     const error =
       said ?? new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
     this.#end(error, policy)
   }
+}
+
+/** A server of another version of the protocol: `found` says of which. */
+function otherVersion(found: string, cause?: AldisError): AldisError {
+  return new AldisError('server-incompatible', `This client speaks version ${PROTOCOL} of the protocol. ${found}`, { cause })
 }
 
 /** What to do about a refusal that came without a close code. */

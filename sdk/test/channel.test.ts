@@ -247,3 +247,73 @@ test('channels that nobody asked for are forgotten with their connection', async
   const reached = party.room.channel().send('hi')
   expect(reached.map(({ id }) => id)).toEqual(['b'])
 })
+
+// More than a browser takes at once
+
+test('what waits is that of the slowest peer, and `drained` waits for all of them', async () => {
+  const party = await join({ peers: [newer('b'), newer('c')] })
+  const channel = party.room.channel()
+  expect(channel.bufferedAmount).toBe(0)
+  const ends = [end(party, '', 0), end(party, '', 1)] as const
+  for (const one of ends) one.open()
+  ends[0].bufferedAmount = 100_000
+  ends[1].bufferedAmount = 200_000
+  expect(channel.bufferedAmount).toBe(200_000)
+  let drained = false
+  void channel.drained().then(() => {
+    drained = true
+  })
+  ends[0].drain(0)
+  await settle()
+  expect(drained).toBe(false)
+  ends[1].drain(65_537)
+  await settle()
+  expect(drained).toBe(false)
+  ends[1].drain(65_536)
+  await settle()
+  expect(drained).toBe(true)
+  await channel.drained()
+})
+
+test('two that wait for different amounts are both told', async () => {
+  const party = await join({ peers: [newer('b')] })
+  const channel = party.room.channel()
+  const browsers = end(party, '')
+  browsers.open()
+  browsers.bufferedAmount = 1_000
+  const told: number[] = []
+  for (const below of [100, 500]) void channel.drained({ below }).then(() => told.push(below))
+  browsers.drain(400)
+  await settle()
+  expect(told).toEqual([500])
+  browsers.drain(50)
+  await settle()
+  expect(told).toEqual([500, 100])
+})
+
+test('who closes is not waited for, and whoever gives up is told at once', async () => {
+  const party = await join({ peers: [newer('b')] })
+  const channel = party.room.channel()
+  const browsers = end(party, '')
+  browsers.open()
+  browsers.bufferedAmount = 1_000_000
+  const abort = new AbortController()
+  const given = channel.drained({ signal: abort.signal })
+  const waiting = channel.drained()
+  abort.abort(new Error('enough'))
+  await expect(given).rejects.toThrow('enough')
+  browsers.end()
+  await waiting
+})
+
+test('the channel opens to whoever joins later, and says so, and `send` reaches them', async () => {
+  const party = await join({ peers: [newer('b')] })
+  const chat = party.room.channel('chat')
+  const lines = journal(chat)
+  end(party, 'chat').open()
+  party.server.socket.say({ type: 'peer-joined', peer: newer('late') })
+  await settle()
+  end(party, 'chat', 1).open()
+  expect(lines).toEqual(['open b', 'open late'])
+  expect(chat.send('hello').map(({ id }) => id)).toEqual(['b', 'late'])
+})

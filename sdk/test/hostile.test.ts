@@ -82,7 +82,7 @@ test('of offers that no browser takes, two make a new connection, and connection
     await relay(party, offer(g + 1, 1))
     party.connection().become('connected')
   }
-  expect(party.peer('hostile').stats.rebuilds).toBe(3)
+  expect(party.peer('hostile').counts.rebuilds).toBe(3)
   expect(party.connections).toHaveLength(10)
   // Those whose place another one has taken are closed a second later.
   await party.clock.advance(1_000)

@@ -69,7 +69,7 @@ test.each<[Other]>([['older'], ['newer'], ['raw'], ['older raw']])(
     expect(connection.calls).toEqual([])
     expect(party.server.socket.of('ice-servers')).toEqual([])
     expect(party.log).toEqual([`peer-state ${id} interrupted`, `peer-state ${id} connected`])
-    expect(party.peer(id).stats).toMatchObject({ restarts: 0, rebuilds: 0 })
+    expect(party.peer(id).counts).toMatchObject({ restarts: 0, rebuilds: 0 })
   },
 )
 
@@ -122,7 +122,7 @@ test('after 2.5 s the impolite side starts ICE afresh: with fresh servers, which
   await pass(party, 60_000)
   expect(party.offers()).toHaveLength(2)
   expect(party.log).toEqual(['peer-state newer interrupted', 'peer-state newer connected'])
-  expect(party.peer('newer').stats).toMatchObject({ restarts: 1, rebuilds: 0 })
+  expect(party.peer('newer').counts).toMatchObject({ restarts: 1, rebuilds: 0 })
 })
 
 test('the polite side asks the other one for it, and has fresh servers before', async () => {
@@ -133,7 +133,7 @@ test('the polite side asks the other one for it, and has fresh servers before', 
   await serve(party)
   expect(connection.calls).toEqual(['setConfiguration'])
   expect(last(party.server.socket.of('restart'))).toMatchObject({ to: 'older', x: { g: 1 } })
-  expect(party.peer('older').stats.restarts).toBe(1)
+  expect(party.peer('older').counts.restarts).toBe(1)
 })
 
 test('a server that does not answer is waited for two seconds', async () => {
@@ -183,7 +183,7 @@ test.each<[Other, string[], string[]]>([
     else party.connection().become('connected')
     await settle()
     expect(party.log).toEqual([`peer-state ${id} interrupted`, `peer-state ${id} connected`])
-    expect(party.peer(id).stats).toMatchObject({ restarts: 2, rebuilds: 1 })
+    expect(party.peer(id).counts).toMatchObject({ restarts: 2, rebuilds: 1 })
     await pass(party, 1_000)
     expect(connection.connectionState).toBe('closed')
   },
@@ -195,7 +195,7 @@ test('while the other side is away nothing is done, and as soon as it is back IC
   connection.become('disconnected')
   await pass(party, 25_000)
   expect(party.offers()).toHaveLength(1)
-  expect(party.peer('newer').stats.restarts).toBe(0)
+  expect(party.peer('newer').counts.restarts).toBe(0)
   party.server.socket.say({ type: 'peer-back', id: 'newer' })
   await pass(party, 500)
   await serve(party)
@@ -369,7 +369,7 @@ test.each<[Other, string[]]>([
     `peer-state ${id} connected`,
   ])
   await pass(party, 60_000)
-  expect(party.peer(id).stats.rebuilds).toBe(1)
+  expect(party.peer(id).counts.rebuilds).toBe(1)
 })
 
 test.each<[Other]>([['newer'], ['older']])('a connection that comes back without its channel is built anew: %s', async (id) => {
@@ -554,7 +554,7 @@ test('servers that a fresh start has asked for make it one fresh start, also whe
 
 test('what has happened is counted', async () => {
   const party = await join({ connect: 'manual', peers: [wirePeer('newer', { polite: false })] })
-  expect(party.peer('newer').stats).toEqual({ glares: 0, restarts: 0, rebuilds: 0, connectMs: undefined })
+  expect(party.peer('newer').counts).toEqual({ glares: 0, restarts: 0, rebuilds: 0, connectMs: undefined })
   party
     .peer('newer')
     .connect()
@@ -563,16 +563,16 @@ test('what has happened is counted', async () => {
   await answerFrom(party, 'newer')
   await pass(party, 534)
   party.connection().become('connected')
-  expect(party.peer('newer').stats).toEqual({ glares: 0, restarts: 0, rebuilds: 0, connectMs: 1_234 })
+  expect(party.peer('newer').counts).toEqual({ glares: 0, restarts: 0, rebuilds: 0, connectMs: 1_234 })
   party.connection().become('disconnected')
   await pass(party, 300)
   party.connection().become('connected')
-  expect(party.peer('newer').stats.connectMs).toBe(1_234)
+  expect(party.peer('newer').counts.connectMs).toBe(1_234)
   party.connection().addTransceiver('audio')
   await settle()
   await relay(party, { type: 'offer', from: 'newer', sdp: 'v=0\r\n', x: { g: 1, d: 2 } })
   expect(last(party.steps)).toBe('glare-ignored')
-  expect(party.peer('newer').stats.glares).toBe(1)
+  expect(party.peer('newer').counts.glares).toBe(1)
 })
 
 test('what was counted of a connection stays when another one takes its place', async () => {
@@ -581,11 +581,11 @@ test('what was counted of a connection stays when another one takes its place', 
   connection.become('failed')
   await answerFrom(party, 'newer')
   connection.become('connected')
-  expect(party.peer('newer').stats.restarts).toBe(1)
+  expect(party.peer('newer').counts.restarts).toBe(1)
   party.peer('newer').hangup()
-  expect(party.peer('newer').stats.restarts).toBe(1)
+  expect(party.peer('newer').counts.restarts).toBe(1)
   await callTo(party, 'newer')
-  expect(party.peer('newer').stats).toMatchObject({ restarts: 1, rebuilds: 0 })
+  expect(party.peer('newer').counts).toMatchObject({ restarts: 1, rebuilds: 0 })
 })
 
 test('a session that goes on leaves what is interrupted to its recovery', async () => {

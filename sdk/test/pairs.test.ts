@@ -134,7 +134,7 @@ async function history(seed: number): Promise<{ wrong: string[]; connected: bool
   return {
     wrong: settled && joined ? [] : [...states, ...open.map(String)],
     connected,
-    rebuilds: pages.older.peer('newer').stats.rebuilds,
+    rebuilds: pages.older.peer('newer').counts.rebuilds,
   }
 }
 

@@ -179,7 +179,7 @@ test('a page that starts ICE afresh on the connection of an older peer asks that
   party.peer('older').connection?.restartIce()
   await settle()
   expect(party.sentTo('older')).toEqual(['answer', 'restart'])
-  expect(party.peer('older').stats.restarts).toBe(1)
+  expect(party.peer('older').counts.restarts).toBe(1)
 })
 
 test('the state of a call follows its connection', async () => {

@@ -55,7 +55,7 @@ test.each<[string, Which[]]>([
     expect(party.connections).toHaveLength(2)
     expect(alive(party)).toHaveLength(1)
     expect(party.peer(theOther[side]).state).toBe('connected')
-    expect(party.peer(theOther[side]).stats.rebuilds).toBe(1)
+    expect(party.peer(theOther[side]).counts.rebuilds).toBe(1)
     expect(party.log).toEqual(oneRebuild(theOther[side]))
   }
   expect(last(pages.older.offers()).x).toMatchObject({ g: 2 })
@@ -68,7 +68,7 @@ test('two offers in a row that the browser refuses make a new connection, of whi
   const pages = await calling()
   for (const d of [50, 51]) await relay(pages.newer, { type: 'offer', from: 'older', sdp: 'nonsense', x: { g: 1, d } })
   await pages.connected()
-  expect(pages.newer.peer('older').stats.rebuilds).toBe(1)
+  expect(pages.newer.peer('older').counts.rebuilds).toBe(1)
   expect([pages.older.log, pages.newer.log]).toEqual([oneRebuild('newer'), oneRebuild('older')])
   expect([alive(pages.older), alive(pages.newer)]).toEqual([[pages.older.connection().name], [pages.newer.connection().name]])
 })

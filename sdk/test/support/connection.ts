@@ -106,7 +106,11 @@ export class FakePeerConnection extends EventTarget {
     this.configuration = configuration
   }
 
+  /** What it reports of itself; by default the way that it takes. */
+  report: readonly { readonly id: string }[] | undefined
+
   async getStats(): Promise<Map<string, object>> {
+    if (this.report !== undefined) return new Map(this.report.map((entry) => [entry.id, entry]))
     const candidateType = this.route === 'relayed' ? 'relay' : 'host'
     const stats = [
       { id: 'unused', type: 'candidate-pair', nominated: false, state: 'succeeded', localCandidateId: 'spare' },
@@ -400,6 +404,8 @@ export class FakePeerConnection extends EventTarget {
 export class FakeTransceiver {
   readonly receiver: { readonly track: FakeTrack }
   readonly sender: FakeSender
+  /** The codecs that were asked for. */
+  preferences: string[] | undefined
   readonly currentDirection: RTCRtpTransceiverDirection | null = null
   readonly #changed: () => void
   #direction: RTCRtpTransceiverDirection
@@ -409,6 +415,10 @@ export class FakeTransceiver {
     this.sender = new FakeSender(replace)
     this.#direction = direction
     this.#changed = changed
+  }
+
+  setCodecPreferences(codecs: readonly RTCRtpCodec[]): void {
+    this.preferences = codecs.map(({ mimeType }) => mimeType)
   }
 
   get direction(): RTCRtpTransceiverDirection {

@@ -9,6 +9,9 @@ export class FakeDataChannel extends EventTarget {
   readonly sent: unknown[] = []
   /** The largest message that it takes. */
   maxSize = 262_144
+  /** What waits to be sent. */
+  bufferedAmount = 0
+  bufferedAmountLowThreshold = 0
   /** Whether its buffer has room. */
   buffer: 'room' | 'full' = 'room'
 
@@ -26,6 +29,13 @@ export class FakeDataChannel extends EventTarget {
     if (typeof data === 'string' && data.length > this.maxSize) throw new TypeError('The message is too large.')
     if (this.buffer === 'full') throw new DOMException('The buffer is full.', 'OperationError')
     this.sent.push(data)
+  }
+
+  /** So much is left of what waits to be sent. */
+  drain(left: number): void {
+    const crosses = this.bufferedAmount > this.bufferedAmountLowThreshold && left <= this.bufferedAmountLowThreshold
+    this.bufferedAmount = left
+    if (crosses) this.dispatchEvent(new Event('bufferedamountlow'))
   }
 
   close(): void {

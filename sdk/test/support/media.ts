@@ -4,6 +4,7 @@
 export class FakeTrack extends EventTarget {
   readonly kind: 'audio' | 'video'
   stopped = false
+  readyState: MediaStreamTrackState = 'live'
 
   constructor(kind: 'audio' | 'video') {
     super()
@@ -12,10 +13,12 @@ export class FakeTrack extends EventTarget {
 
   stop(): void {
     this.stopped = true
+    this.readyState = 'ended'
   }
 
   /** What happens when a camera is unplugged. */
   end(): void {
+    this.readyState = 'ended'
     this.dispatchEvent(new Event('ended'))
   }
 
@@ -35,6 +38,14 @@ export class FakeStream extends EventTarget {
 
   getTracks(): FakeTrack[] {
     return [...this.#tracks]
+  }
+
+  addTrack(track: FakeTrack): void {
+    if (!this.#tracks.includes(track)) this.#tracks.push(track)
+  }
+
+  removeTrack(track: FakeTrack): void {
+    this.#tracks = this.#tracks.filter((other) => other !== track)
   }
 
   /** The other side takes a track away. */

@@ -44,6 +44,8 @@ export function newWorld(changes: Partial<Environment> = {}): World {
       return connection.asBrowsers()
     },
     getUserMedia: undefined,
+    getDisplayMedia: undefined,
+    getCapabilities: () => [],
     watchPage: (listener) => {
       watchers.add(listener)
       return () => {
