@@ -237,7 +237,7 @@ const settled = (tab) =>
 
 // The rest of a room
 
-test('attributes are seen by who is there and who comes, and again after a new stay', async (t) => {
+test('attributes are seen by who is there and by who comes', async (t) => {
   const { port } = await startAldis(t, 'dev');
   const tabs = await Promise.all(['first', 'second', 'late'].map((name) => openTab(t, name, NO_DEVICES)));
   const [first, second, late] = tabs;

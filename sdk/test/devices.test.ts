@@ -7,16 +7,24 @@ import { FakeStream, FakeTrack } from './support/media.ts'
 import { answerFrom, callFrom, join, type Party, type PartyOptions } from './support/party.ts'
 import { wirePeer } from './support/server.ts'
 
+/** How many cameras may be open. */
+interface Device {
+  cameras: 'any-number' | 'one-at-a-time'
+}
+
 /** A room whose browser gives what it is asked for, and the tracks that it gave. */
 async function withDevices(
   options: PartyOptions = {},
-): Promise<{ party: Party; given: FakeTrack[]; asked: unknown[]; refuse: unknown[] }> {
+): Promise<{ party: Party; given: FakeTrack[]; asked: unknown[]; refuse: unknown[]; device: Device }> {
   const given: FakeTrack[] = []
   const asked: unknown[] = []
   const refuse: unknown[] = []
+  const device: Device = { cameras: 'any-number' }
   const give = async (wanted: MediaStreamConstraints): Promise<MediaStream> => {
     asked.push(wanted)
     if (refuse.length > 0) throw refuse.shift()
+    const isOpen = given.some(({ kind, stopped }) => kind === 'video' && !stopped)
+    if (device.cameras === 'one-at-a-time' && isOpen) throw new DOMException('In use.', 'NotReadableError')
     const kinds = (['audio', 'video'] as const).filter((kind) => wanted[kind])
     const tracks = kinds.map((kind) => new FakeTrack(kind))
     given.push(...tracks)
@@ -24,7 +32,7 @@ async function withDevices(
   }
   const getDisplayMedia = (wanted: MediaStreamConstraints): Promise<MediaStream> => give({ video: true, ...wanted })
   const party = await join({ peers: [wirePeer('b')], ...options, environment: { getUserMedia: give, getDisplayMedia } })
-  return { party, given, asked, refuse }
+  return { party, given, asked, refuse, device }
 }
 
 const sending = (connection: FakePeerConnection): unknown[] => connection.sending
@@ -98,11 +106,11 @@ test('what `publish` opened is switched the same way', async () => {
 })
 
 test('a camera that opens only when the other is closed takes its place all the same', async () => {
-  const { party, given, refuse } = await withDevices()
+  const { party, given, device } = await withDevices()
   const connection = await callFrom(party, 'b')
   await party.room.setMicrophone(true)
   const stream = await party.room.setCamera(true)
-  refuse.push(new DOMException('In use.', 'NotReadableError'))
+  device.cameras = 'one-at-a-time'
   expect(await party.room.setCamera('back')).toBe(stream)
   await settle()
   expect(given.map(({ stopped }) => stopped)).toEqual([false, true, false])
