@@ -60,6 +60,9 @@ const STATES: { readonly [state in RTCPeerConnectionState]?: PairState } = { new
 /** How long the channel that is always there may take to open, once the connection stands, in milliseconds. */
 const CHANNEL_MS = 5_000
 
+/** How long the word of a hangup may take that closes the channel already, in milliseconds. */
+const HANGUP_MS = 2_000
+
 /** How often another way is looked for on a connection that has never stood. */
 const RESTARTS_MAX = 3
 
@@ -229,6 +232,7 @@ export class Pair {
 
   #listen(pc: RTCPeerConnection): void {
     pc.addEventListener('connectionstatechange', () => this.#changed(pc.connectionState))
+    this.mainChannel.addEventListener('close', () => this.#channelClosed())
     pc.addEventListener('datachannel', ({ channel }) => this.#options.onChannel(channel))
     pc.addEventListener('track', ({ track, streams }) => this.#hear(track, streams[0]))
     pc.addEventListener('icecandidateerror', ({ errorCode, url }) => {
@@ -293,6 +297,14 @@ export class Pair {
     if (this.#isLost) this.#recovery.giveUp()
     else if (this.#hasStood) this.#recovery.hurry()
     else if (this.#restarts < RESTARTS_MAX) void this.restart()
+  }
+
+  /** Firefox says so only after it has said that the connection has failed. */
+  #channelClosed(): void {
+    const giveUp = (): void => (this.#isLost ? this.#recovery.giveUp() : undefined)
+    if (this.#state === 'interrupted') giveUp()
+    // Whoever hangs up says so meanwhile.
+    else this.#life.after(HANGUP_MS, giveUp)
   }
 
   /** Whether only another connection helps: Firefox closes the channels of one that has failed, and opens them no more. */

@@ -372,6 +372,38 @@ test.each<[Other, string[]]>([
   expect(party.peer(id).counts.rebuilds).toBe(1)
 })
 
+test.each<[Other, string[]]>([
+  ['newer', ['offer', 'rebuild', 'offer']],
+  ['older', ['restart', 'rebuild']],
+])(
+  'a connection whose channel is closed soon after it has failed, as Firefox has it, is built anew at once: %s',
+  async (id, sent) => {
+    const { party, connection } = await calling(id)
+    await serve(party)
+    expect(
+      await sentMeanwhile(party, id, async () => {
+        connection.become('failed')
+        await settle()
+        at(connection.channels, 0).end()
+      }),
+    ).toEqual(sent)
+    expect(party.log).toEqual([`peer-state ${id} interrupted`])
+  },
+)
+
+test.each<[string, boolean]>([
+  ['hangs up says so in time, and nothing is built anew', true],
+  ['does not is mended', false],
+])('whoever closes the channel of a connection that stands and %s', async (_, hangsUp) => {
+  const { party, connection } = await calling('newer')
+  at(connection.channels, 0).end()
+  await pass(party, 1_000)
+  if (hangsUp) await relay(party, { type: 'hangup', from: 'newer', x: { g: 1 } })
+  await pass(party, 1_000)
+  expect(party.server.socket.of('rebuild')).toHaveLength(hangsUp ? 0 : 1)
+  expect(party.peer('newer').state).toBe(hangsUp ? 'closed' : 'interrupted')
+})
+
 test.each<[Other]>([['newer'], ['older']])('a connection that comes back without its channel is built anew: %s', async (id) => {
   const { party, connection } = await calling(id)
   connection.become('disconnected')
