@@ -5,30 +5,30 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { counts, joinFrom } from './lib/counting-page.mjs';
 import { startNetwork } from './lib/net.mjs';
 import { startAldisOn, startCoturnOn } from './lib/net-servers.mjs';
-import { openTabOn } from './lib/net-tab.mjs';
-import { connected, until } from './lib/sdk-page.mjs';
+import { openFirefoxTabOn, openTabOn } from './lib/net-tab.mjs';
+import { chat, connected, until } from './lib/sdk-page.mjs';
 import { mint } from './lib/token.mjs';
 
 /** How long the way between two peers is cut: longer than a browser takes to call it disconnected, and ICE to begin afresh. */
 const CUT_MS = process.env.ALDIS_SOAK ? 25_000 : 12_000;
 
-/** So many hosts behind home routers, in a room where a relay may be had. */
-async function homes(t, count) {
+/** So many hosts behind home routers, in a room where a relay may be had; each opens its browser by one of these. */
+async function homes(t, count, open = Array(count).fill(openTabOn)) {
   const network = await startNetwork(t);
   const [signaling, turn] = [await network.host('signaling'), await network.host('turn')];
   const { origin } = await startAldisOn(t, signaling, (await startCoturnOn(t, turn)).relay('udp'));
   const all = [];
   for (let number = 1; number <= count; number += 1) {
     const home = await network.home(`peer-${number}`);
-    const tab = await openTabOn(t, home.host, `peer-${number}`);
+    const tab = await open[number - 1](t, home.host, `peer-${number}`);
     all.push({ home, tab, enter: () => joinFrom(tab, origin, { room: 'net', token: mint('net', tab.name) }) });
   }
   return all;
 }
 
 /** Two of them in a call that counts. */
-async function call(t) {
-  const both = await homes(t, 2);
+async function call(t, open) {
+  const both = await homes(t, 2, open);
   for (const { enter } of both) await enter();
   const tabs = both.map(({ tab }) => tab);
   for (const tab of tabs) {
@@ -74,7 +74,7 @@ async function assertWentOn(tabs) {
 async function report(t, began, tabs) {
   t.diagnostic(`connected again ${Math.round(performance.now() - began)} ms after the change began`);
   for (const tab of tabs) {
-    const steps = await tab.page.evaluate(() => window.log.flatMap((event) => event.state ?? event.status ?? (event.error ? event.error.code : [])));
+    const steps = await tab.page.evaluate(() => window.log.flatMap(({ state, status, step, error }) => state ?? status ?? error?.code ?? (/restart|nack|offer|answer/.test(step) ? step : [])));
     t.diagnostic(`${tab.name}: ${steps.join(', ')}`);
   }
 }
@@ -105,6 +105,49 @@ test(`a call goes on when its way was cut for ${CUT_MS / 1_000} s, and nothing o
   await assertWentOn(tabs);
   for (const tab of tabs) assert.ok(!(await tab.page.evaluate(hasBeen, 'reconnecting')), 'the server was there all the time');
 });
+
+test('a Firefox whose way is cut starts ICE afresh in time; one whose connection has failed closes its channels, and goes on on another', async (t) => {
+  const { tabs, home } = await call(t, [openFirefoxTabOn, openTabOn]);
+  const [firefox] = tabs;
+  const began = performance.now();
+  await home.cutUdp();
+  // Chromium notices after 6 s and Firefox after 10 s; and 20 s after that it has failed.
+  await Promise.race(tabs.map((tab) => until(tab, 'a fresh start of ICE', () => [...window.room.peers.values()][0].stats.restarts > 0)));
+  await home.mendUdp();
+  await Promise.all(tabs.map((tab) => connected(tab, 1)));
+  await report(t, began, tabs);
+  await assertWentOn(tabs);
+  for (const tab of tabs) assert.equal((await stats(tab)).rebuilds, 0);
+
+  await Promise.all(tabs.map(({ page }) => page.evaluate(() => window.log.splice(0))));
+  const cut = performance.now();
+  await home.cutUdp();
+  await until(firefox, 'the failure of its connection', () => window.connections[0].connectionState === 'failed');
+  t.diagnostic(`failed after ${Math.round(performance.now() - cut)} ms`);
+  await home.mendUdp();
+  await Promise.all(tabs.map((tab) => until(tab, 'another connection', isAnother)));
+  await report(t, cut, tabs);
+  await chat(tabs[0], 'hello on the same channel', tabs[1]);
+  await chat(tabs[1], 'hello to you', tabs[0]);
+  for (const tab of tabs) {
+    assert.equal((await stats(tab)).rebuilds, 1);
+    const seen = await tab.page.evaluate(() => ({
+      states: window.log.flatMap(({ name, state }) => (name === 'peer-state' ? state : [])),
+      isTheSame: window.room.channel('chat') === window.chat,
+      isGone: window.before.connection.connectionState === 'closed',
+      stay: window.room.me.id === window.before.me && window.room.peers.has(window.before.peer),
+    }));
+    assert.deepEqual(seen, { states: ['interrupted', 'connected'], isTheSame: true, isGone: true, stay: true }, tab.name);
+  }
+});
+
+/** In the page: whether the call goes on on another connection than at first, and the old one is over. */
+const isAnother = () => {
+  const [{ connection, state }] = window.room.peers.values();
+  return state === 'connected' && connection !== window.before.connection && window.before.connection.connectionState === 'closed';
+};
+
+const stats = (tab) => tab.page.evaluate(() => [...window.room.peers.values()][0].stats);
 
 test('five peers behind five routers are all connected, whoever came and went', async (t) => {
   const all = await homes(t, 5);

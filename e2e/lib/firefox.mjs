@@ -17,15 +17,19 @@ const PREFERENCES = {
 /** A tab in a Firefox process of its own, for the length of the test `t`. */
 export async function openFirefoxTab(t, name, devices, { prepare } = {}) {
   let browser;
-  // Registered before the folder, because hooks run in that order and Firefox writes there until it is closed.
+  // Registered before its folder, because hooks run in that order and Firefox writes there until it is closed.
   t.after(() => browser?.close());
-  const home = await temporaryFolder(t);
-  browser = await pw.firefox.launch({
+  browser = await launchFirefox(t, { devices });
+  return newTab(name, browser, {}, prepare);
+}
+
+/** A Firefox process; whoever starts it closes it. */
+export async function launchFirefox(t, { devices, executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr', preferences }) {
+  return pw.firefox.launch({
     channel: 'moz-firefox', // the stock browser, through WebDriver BiDi
-    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
-    env: { PATH: process.env.PATH, HOME: home },
-    firefoxUserPrefs: { ...PREFERENCES, 'media.navigator.streams.fake': devices === FAKE_DEVICES },
+    executablePath,
+    env: { PATH: process.env.PATH, HOME: await temporaryFolder(t) },
+    firefoxUserPrefs: { ...PREFERENCES, 'media.navigator.streams.fake': devices === FAKE_DEVICES, ...preferences },
     timeout: 2 * PATIENCE_MS,
   });
-  return newTab(name, browser, {}, prepare);
 }
