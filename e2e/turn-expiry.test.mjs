@@ -38,7 +38,7 @@ describe('a relayed call whose first credentials have expired', { concurrency: t
   });
 
   test('finds no relay any more where they were never renewed', async (t) => {
-    const tabs = await startRelayedCall(t, (await startCoturn(t, { secret: SECRET })).env, { prepare: dropRenewals });
+    const tabs = await startRelayedCall(t, (await startCoturn(t, { secret: SECRET })).env, { prepare: `(${dropRenewals})('all')` });
     await pass(RESTARTS_MS[0]);
     await restartIce(tabs);
     await agreed(tabs);
@@ -48,6 +48,23 @@ describe('a relayed call whose first credentials have expired', { concurrency: t
       assert.deepEqual(await tab.page.evaluate(foundSince), [], `no relay for ${tab.name}`);
       assert.ok((await tab.page.evaluate(() => window.dropped)) > 0, 'a renewal was dropped');
     }
+  });
+
+  test('asks once for others where only those that were pushed were lost, and goes on by fresh relays', async (t) => {
+    const tabs = await startRelayedCall(t, (await startCoturn(t, { secret: SECRET })).env, { prepare: `(${dropRenewals})('pushed')` });
+    await pass(RESTARTS_MS[0]);
+    await restartIce(tabs);
+    for (const tab of tabs) await until(tab, 'the refusal of the TURN server', () => window.refusals.includes(401));
+    await agreed(tabs);
+    await relayedAnew(tabs);
+    for (const tab of tabs) {
+      const { dropped, asked } = await tab.page.evaluate(() => ({ dropped: window.dropped, asked: window.asked }));
+      assert.ok(dropped > 0, 'a renewal was dropped');
+      assert.equal(asked, 1, tab.name);
+      assert.deepEqual(await tab.page.evaluate(() => window.log.flatMap(({ error }) => error?.code ?? [])), [], tab.name);
+      assert.deepEqual((await counts(tab)).broken, [], tab.name);
+    }
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
   });
 
   test(`moves to fresh relays before the TURN server ends the old ones, for ${CALL_MS / 1_000} s, and notices nothing`, async (t) => {
@@ -82,17 +99,24 @@ describe('a relayed call whose first credentials have expired', { concurrency: t
 /** In the page: how often the call was interrupted. */
 const interruptions = () => window.log.filter(({ state }) => state === 'interrupted').length;
 
-/** In the page: takes away every message about ICE servers, in both directions. */
-function dropRenewals() {
-  const isRenewal = (data) => JSON.parse(data).type === 'ice-servers' && (window.dropped += 1) > 0;
-  window.dropped = 0;
+/** In the page: takes away every message about ICE servers, in both directions; or only those that nobody has asked for. */
+function dropRenewals(which) {
+  Object.assign(window, { dropped: 0, asked: 0 });
+  let awaited = 0;
+  const isRenewal = (data) => JSON.parse(data).type === 'ice-servers';
+  const isDropped = (data) => isRenewal(data) && awaited-- <= 0 && (window.dropped += 1) > 0;
   window.WebSocket = class extends WebSocket {
     send(data) {
-      if (!isRenewal(data)) super.send(data);
+      if (isRenewal(data)) {
+        window.asked += 1;
+        if (which === 'all') return;
+        awaited = 1;
+      }
+      super.send(data);
     }
 
     set onmessage(hear) {
-      super.onmessage = hear && ((event) => isRenewal(event.data) || hear(event));
+      super.onmessage = hear && ((event) => isDropped(event.data) || hear(event));
     }
   };
 }
