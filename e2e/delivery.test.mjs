@@ -130,6 +130,7 @@ describe('delivery', { concurrency: true }, () => {
         const { peer, previous } = history.of('appeared', 'ann').at(-1);
         assert.deepEqual({ peer, previous }, { peer: bob.room.me.id, previous: id });
       }
+      assertYoungArrived(history, ['ann', 'bob']);
       const once = ['bob away', 'bob left: timeout', 'bob appeared again'];
       assert.deepEqual(history.seen('ann'), ['bob appeared', ...Array(REPEATS).fill(once).flat()]);
       assert.deepEqual(history.seen('bob'), ['ann appeared'], 'ann was there all the time');
@@ -444,6 +445,19 @@ function assertStayed(history, member, id) {
   assert.deepEqual(history.of('left').filter(({ name }) => name === member.name), []);
   const appeared = history.of('appeared').filter(({ name }) => name === member.name);
   assert.deepEqual([...new Set(appeared.map(({ peer }) => peer))], [id]);
+}
+
+/** Nobody was told that something did not arrive which was said more than 31 s before bob was away, or after he was back. */
+function assertYoungArrived(history, names) {
+  const times = (is) => history.of('status', 'bob').filter((event) => event.is === is).map(({ at }) => at);
+  const [away, back] = [times('reconnecting'), times('joined')];
+  for (const name of names) {
+    for (const { n } of history.of('rejected', name)) {
+      const { at } = history.of('sent', name)[n - 1];
+      const inAny = away.some((from, round) => at > from - 31_000 && at < back[round]);
+      assert.ok(inAny, `#${n} of ${name} was given up, though bob was there`);
+    }
+  }
 }
 
 /** Some were rejected, each with one of these codes. */
