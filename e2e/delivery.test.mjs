@@ -150,6 +150,18 @@ describe('delivery', { concurrency: true }, () => {
     assert.equal(history.of('opened', 'bob').length, 1, 'the connection held');
   });
 
+  test('a line of 64 kbit/s is not taken for a dead one while a large message is on its way', async (t) => {
+    const { history, ann, bob, proxy } = await meet(t);
+    const id = bob.room.me.id;
+    proxy.narrow(64_000);
+    bob.say('ann', 'x'.repeat(60_000));
+    await history.settled();
+    await finish(t, history);
+    assertAllResolved(history);
+    assertStayed(history, bob, id);
+    assert.equal(history.of('opened', 'bob').length, 1, 'the connection held');
+  });
+
   test('a network that lets go only every 3 s costs time and nothing else', async (t) => {
     const { history, ann, bob, proxy } = await meet(t);
     const id = bob.room.me.id;

@@ -53,13 +53,13 @@ class Member {
     return [...this.room.peers.values()].findLast(({ identity }) => identity === name);
   }
 
-  /** Says one thing to somebody who is in the room, and writes down what becomes of it. */
-  say(to) {
+  /** Says one thing to somebody who is in the room, with some ballast if need be, and writes down what becomes of it. */
+  say(to, ballast) {
     const peer = this.peer(to);
     const n = (this.#said.get(to) ?? 0) + 1;
     this.#said.set(to, n);
     this.#note('sent', { to, n, peer: peer.id });
-    peer.send({ from: this.name, n }).then(
+    peer.send({ from: this.name, n, ballast }).then(
       () => this.#note('resolved', { to, n }),
       (error) => this.#note('rejected', { to, n, code: error instanceof AldisError ? error.code : undefined, outcome: error.outcome }),
     );

@@ -10,6 +10,7 @@ import { Socket, createServer } from 'node:net';
  * - `silent`: lets nothing through, and nobody is told. Who comes is accepted and hears nothing. When it clears up, all that was kept
  *   arrives, as what TCP sends again does;
  * - `slow`: everything is on its way for so long, and a share of it is lost once: with TCP that is late, and so is what follows;
+ * - `narrow`: so many bytes a second come through in each direction, and the others wait behind them;
  * - `collecting`: what came in a while arrives at its end, all at once.
  *
  * Apart from the weather, `cut` resets the connections that are there, and `abandon` leaves them half-open for ever.
@@ -62,6 +63,11 @@ class TcpProxy {
   /** Each way takes `ms`; a `share` of what is written is lost once and sent again after `againMs`. */
   slow({ ms, share = 0, againMs = 0, random = Math.random }) {
     this.#turn({ is: 'slow', ms, share, againMs, random });
+  }
+
+  /** Each way has so many bits in a second. */
+  narrow(bitsPerSecond) {
+    this.#turn({ is: 'narrow', bytesPerMs: bitsPerSecond / 8_000 });
   }
 
   collect(everyMs) {
@@ -142,6 +148,8 @@ class Way {
   #queue = [];
   #bytes = 0;
   #timer;
+  /** When a narrow way is free again. */
+  #free = 0;
   #ended = false;
 
   constructor(from, to, weather, targetPort) {
@@ -158,7 +166,7 @@ class Way {
 
   take(said) {
     if (this.#ended) return;
-    this.#queue.push({ said, due: arrival(this.#weather, performance.now()) });
+    this.#queue.push({ said, due: this.#due(said) });
     this.#bytes += said.length;
     this.#admit();
     this.#run();
@@ -167,8 +175,17 @@ class Way {
   /** What is on its way meets the new weather as if it had just been said. */
   turn(weather) {
     this.#weather = weather;
-    for (const entry of this.#queue) entry.due = arrival(weather, performance.now());
+    this.#free = 0;
+    for (const entry of this.#queue) entry.due = this.#due(entry.said);
     this.#run();
+  }
+
+  /** When it arrives: in a narrow way after what was said before it. */
+  #due(said) {
+    const now = performance.now();
+    if (this.#weather.is !== 'narrow') return arrival(this.#weather, now);
+    this.#free = Math.max(this.#free, now) + said.length / this.#weather.bytesPerMs;
+    return this.#free;
   }
 
   /** Nothing arrives any more. */

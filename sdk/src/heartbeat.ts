@@ -12,6 +12,13 @@ const UNANSWERED_MS = 2_000
 /** How long a sign of life may take where there is reason to doubt, in milliseconds. */
 const DOUBT_MS = 3_000
 
+/**
+ * How much a slow way brings over in a millisecond, in bytes (64 kbit/s), and how long what was sent may take on it at most, in milliseconds:
+ * an answer to it, and a `ping` behind it, are that much later. A browser does not tell: what it has handed to its system counts as sent.
+ */
+const SLOW_BYTES_PER_MS = 8
+const SLOW_MAX_MS = 10_000
+
 /** The watch over the silence of one connection. */
 export class Heartbeat {
   readonly #clock: Clock
@@ -19,6 +26,8 @@ export class Heartbeat {
   readonly #ping: () => void
   readonly #dead: () => void
   #heardAt: number
+  /** How many bytes were sent since. */
+  #sent = 0
   /** Until the next look at the silence. */
   #look: Cancel | undefined
   /** Until what was sent has been unanswered for too long. */
@@ -43,17 +52,24 @@ export class Heartbeat {
   /** Something came: it is alive. */
   heard(): void {
     this.#heardAt = this.#clock.now()
+    this.#sent = 0
     this.#calm()
   }
 
-  /** Something was sent. */
-  sent(): void {
-    this.#unanswered ??= this.#clock.after(UNANSWERED_MS, () => this.doubt())
+  /** So many bytes were sent. */
+  sent(bytes: number): void {
+    this.#sent += bytes
+    this.#unanswered ??= this.#clock.after(UNANSWERED_MS + this.#slowMs, () => this.doubt())
   }
 
   /** Asks for a sign of life now, and soon. */
   doubt(): void {
-    this.#ask(DOUBT_MS)
+    this.#ask(DOUBT_MS + this.#slowMs)
+  }
+
+  /** How much longer than usual what was sent may be on its way on a slow line. */
+  get #slowMs(): number {
+    return Math.min(SLOW_MAX_MS, Math.max(0, this.#sent / SLOW_BYTES_PER_MS - UNANSWERED_MS))
   }
 
   /** Ends the watch. */

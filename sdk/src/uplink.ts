@@ -94,8 +94,7 @@ export class Uplink {
 
   /** Sends a message. Call it only between `welcome` and the end. */
   send(message: ClientMessage): void {
-    this.#say(message)
-    this.#heartbeat?.sent()
+    this.#heartbeat?.sent(this.#say(message))
   }
 
   /** Whether it has not reached the server yet. */
@@ -118,8 +117,11 @@ export class Uplink {
     this.#enter({ at: 'over' }, code)
   }
 
-  #say(message: ClientMessage): void {
-    if ('socket' in this.#state) this.#state.socket.send(JSON.stringify(message))
+  /** Returns how long it is, about in bytes. */
+  #say(message: ClientMessage): number {
+    const text = JSON.stringify(message)
+    if ('socket' in this.#state) this.#state.socket.send(text)
+    return text.length
   }
 
   /** Changes the state: whatever belonged to the old one ends. */
@@ -219,7 +221,7 @@ export class Uplink {
 
   #stand(welcome: WelcomeMessage, socket: Socket): void {
     const scope = this.#enter({ at: 'standing', socket })
-    const ping = (): void => this.#say({ type: 'ping' })
+    const ping = (): void => void this.#say({ type: 'ping' })
     const heartbeat = new Heartbeat(this.#environment.clock, welcome.heartbeat, ping, () => this.#silent())
     this.#heartbeat = heartbeat
     scope.defer(() => {

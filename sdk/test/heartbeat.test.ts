@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ClientMessage } from '../src/generated/wire.ts'
 import { type Line, started } from './support/line.ts'
 
 const heartbeat = { intervalMs: 15_000, timeoutMs: 10_000 }
@@ -44,6 +45,40 @@ test('a server that talks is not asked', async () => {
 })
 
 // What was sent and not answered
+
+/** A signal of so many bytes. */
+function offerOf(bytes: number): ClientMessage {
+  return { type: 'offer', to: 'a', sdp: 'x'.repeat(bytes - JSON.stringify({ type: 'offer', to: 'a', sdp: '' }).length) }
+}
+
+test.each([
+  [16_000, 2_000, 3_000],
+  [64_000, 8_000, 9_000],
+  [1_000_000, 12_000, 13_000],
+])(
+  'an answer to %i bytes has the time that a line of 64 kbit/s needs for them: %i ms, and then %i ms',
+  async (bytes, ask, die) => {
+    const line = await listening()
+    line.signaling.send(offerOf(bytes))
+    await line.clock.advance(ask - 1)
+    expect(line.server.socket.of('ping')).toEqual([])
+    await line.clock.advance(1)
+    expect(line.server.socket.of('ping')).toHaveLength(1)
+    await line.clock.advance(die - 1)
+    expect(line.status().status).toBe('joined')
+    await line.clock.advance(1)
+    expect(line.status().status).toBe('reconnecting')
+  },
+)
+
+test('what was answered is no longer on its way', async () => {
+  const line = await listening()
+  line.signaling.send(offerOf(64_000))
+  line.server.socket.say({ type: 'pong' })
+  line.signaling.send({ type: 'check', id: 'a' })
+  await line.clock.advance(2_000)
+  expect(line.server.socket.of('ping')).toHaveLength(1)
+})
 
 test('whoever sent something and has heard nothing for two seconds asks, and waits three more', async () => {
   const line = await listening()
