@@ -47,6 +47,13 @@ test('between two symmetric NATs a call goes by relay', async (t) => {
   }
 });
 
+test('between a home and a symmetric NAT a call goes by relay', async (t) => {
+  const tabs = await meet(t, [NAT.home, NAT.symmetric], { transports: ['udp'] });
+  for (const { local, remote } of await Promise.all(tabs.map(route))) {
+    assert.ok([local, remote].includes('relay'), `${local} to ${remote}`);
+  }
+});
+
 test('where no UDP goes through a call goes by relay over TCP', async (t) => {
   const tabs = await meet(t, [NAT.home, NAT.home], { transports: ['udp', 'tcp'], udp: 'blocked' });
   const routes = await Promise.all(tabs.map(route));
