@@ -112,7 +112,7 @@ test('a Firefox whose way is cut starts ICE afresh in time; one whose connection
   const began = performance.now();
   await home.cutUdp();
   // Chromium notices after 6 s and Firefox after 10 s; and 20 s after that it has failed.
-  await Promise.race(tabs.map((tab) => until(tab, 'a fresh start of ICE', () => [...window.room.peers.values()][0].stats.restarts > 0)));
+  await Promise.race(tabs.map((tab) => until(tab, 'a fresh start of ICE', () => [...window.room.peers.values()][0].counts.restarts > 0)));
   await home.mendUdp();
   await Promise.all(tabs.map((tab) => connected(tab, 1)));
   await report(t, began, tabs);
@@ -147,7 +147,7 @@ const isAnother = () => {
   return state === 'connected' && connection !== window.before.connection && window.before.connection.connectionState === 'closed';
 };
 
-const stats = (tab) => tab.page.evaluate(() => [...window.room.peers.values()][0].stats);
+const stats = (tab) => tab.page.evaluate(() => [...window.room.peers.values()][0].counts);
 
 test('five peers behind five routers are all connected, whoever came and went', async (t) => {
   const all = await homes(t, 5);

@@ -100,7 +100,7 @@ export function installStress() {
     grown: new Set(),
     counts,
     report() {
-      const { connection, state, presence, streams = [], stats } = peer() ?? {};
+      const { connection, state, presence, streams = [], counts: stats } = peer() ?? {};
       const sections = connection?.getTransceivers().map((section) => `${section.mid}:${section.receiver.track.kind}:${section.direction}/${section.currentDirection}`);
       const { signalingState, connectionState, iceConnectionState } = connection ?? {};
       const steps = window.log.slice(-40).map(({ name, step, state, error }) => step ?? (state ? `${name} ${state}` : (error?.message ?? name)));
