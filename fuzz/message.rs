@@ -1,15 +1,22 @@
-//! Any text: parsing a client's message never panics, and a signal that is accepted becomes, spliced, exactly one message whose
+//! Any text: parsing a client's message, or the body of a POST, never panics, and a signal that is accepted becomes, spliced, exactly one message whose
 //! sender is the server's word and whose payload is the sender's bytes.
 
 #![no_main]
 
 use std::collections::HashMap;
 
-use aldis_protocol::{ClientMessage, Json, Limits, PeerId, Received, Relayed};
+use aldis_protocol::{ClientMessage, Json, Limits, PeerId, Post, Received, Relayed};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 
 fuzz_target!(|text: &str| {
+    if let Ok(post) = Post::parse(text) {
+        assert!(post.seq > 0);
+        // Each is a part of the body, and JSON by itself.
+        for message in post.messages {
+            assert!(text.contains(message.get()) && serde_json::from_str::<&RawValue>(message.get()).is_ok());
+        }
+    }
     let limits = Limits::default();
     let signal = match ClientMessage::parse(text, &limits) {
         Ok(ClientMessage::Signal(signal)) => signal,

@@ -14,7 +14,7 @@ CARGO_TARGET_DIR=$PWD/target cargo build --release --target "$host"
 
 mkdir -p corpus/codec corpus/message target/findings
 # The protocol's own examples are where the parser's fuzzer starts.
-awk '/^```json client$/ { n++; on = 1; next } /^```$/ { on = 0 } on { print > sprintf("corpus/message/doc-%03d", n) }' \
+awk '/^```json (client|post)$/ { n++; on = 1; next } /^```$/ { on = 0 } on { print > sprintf("corpus/message/doc-%03d", n) }' \
     ../docs/protocol.md
 
 for name in codec message; do

@@ -164,7 +164,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    fn new(code: ErrorCode, message: impl Into<String>) -> Box<Self> {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Box<Self> {
         Box::new(Self { error: WireError::with(code, message), limit: None })
     }
 

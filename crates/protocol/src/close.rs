@@ -1,5 +1,7 @@
 //! The close codes, in one table: <https://www.rfc-editor.org/rfc/rfc6455#section-7.4> and our own from 4400.
 
+use serde::{Deserialize, Serialize};
+
 /// What a client should do after a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconnect {
@@ -76,4 +78,19 @@ close_codes! {
     Full = 4423, No, "The room is full, the identity is taken, or it has too many connections";
     Version = 4426, No, "The protocol version is not supported";
     RateLimited = 4429, Later, "Rate limits were exceeded for 30 s";
+}
+
+/// The `close` event: how the event stream says what a WebSocket's close frame says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The number.
+    pub code: u16,
+    /// One sentence, for people.
+    pub reason: String,
+}
+
+impl From<CloseCode> for Closed {
+    fn from(code: CloseCode) -> Self {
+        Self { code: code.code(), reason: code.meaning().to_owned() }
+    }
 }

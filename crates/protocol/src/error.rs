@@ -110,9 +110,11 @@ error_codes! {
     Removed = "removed", 410, Closes(C::Removed), false, false, "A moderator removed this peer.", "Do not reconnect by yourself.";
     Draining = "draining", 503, Http, true, false, "The server is shutting down.", "Connect again after `Retry-After`.";
     Overloaded = "overloaded", 503, Closes(C::Overload), true, false, "The server has as many connections as it can hold.", "Connect again after `Retry-After`.";
+    Gone = "gone", 410, Http, true, false, "No such connection is here, or none that this token may use.", "Connect again and resume; what was not answered with 204 may not have arrived.";
+    OutOfOrder = "out-of-order", 425, Http, true, false, "An earlier POST of the connection is missing.", "Send the one with the next `seq` first, then this one again.";
     NotFound = "not-found", 404, Http, false, false, "Nothing is here.", "The signaling endpoint is /v1/signal.";
-    MethodNotAllowed = "method-not-allowed", 405, Http, false, false, "The endpoint does not know this method.", "Use GET.";
-    NotAcceptable = "not-acceptable", 406, Http, false, false, "The endpoint cannot answer in the form that `Accept` asks for.", "Connect by WebSocket.";
+    MethodNotAllowed = "method-not-allowed", 405, Http, false, false, "The endpoint does not know this method.", "Use one that the header `Allow` names.";
+    NotAcceptable = "not-acceptable", 406, Http, false, false, "The endpoint cannot answer in the form that `Accept` asks for.", "Connect by WebSocket, or POST `hello` with `Accept: text/event-stream`.";
     UpgradeInvalid = "upgrade-invalid", 426, Http, false, false, "The WebSocket handshake is not one of RFC 6455.", "Send `Upgrade: websocket`, `Sec-WebSocket-Version: 13` and a 16-byte `Sec-WebSocket-Key`.";
     Internal = "internal", 500, Closes(C::Internal), true, false, "The server failed; nothing is wrong with the request.", "Try again; tell the operator if it stays.";
 }

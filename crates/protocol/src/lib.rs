@@ -1,12 +1,13 @@
 //! The wire protocol of Aldis, version 1: what clients and servers say to each other.
 //!
-//! JSON text messages with a `type`, over WebSocket. `docs/protocol.md` is the normative text; this crate is its Rust form,
+//! JSON text messages with a `type`, over WebSocket or an event stream. `docs/protocol.md` is the normative text; this crate is its Rust form,
 //! and every JSON block of that page is parsed by this crate's tests.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`id`] | [`RoomId`], [`PeerId`], [`Identity`], [`MsgId`]: strings that were checked once |
 //! | [`client`] | [`ClientMessage`]: what a client sends, its payload borrowed and unread |
+//! | [`post`] | [`Post`]: how a client of the event stream sends it |
 //! | [`server`] | [`ServerMessage`]: what a server sends |
 //! | [`received`] | [`Received`]: what a client gets of either kind |
 //! | [`relay`] | how a signal becomes the text its receiver gets |
@@ -24,6 +25,7 @@ pub mod error;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod post;
 pub mod received;
 pub mod relay;
 pub mod scan;
@@ -35,6 +37,7 @@ pub use error::{ErrorCode, Outcome, WireError};
 pub use id::{Identity, InvalidId, MsgId, NodeId, PeerId, PeerRef, RoomId};
 pub use json::Json;
 pub use limits::Limits;
+pub use post::Post;
 pub use received::{Received, Relayed, Unreadable};
 pub use server::{IceServer, LeaveReason, PeerInfo, Presence, ServerMessage, Welcome};
 
@@ -50,4 +53,4 @@ pub const SUBPROTOCOL: &str = "aldis.v1";
 pub const BEARER_PREFIX: &str = "aldis.bearer.";
 
 /// What this version of the server understands beyond the base protocol: `welcome.features`.
-pub const FEATURES: &[&str] = &["resume", "receipts", "check", "frozen", "broadcast", "remove"];
+pub const FEATURES: &[&str] = &["resume", "receipts", "check", "frozen", "broadcast", "remove", "sse"];

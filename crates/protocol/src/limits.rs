@@ -22,6 +22,7 @@ macro_rules! for_each_limit {
             attributes_bytes = 1_024, "oversize_attributes_are_too_large", "Largest attributes of a peer, bytes.";
             metadata_bytes = 1_024, "oversize_metadata_is_token_invalid", "Largest metadata of a token, bytes.";
             token_bytes = 4_096, "an_oversize_token_is_token_invalid", "Largest token, bytes.";
+            post_bytes = 131_072, "an_oversize_post_is_413", "Largest body of a POST with messages, bytes.";
             header_bytes = 16_384, "oversize_headers_are_431", "Largest request head, bytes; at least 8192.";
             // Rates. The bursts grow with the room, so that a mesh can open.
             messages_per_second = 50, "a_flood_is_rate_limited", "Sustained inbound messages a second of one connection.";
@@ -46,10 +47,12 @@ macro_rules! for_each_limit {
             parked_bytes = 65_536, "a_full_parking_is_queue_full", "Most bytes kept for a peer that is away.";
             outbound_bytes = 1_048_576, "a_slow_reader_is_closed_with_4420", "Most bytes queued for a connection that does not read.";
             outbound_stall_ms = 10_000, "a_stalled_reader_is_closed_with_4420", "How long a connection may read nothing while bytes are queued, ms.";
+            posts_waiting = 16, "only_so_many_posts_wait", "Most POSTs of one connection that wait for their turn or for an earlier one.";
             tombstones_per_room = 1_024, "tombstones_are_bounded", "Most remembered ids of peers that left a room for good.";
             // Times.
             handshake_ms = 5_000, "half_a_handshake_is_closed", "Time for the TLS handshake and a request's headers together, ms.";
             hello_ms = 5_000, "no_hello_closes_with_4408", "Time for the first `hello`, ms.";
+            post_ms = 5_000, "a_post_waits_only_so_long", "Time for the body of a POST, and again for the POSTs before it, ms.";
             heartbeat_interval_ms = 15_000, "a_silent_connection_is_pinged", "Silence after which a connection is pinged, ms.";
             heartbeat_timeout_ms = 10_000, "an_unanswered_ping_makes_the_peer_away", "Time to answer that ping, ms.";
             silent_ms = 5_000, "a_signal_for_a_silent_connection_probes_it", "Silence after which a signal for the connection triggers a probe, ms.";
@@ -140,6 +143,8 @@ pub struct WireLimits {
     pub message_bytes: u64,
     /// Largest message of every type but `hello`, `auth`, `offer`, `answer` and `message`.
     pub small_message_bytes: u64,
+    /// Largest body of a POST.
+    pub post_bytes: u64,
     /// Deepest nesting.
     pub json_depth: u64,
     /// Largest `x`.
@@ -171,6 +176,7 @@ impl From<&Limits> for WireLimits {
         Self {
             message_bytes: limits.message_bytes,
             small_message_bytes: limits.small_message_bytes,
+            post_bytes: limits.post_bytes,
             json_depth: limits.json_depth,
             x_bytes: limits.x_bytes,
             attributes_bytes: limits.attributes_bytes,

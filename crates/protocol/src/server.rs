@@ -183,6 +183,9 @@ pub struct Welcome {
     pub limits: WireLimits,
     /// When the token expires, Unix milliseconds.
     pub token_expires_at: u64,
+    /// Where a client of the event stream POSTs to: the path of its connection. Absent over WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
 }
 
 /// What a server sends, apart from relayed signals, which are spliced text ([`crate::relay`]).

@@ -10,7 +10,8 @@ use std::{
 };
 
 use aldis_protocol::{
-    ClientMessage, Limits, PeerId, ServerMessage, SignalKind, WireError,
+    ClientMessage, CloseCode, Limits, PeerId, Post, ServerMessage, SignalKind, WireError,
+    close::Closed,
     docs::{self, TABLES},
     limits::TABLE,
 };
@@ -96,7 +97,7 @@ fn every_relayed_fixture_is_what_the_server_writes_byte_for_byte() {
 }
 
 #[test]
-fn the_other_fixtures_are_claims_and_problems() {
+fn the_other_fixtures_are_claims_posts_closes_and_problems() {
     let known = BTreeSet::from(CLAIMS);
     let mut named = BTreeSet::new();
     for fixture in fixtures("claims") {
@@ -111,6 +112,20 @@ fn the_other_fixtures_are_claims_and_problems() {
         }
     }
     assert_eq!(named.len(), known.len(), "every claim has an example: {named:?}");
+
+    for fixture in fixtures("post") {
+        let line = fixture.line;
+        let post = Post::parse(&fixture.text).unwrap_or_else(|rejection| panic!("line {line}: {}", rejection.error));
+        for message in post.messages {
+            let message = ClientMessage::parse(message.get(), &Limits::default());
+            assert!(message.is_ok(), "line {line}: {message:?}");
+        }
+    }
+    for fixture in fixtures("closed") {
+        let closed: Closed = serde_json::from_str(&fixture.text).expect("a close");
+        let expected = CloseCode::from_code(closed.code).map(Closed::from);
+        assert_eq!(Some(closed), expected, "line {}", fixture.line);
+    }
 
     let problems = fixtures("problem");
     assert!(!problems.is_empty());

@@ -50,6 +50,8 @@ pub struct Prelude {
     pub token_expires_at: u64,
     /// How it speaks.
     pub dialect: Dialect,
+    /// Where it POSTs to, if it is an event stream.
+    pub post: Option<String>,
 }
 
 /// Outlets that have something to write, once their room's lock is released.
@@ -384,6 +386,7 @@ impl Driver {
             },
             limits: WireLimits::from(&*self.limits),
             token_expires_at: prelude.token_expires_at,
+            post: prelude.post,
         };
         let text = ServerMessage::Welcome(Box::new(welcome)).to_json();
         // A fresh outlet has room for one frame of any size; a dead one is reported by its owner.

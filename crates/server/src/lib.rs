@@ -9,6 +9,7 @@
 //! | [`tls`] | certificates, handshakes, and the record layer under a connection |
 //! | [`lan`] | the local network that `aldis dev --lan` serves |
 //! | [`ws`] | the WebSocket handshake and frames |
+//! | [`sse`] | the event stream, and the POSTs that go with it |
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
 //! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
@@ -34,6 +35,7 @@ pub mod node;
 pub mod resume;
 pub mod serve;
 pub mod server;
+pub mod sse;
 mod sync;
 pub mod telemetry;
 pub mod throttle;

@@ -4,17 +4,22 @@
 //! would stay open for ever.
 
 use std::{
+    convert::Infallible,
+    future::{Future, pending, poll_fn},
     io,
     net::{Ipv6Addr, SocketAddr},
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use aldis_protocol::limits::Limit;
 use axum::Router;
+use futures_util::FutureExt;
 use hyper::{
     server::conn::http1,
     service::{Service as _, service_fn},
@@ -23,6 +28,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -33,7 +39,12 @@ use tower_http::add_extension::AddExtension;
 
 use crate::{
     config::ListenAddr,
-    http::{self, remote::Remote},
+    connection::transport::Transport,
+    http::{
+        self,
+        remote::Remote,
+        takeover::{Opened, Takeover},
+    },
     node::Node,
     telemetry::metrics::TlsFailure,
     tls::{Acceptor, Met},
@@ -189,7 +200,7 @@ async fn request(gate: Arc<Gate>, stream: TcpStream, remote: SocketAddr, router:
 }
 
 /// Serves the requests of one connection.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn speak<S: AsyncRead + AsyncWrite + Into<Transport> + Unpin + Send + 'static>(
     gate: &Gate,
     http: http1::Builder,
     stream: S,
@@ -198,20 +209,48 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) {
     let router = TowerToHyperService::new(router);
     let asked = AtomicBool::new(false);
+    let taken = Mutex::new(None);
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
-        router.call(request)
-    });
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        let answer = router.call(request);
+        async {
+            let mut answer = answer.await?;
+            if let Some(stream) = Takeover::of(&mut answer) {
+                *taken.lock() = Some(stream);
+                // From here on this is no business of hyper's; it is dropped with its connection.
+                return pending().await;
+            }
+            Ok::<_, Infallible>(answer)
         }
-    };
-    // A client's broken request is its own affair: hyper has answered what could be answered.
-    if let Err(error) = ended {
-        gate.note(&error, &asked);
+    });
+    let mut connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut stopped = pin!(stop.cancelled().fuse());
+    let over = poll_fn(|cx| {
+        if stopped.as_mut().poll(cx).is_ready() {
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Over::Served(ended)),
+            Poll::Pending => taken.lock().take().map_or(Poll::Pending, |stream| Poll::Ready(Over::Taken(stream))),
+        }
+    });
+    match over.await {
+        Over::Served(Ok(())) => {}
+        // A client's broken request is its own affair: hyper has answered what could be answered.
+        Over::Served(Err(error)) => gate.note(&error, &asked),
+        Over::Taken((head, stream)) => {
+            // What was pipelined behind the request is never answered.
+            if let Some(parts) = connection.into_parts() {
+                stream.serve(parts.io.into_inner().into(), &head);
+            }
+        }
     }
+}
+
+/// How hyper's part in a connection ends.
+enum Over {
+    /// With the connection, or with an upgrade.
+    Served(hyper::Result<()>),
+    /// With the head of an event stream, which goes on without it.
+    Taken((Vec<u8>, Box<Opened>)),
 }

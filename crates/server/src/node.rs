@@ -15,6 +15,7 @@ use crate::{
     config::{Origins, TrustedProxies},
     driver::Driver,
     ice::IceSource,
+    sse::mailboxes::Mailboxes,
     telemetry::metrics::Metrics,
     throttle::Throttle,
 };
@@ -45,6 +46,8 @@ pub struct Node {
     pub throttle: Mutex<Throttle>,
     /// The counts.
     pub admission: Arc<Admission>,
+    /// Where the POSTs of event streams go.
+    pub mailboxes: Mailboxes,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The tasks of all connections.

@@ -31,6 +31,7 @@ use crate::{
     listen::{self, Gate},
     node::{Node, random_bits},
     resume::{ClusterKeys, ResumeTokens},
+    sse::mailboxes::Mailboxes,
     telemetry::metrics::Metrics,
     throttle::Throttle,
     tls::{Acceptor, Reloader},
@@ -190,15 +191,10 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
     let (limits, metrics, clock) = (Arc::new(config.limits.clone()), Arc::new(Metrics::new()), Clock::start());
     let resume = ResumeTokens::new(&keys, &limits);
     let abort = Arc::new(Bell::default());
+    let id = NodeId::from_random(random_bits());
     let node = Node {
         clock,
-        driver: Driver::new(
-            NodeId::from_random(random_bits()),
-            Arc::clone(&limits),
-            resume,
-            Arc::clone(&metrics),
-            clock,
-        ),
+        driver: Driver::new(id.clone(), Arc::clone(&limits), resume, Arc::clone(&metrics), clock),
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),
@@ -206,6 +202,7 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
         unlisted_proxy: Once::new(),
         throttle: Mutex::new(Throttle::new(&limits)),
         admission: Arc::new(Admission::default()),
+        mailboxes: Mailboxes::new(id),
         limits,
         metrics,
         connections: TaskTracker::new(),

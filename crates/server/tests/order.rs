@@ -25,7 +25,7 @@ use aldis_core::{Age, Departure, Dialect, Duplicates, Grant, Join, Profile, Seat
 use aldis_protocol::{ClientMessage, CloseCode, Identity, Limits, NodeId, PeerId, RoomId, server::IceServers};
 use aldis_server::{
     clock::Clock,
-    connection::outlet::{Farewell, Handle, Health, Last, Outlet, Wire},
+    connection::outlet::{Farewell, Framing, Handle, Health, Last, Outlet, Wire},
     driver::{Dirty, Driver, Prelude},
     resume::{ClusterKeys, ResumeTokens},
     telemetry::metrics::Metrics,
@@ -148,7 +148,7 @@ impl World {
     /// Joins as a new stay, or goes on with one.
     fn connect(self: &Arc<Self>, peer: &'static str, stream: &'static str, dialect: Dialect, entry: Entry) -> Client {
         let pipe = Arc::new(Pipe(Mutex::new(Inside { mood: Mood::Fickle, bytes: Vec::new(), committed: Vec::new() })));
-        let outlet = Outlet::new(Box::new(PipeWire(Arc::clone(&pipe))), 1 << 20, self.clock.now());
+        let outlet = Outlet::new(Box::new(PipeWire(Arc::clone(&pipe))), Framing::WebSocket, 1 << 20, self.clock.now());
         let tape = Tape { peer, handle: Handle(Arc::new(outlet)), pipe };
         self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape.clone());
         let ticket = match entry {

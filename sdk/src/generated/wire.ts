@@ -10,7 +10,7 @@ export const SUBPROTOCOL = 'aldis.v1'
 export const BEARER_PREFIX = 'aldis.bearer.'
 
 /** What this version of the server may name in `welcome.features`. */
-export type ServerFeature = 'resume' | 'receipts' | 'check' | 'frozen' | 'broadcast' | 'remove'
+export type ServerFeature = 'resume' | 'receipts' | 'check' | 'frozen' | 'broadcast' | 'remove' | 'sse'
 
 /** A room: where peers meet. 1 to 128 of `[A-Za-z0-9._:@-]`. */
 export type RoomId = string
@@ -59,6 +59,8 @@ export interface Welcome extends IceServers {
   limits: ClientLimits
   /** When the token expires, Unix milliseconds. */
   tokenExpiresAt: number
+  /** Where a client of the event stream POSTs to: the path of its connection. Absent over WebSocket. */
+  post?: string
 }
 
 /** Somebody in a room, as another peer sees them. */
@@ -113,6 +115,8 @@ export interface ClientLimits {
   messageBytes: number
   /** Largest message of every type but `hello`, `auth`, `offer`, `answer` and `message`. */
   smallMessageBytes: number
+  /** Largest body of a POST. */
+  postBytes: number
   /** Deepest nesting. */
   jsonDepth: number
   /** Largest `x`. */
@@ -663,6 +667,10 @@ export type ErrorCode =
   | 'draining'
   /** The server has as many connections as it can hold. */
   | 'overloaded'
+  /** No such connection is here, or none that this token may use. */
+  | 'gone'
+  /** An earlier POST of the connection is missing. */
+  | 'out-of-order'
   /** Nothing is here. */
   | 'not-found'
   /** The endpoint does not know this method. */
@@ -690,6 +698,8 @@ export const RETRYABLE_CODES: readonly ErrorCode[] = [
   'superseded',
   'draining',
   'overloaded',
+  'gone',
+  'out-of-order',
   'internal',
 ]
 

@@ -37,10 +37,10 @@ export const client: readonly ClientMessage[] = [
     "type": "offer",
     "to": "k7nq2vx5m4wzt3jy6rbhcdfpea",
     "sdp": "v=0\r\n",
-    "msg": "1",
-    "receipt": true,
-    "x": { "d": 1, "g": 1 }
+    "msg": "1.2718281828.1",
+    "x": { "g": 1, "d": 1, "s": { "e": 2718281828, "n": 1 } }
   },
+  { "type": "ack", "to": "k7nq2vx5m4wzt3jy6rbhcdfpea", "x": { "a": { "e": 16180338, "reset": true } } },
 ]
 
 /** The `json relayed` blocks of docs/protocol.md. */
@@ -54,7 +54,7 @@ export const relayed: readonly Relayed[] = [
   {"type":"nack","from":"bq3tz6m2c5xw4nrhd7ykvj2eua","x":{"re":3}},
   {"type":"restart","from":"bq3tz6m2c5xw4nrhd7ykvj2eua","msg":"9"},
   {"type":"rebuild","from":"bq3tz6m2c5xw4nrhd7ykvj2eua","x":{"g":2}},
-  {"type":"answer","from":"k7nq2vx5m4wzt3jy6rbhcdfpea","sdp":"v=0\r\n","msg":"1","receipt":true,"x":{"d":1,"re":1,"g":1}},
+  {"type":"answer","from":"k7nq2vx5m4wzt3jy6rbhcdfpea","sdp":"v=0\r\n","msg":"4.16180339.9","x":{"g":1,"d":1,"re":1,"s":{"e":16180339,"n":9},"a":{"e":2718281828,"n":1}}},
 ]
 
 /** The `json server` blocks of docs/protocol.md. */
@@ -62,7 +62,7 @@ export const server: readonly ServerEvent[] = [
   {
     "type": "welcome",
     "protocol": 1,
-    "features": ["resume", "receipts", "check", "frozen", "broadcast", "remove"],
+    "features": ["resume", "receipts", "check", "frozen", "broadcast", "remove", "sse"],
     "node": "w5yq7c3mxk2vz4tnbj6rhdfpga",
     "peer": { "id": "k7nq2vx5m4wzt3jy6rbhcdfpea", "identity": "bob", "presence": "here", "polite": false, "features": ["captions"] },
     "room": { "id": "standup", "maxPeers": 100 },
@@ -95,6 +95,7 @@ export const server: readonly ServerEvent[] = [
     "limits": {
       "messageBytes": 65536,
       "smallMessageBytes": 8192,
+      "postBytes": 131072,
       "jsonDepth": 32,
       "xBytes": 1024,
       "attributesBytes": 1024,
@@ -108,7 +109,8 @@ export const server: readonly ServerEvent[] = [
       "updatesPerSecond": 2,
       "pairsOpening": 8
     },
-    "tokenExpiresAt": 1792371600000
+    "tokenExpiresAt": 1792371600000,
+    "post": "/v1/signal/w5yq7c3mxk2vz4tnbj6rhdfpga.0f3b62c84e9d4d7a8c15b2a9e07f6d31"
   },
   {
     "type": "peer-joined",

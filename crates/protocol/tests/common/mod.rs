@@ -33,7 +33,8 @@ pub(crate) fn fixtures(tag: &str) -> Vec<Fixture> {
         }
     }
     for fixture in &found {
-        let known = ["client", "server", "relayed", "claims", "problem"].map(|tag| format!("json {tag}"));
+        let known =
+            ["client", "post", "server", "relayed", "closed", "claims", "problem"].map(|tag| format!("json {tag}"));
         let is_json = fixture.tag.starts_with("json");
         assert!(!is_json || known.contains(&fixture.tag), "line {}: `{}`", fixture.line, fixture.tag);
     }

@@ -56,7 +56,7 @@ fn range(name: &str) -> RangeInclusive<u64> {
         "header_bytes" => 8_192..=1 << 20,
         // A token at least has a header, a few claims and a signature.
         "token_bytes" => 256..=65_536,
-        "message_bytes" | "small_message_bytes" | "welcome_bytes" | "outbound_bytes" => 1_024..=GIB,
+        "message_bytes" | "small_message_bytes" | "post_bytes" | "welcome_bytes" | "outbound_bytes" => 1_024..=GIB,
         // serde_json and the parsers of others end at 128.
         "json_depth" => 2..=128,
         _ if name.ends_with("_ms") => 1..=DAY_MS,
@@ -93,6 +93,7 @@ fn compare(reader: &mut Reader, limits: &Limits) {
             limits.byte_burst,
             "else the largest message is always too much",
         ),
+        ("message_bytes", limits.message_bytes, "post_bytes", limits.post_bytes, "a message may come in a POST"),
         (
             "message_bytes",
             limits.message_bytes,

@@ -90,7 +90,7 @@ fn take_due(deadline: &mut Option<Moment>, now: Moment) -> bool {
 impl Connection {
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        let life = self.liveness.deadline(self.handle.0.heard(), self.interval_ms);
+        let life = self.liveness.deadline(self.handle.0.quiet_since(), self.interval_ms);
         let (stall, receipt) = match self.handle.0.health() {
             Health::Blocked { since, receipt_since } => (
                 Some(since.after(self.node.limits.outbound_stall_ms)),
@@ -133,7 +133,7 @@ impl Connection {
     }
 
     fn tick_liveness(&mut self, now: Moment) {
-        match self.liveness.tick(now, self.handle.0.heard(), self.interval_ms, &self.node.limits) {
+        match self.liveness.tick(now, self.handle.0.quiet_since(), self.interval_ms, &self.node.limits) {
             Due::Nothing => {}
             Due::Ping => self.write(Frame::Ping),
             Due::Dead => {

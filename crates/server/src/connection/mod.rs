@@ -1,20 +1,21 @@
 //! One connection: one task, no channel, no buffer while idle.
 //!
 //! The task reads, parses and hands on; whoever has something for the client writes to its [`outlet`] directly. So the task wakes
-//! for inbound bytes, for its one timer, for a socket that would not take everything, and for the drain; nothing else.
+//! for inbound bytes or POSTs, for its one timer, for a socket that would not take everything, and for the drain; nothing else.
 //!
 //! ```text
 //!  Greeting ──hello──► Seated ──goodbye, violation, fence, drain──► Closing ──last frame out, or 5 s──► end
 //!     └──────────── 4408, refusal ────────────────────────────────────▲
 //! ```
-//! A raw client is seated at once.
+//! A raw client is seated at once, and so is one of the event stream, whose `hello` came with its request.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `read` | bytes to frames to messages |
+//! | `posts` | the same where the messages come in POSTs |
 //! | `request` | what is answered here: hello, auth, ice-servers, ping |
 //! | `deadline` | everything that comes with time |
-//! | [`outlet`] | the way out |
+//! | [`outlet`], `frame` | the way out |
 //! | [`transport`] | the socket under both, plain or TLS |
 //! | [`rate`], [`liveness`] | the pure parts |
 
@@ -35,21 +36,24 @@ use crate::{
     bell::Listener,
     driver::{Dirty, Prelude},
     node::{Node, random_bits},
-    ws::codec::Decoder,
 };
 
 mod deadline;
+mod frame;
 pub mod liveness;
 pub mod outlet;
+mod posts;
 pub mod rate;
 mod read;
-mod request;
+pub mod request;
 pub mod transport;
 
 use deadline::Deadlines;
 use liveness::{Due, Liveness, Reason};
-use outlet::{Farewell, Frame, Handle, Health, Last, Outlet, Push, Seating};
+use outlet::{Farewell, Frame, Framing, Handle, Health, Last, Outlet, Push, Seating, Wire};
+use posts::Posts;
 use rate::{Rates, Strikes};
+use read::Frames;
 use transport::{Reader, Transport};
 
 /// How long a closing connection may take for its last frames, in milliseconds.
@@ -93,12 +97,18 @@ struct Seated {
     deadlines: Deadlines,
 }
 
+/// How the client's messages come.
+enum Inbound {
+    /// In frames on the socket.
+    Frames(Frames),
+    /// In requests of their own; the socket only says when it is over.
+    Posts(Posts),
+}
+
 /// One connection; see the module.
 pub struct Connection {
     reader: Reader,
-    /// Bytes of a frame whose end has not come.
-    carry: Vec<u8>,
-    decoder: Decoder,
+    inbound: Inbound,
     handle: Handle,
     node: Arc<Node>,
     /// The time of this wake-up: one look at the clock serves all its messages.
@@ -122,7 +132,10 @@ pub struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.leave();
-        self.node.metrics.connections.dec();
+        if let Inbound::Posts(posts) = &self.inbound {
+            posts.close(&self.node);
+        }
+        self.node.metrics.disconnected(self.handle.0.framing());
         if let Some(Seating { room, peer, .. }) = self.handle.0.seating() {
             tracing::info!(%room, %peer, "disconnected");
         }
@@ -140,18 +153,29 @@ impl Connection {
 }
 
 impl Connection {
-    /// A connection whose token was checked.
-    pub fn new(node: Arc<Node>, Transport { reader, wire, early }: Transport, token: Verified, places: Places) -> Self {
+    /// A WebSocket whose token was checked.
+    pub fn websocket(node: Arc<Node>, transport: Transport, token: Verified, places: Places) -> Self {
+        let Transport { reader, wire, early } = transport;
+        let inbound = Inbound::Frames(Frames::new(early, &node.limits));
+        let handle = outlet(&node, wire, Framing::WebSocket);
+        Self::new(node, reader, handle, inbound, token, places)
+    }
+
+    /// An event stream whose token was checked, and whose head was written.
+    pub fn event_stream(node: Arc<Node>, transport: Transport, token: Verified, places: Places) -> Self {
+        let handle = outlet(&node, transport.wire, Framing::EventStream);
+        let inbound = Inbound::Posts(Posts::open(&node, &token, handle.clone()));
+        Self::new(node, transport.reader, handle, inbound, token, places)
+    }
+
+    fn new(node: Arc<Node>, reader: Reader, handle: Handle, inbound: Inbound, token: Verified, places: Places) -> Self {
         let now = node.clock.now();
-        let max_message = usize::try_from(node.limits.message_bytes).unwrap_or(usize::MAX);
-        let outlet = Outlet::new(wire, usize::try_from(node.limits.outbound_bytes).unwrap_or(usize::MAX), now);
         let interval = node.limits.heartbeat_interval_ms;
-        node.metrics.connections.inc();
+        node.metrics.connected(handle.0.framing());
         Self {
             reader,
-            carry: early,
-            decoder: Decoder::new(max_message),
-            handle: Handle(Arc::new(outlet)),
+            inbound,
+            handle,
             token: Box::new(token),
             stage: Stage::Greeting { deadline: now.after(node.limits.hello_ms) },
             liveness: Liveness::Listening,
@@ -168,14 +192,18 @@ impl Connection {
         }
     }
 
-    /// Serves the client until the connection ends.
+    /// Serves the client of a WebSocket until the connection ends.
     pub async fn run(mut self, dialect: Dialect) {
         if dialect == Dialect::Raw {
             self.join(Dialect::Raw, Vec::new(), None);
         }
-        if !self.carry.is_empty() {
-            self.read_early();
-        }
+        self.read_early();
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    /// Serves the client of an event stream, which has said `hello`, until the connection ends.
+    pub async fn run_events(mut self, features: Vec<String>, ticket: Option<Ticket>) {
+        self.join(Dialect::V1, features, ticket);
         poll_fn(|cx| self.poll(cx)).await;
     }
 
@@ -202,7 +230,7 @@ impl Connection {
             if self.now >= self.armed {
                 self.tick();
             }
-            match self.poll_read(cx) {
+            match self.poll_inbound(cx) {
                 Poll::Ready(()) => {}
                 Poll::Pending => return self.poll_timer(cx),
             }
@@ -238,6 +266,14 @@ impl Connection {
         }
     }
 
+    /// Reads once and handles what came; pending when there is nothing to read.
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.inbound {
+            Inbound::Frames(_) => self.poll_read(cx),
+            Inbound::Posts(_) => self.poll_posts(cx),
+        }
+    }
+
     /// Sets the timer for the next deadline and waits for it.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let longest = self.now.after(LONGEST_WAIT_MS);
@@ -258,7 +294,11 @@ impl Connection {
     fn join(&mut self, dialect: Dialect, features: Vec<String>, ticket: Option<Ticket>) {
         let token = &self.token;
         let ice = self.node.ice.mint(&token.identity, token.grant, self.node.clock.unix_ms() / 1_000);
-        let prelude = Prelude { ice, token_expires_at: token.expires_at, dialect };
+        let post = match &self.inbound {
+            Inbound::Frames(_) => None,
+            Inbound::Posts(posts) => Some(posts.path(&self.node)),
+        };
+        let prelude = Prelude { ice, token_expires_at: token.expires_at, dialect, post };
         self.node.driver.join(
             Join {
                 connection: self.handle.clone(),
@@ -369,4 +409,9 @@ impl Connection {
             self.node.driver.alive(&seated.seat);
         }
     }
+}
+
+fn outlet(node: &Node, wire: Box<dyn Wire>, framing: Framing) -> Handle {
+    let max_bytes = usize::try_from(node.limits.outbound_bytes).unwrap_or(usize::MAX);
+    Handle(Arc::new(Outlet::new(wire, framing, max_bytes, node.clock.now())))
 }

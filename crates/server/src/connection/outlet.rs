@@ -8,6 +8,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
+    net::Shutdown,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -16,14 +17,12 @@ use std::{
 };
 
 use aldis_core::{Moment, Parcel, Seat};
-use aldis_protocol::{CloseCode, ErrorCode, MsgId, PeerId, RoomId, ServerMessage, WireError};
+use aldis_protocol::{CloseCode, MsgId, PeerId, RoomId, ServerMessage};
 use futures_util::task::AtomicWaker;
+use socket2::SockRef;
 
-use crate::{
-    driver::Prelude,
-    sync::Mutex,
-    ws::codec::{self, Opcode},
-};
+pub use super::frame::{Farewell, Frame, Framing, Last};
+use crate::{driver::Prelude, sync::Mutex};
 
 /// How much is encoded for one write.
 const WRITE_CHUNK: usize = 64 * 1024;
@@ -49,6 +48,9 @@ pub trait Wire: Send + Sync {
 
     /// Waits until the transport may take bytes. Only the connection's owner calls it.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Nothing follows what was written. May be said more than once.
+    fn end(&self) {}
 }
 
 impl Wire for tokio::net::tcp::OwnedWriteHalf {
@@ -59,78 +61,10 @@ impl Wire for tokio::net::tcp::OwnedWriteHalf {
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.as_ref().poll_write_ready(cx)
     }
-}
 
-/// One frame to write.
-#[derive(Debug)]
-pub enum Frame {
-    /// A message of the server.
-    Text(Box<str>),
-    /// A relayed signal.
-    Parcel(Parcel),
-    /// A ping.
-    Ping,
-    /// The answer to a ping.
-    Pong(Box<[u8]>),
-    /// The last frame.
-    Close(Last),
-}
-
-impl Frame {
-    fn payload_len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Parcel(parcel) => parcel.text.len(),
-            Self::Ping => 0,
-            Self::Pong(payload) => payload.len(),
-            Self::Close(last) => last.payload().len(),
-        }
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Text(text) => codec::encode(Opcode::Text, text.as_bytes(), out),
-            Self::Parcel(parcel) => codec::encode(Opcode::Text, parcel.text.as_bytes(), out),
-            Self::Ping => codec::encode(Opcode::Ping, &[], out),
-            Self::Pong(payload) => codec::encode(Opcode::Pong, payload, out),
-            Self::Close(last) => codec::encode(Opcode::Close, &last.payload(), out),
-        }
-    }
-}
-
-/// The last words on a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Farewell {
-    /// What the client is told first, where it can be told.
-    pub error: Option<Box<WireError>>,
-    /// How the connection closes.
-    pub last: Last,
-}
-
-/// The close frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Last {
-    /// The server closes, with the table's sentence.
-    Ours(CloseCode),
-    /// The answer to the client's close frame: its own code, or none.
-    Echo(Option<u16>),
-}
-
-impl Last {
-    fn payload(self) -> Vec<u8> {
-        match self {
-            Self::Ours(code) => codec::close_payload(code.code(), code.meaning()),
-            Self::Echo(Some(code)) => codec::close_payload(code, ""),
-            Self::Echo(None) => Vec::new(),
-        }
-    }
-}
-
-impl Farewell {
-    /// To a client that does not read; it may begin to.
-    #[must_use]
-    pub fn slow_reader() -> Self {
-        Self { error: Some(Box::new(WireError::new(ErrorCode::SlowReader))), last: Last::Ours(CloseCode::SlowReader) }
+    fn end(&self) {
+        // It fails only where the connection is over already.
+        let _ = SockRef::from(self.as_ref()).shutdown(Shutdown::Write);
     }
 }
 
@@ -165,8 +99,8 @@ pub struct Flushed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Open,
-    /// A close frame is queued or was written; nothing follows it.
-    Closing,
+    /// This close frame is queued or was written; nothing follows it.
+    Closing(Last),
     Dead,
 }
 
@@ -178,6 +112,7 @@ enum Rest {
 }
 
 struct Queue {
+    framing: Framing,
     frames: VecDeque<Queued>,
     /// How many encoded bytes of the first frame have been written.
     written: usize,
@@ -208,8 +143,11 @@ pub struct Outlet {
     wire: Box<dyn Wire>,
     max_bytes: usize,
     owner: AtomicWaker,
+    framing: Framing,
     /// When the last byte came in.
     heard: AtomicU64,
+    /// When the last byte went out on an event stream.
+    wrote: AtomicU64,
     /// When somebody last asked for a probe; zero is never.
     probe: AtomicU64,
     /// How many others are in the room, for the rates that grow with it.
@@ -238,9 +176,10 @@ pub enum Health {
 impl Outlet {
     /// An outlet in front of `wire` that queues at most `max_bytes`.
     #[must_use]
-    pub fn new(wire: Box<dyn Wire>, max_bytes: usize, now: Moment) -> Self {
+    pub fn new(wire: Box<dyn Wire>, framing: Framing, max_bytes: usize, now: Moment) -> Self {
         Self {
             queue: Mutex::new(Queue {
+                framing,
                 frames: VecDeque::new(),
                 written: 0,
                 bytes: 0,
@@ -251,7 +190,9 @@ impl Outlet {
             wire,
             max_bytes,
             owner: AtomicWaker::new(),
+            framing,
             heard: AtomicU64::new(now.0),
+            wrote: AtomicU64::new(now.0),
             probe: AtomicU64::new(0),
             others: AtomicU32::new(0),
             seating: OnceLock::new(),
@@ -264,9 +205,9 @@ impl Outlet {
         if queue.stage != Stage::Open {
             return Push::Closed(frame);
         }
-        let size = codec::encoded_len(frame.payload_len());
-        if matches!(frame, Frame::Close(_)) {
-            queue.stage = Stage::Closing;
+        let size = self.framing.len(&frame);
+        if let Frame::Close(last) = frame {
+            queue.stage = Stage::Closing(last);
         } else if queue.bytes + size > self.max_bytes && !queue.frames.is_empty() {
             return Push::Full(frame);
         }
@@ -301,6 +242,9 @@ impl Outlet {
                 Ok(bytes) => {
                     queue.advance(bytes, &mut flushed.written);
                     queue.blocked = None;
+                    if self.framing == Framing::EventStream {
+                        self.wrote.store(now.0, Ordering::Relaxed);
+                    }
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -310,6 +254,10 @@ impl Outlet {
                 Err(_) => queue.stage = Stage::Dead,
             }
             break;
+        }
+        if self.framing == Framing::EventStream && matches!(queue.stage, Stage::Closing(_)) && queue.frames.is_empty() {
+            // The end of the bytes is the end of the body; a WebSocket has its own handshake for that.
+            self.wire.end();
         }
         if queue.stage != Stage::Open || queue.blocked.is_some() {
             self.owner.wake();
@@ -340,13 +288,13 @@ impl Outlet {
         if queue.stage != Stage::Open {
             return Vec::new();
         }
-        queue.stage = Stage::Closing;
+        queue.stage = Stage::Closing(farewell.last);
         // Whoever does not read gets the short version; anybody else still gets the answers that are due.
         let rest = if farewell.last == Last::Ours(CloseCode::SlowReader) { Rest::Goes } else { Rest::Stays };
         let unsent = queue.take_unsent(rest, self.wire.committed());
         let error = farewell.error.map(|error| Frame::Text(ServerMessage::Error(error).to_json().into()));
         for frame in error.into_iter().chain([Frame::Close(farewell.last)]) {
-            queue.bytes += codec::encoded_len(frame.payload_len());
+            queue.bytes += self.framing.len(&frame);
             queue.frames.push_back(Queued { frame, since: now, overdue: false });
         }
         self.owner.wake();
@@ -358,9 +306,9 @@ impl Outlet {
         let queue = self.queue.lock();
         match (queue.stage, queue.frames.is_empty()) {
             (Stage::Dead, _) => Health::Dead,
-            (Stage::Closing, true) => Health::Finished,
+            (Stage::Closing(_), true) => Health::Finished,
             (Stage::Open, true) => Health::Idle,
-            (Stage::Open | Stage::Closing, false) => match queue.blocked {
+            (Stage::Open | Stage::Closing(_), false) => match queue.blocked {
                 Some(since) => Health::Blocked { since, receipt_since: queue.oldest_receipt() },
                 // Somebody has pushed and is about to flush.
                 None => Health::Idle,
@@ -370,7 +318,20 @@ impl Outlet {
 
     /// Whether the last frame is queued or was written.
     pub fn is_closing(&self) -> bool {
-        self.queue.lock().stage == Stage::Closing
+        self.last().is_some()
+    }
+
+    /// The last frame, where it is queued or was written.
+    pub fn last(&self) -> Option<Last> {
+        match self.queue.lock().stage {
+            Stage::Closing(last) => Some(last),
+            Stage::Open | Stage::Dead => None,
+        }
+    }
+
+    /// How frames are spelled.
+    pub fn framing(&self) -> Framing {
+        self.framing
     }
 
     /// Settles the receipts of parcels queued before `before`: their senders have waited long enough.
@@ -404,6 +365,20 @@ impl Outlet {
     /// When the last byte came in.
     pub fn heard(&self) -> Moment {
         Moment(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// Since when the connection is quiet. An event stream is kept alive for the proxies on its way too: there the client may be heard
+    /// while nothing is written.
+    pub fn quiet_since(&self) -> Moment {
+        match self.framing {
+            Framing::WebSocket => self.heard(),
+            Framing::EventStream => self.heard().min(Moment(self.wrote.load(Ordering::Relaxed))),
+        }
+    }
+
+    /// Wakes the owner: something has come for it another way than by its socket.
+    pub fn wake(&self) {
+        self.owner.wake();
     }
 
     /// Asks the owner to ping the client now.
@@ -464,7 +439,7 @@ impl Queue {
     fn encode(&self, scratch: &mut Vec<u8>) {
         scratch.clear();
         for queued in &self.frames {
-            queued.frame.encode(scratch);
+            self.framing.encode(&queued.frame, scratch);
             if scratch.len() >= WRITE_CHUNK + self.written {
                 break;
             }
@@ -475,7 +450,7 @@ impl Queue {
     /// Accounts for written bytes: whole frames are gone, a begun one is remembered by its offset.
     fn advance(&mut self, mut bytes: usize, receipts: &mut Vec<(PeerId, MsgId)>) {
         while let Some(queued) = self.frames.front() {
-            let size = codec::encoded_len(queued.frame.payload_len());
+            let size = self.framing.len(&queued.frame);
             if self.written + bytes < size {
                 self.written += bytes;
                 return;
@@ -502,7 +477,7 @@ impl Queue {
         let mut unsent = Vec::new();
         for queued in frames {
             let has_begun = start < begun;
-            start += codec::encoded_len(queued.frame.payload_len());
+            start += self.framing.len(&queued.frame);
             match queued {
                 queued if has_begun => self.frames.push_back(queued),
                 Queued { frame: Frame::Text(_), .. } if rest == Rest::Stays => self.frames.push_back(queued),
@@ -516,7 +491,7 @@ impl Queue {
                 Queued { .. } => {}
             }
         }
-        self.bytes = self.frames.iter().map(|queued| codec::encoded_len(queued.frame.payload_len())).sum();
+        self.bytes = self.frames.iter().map(|queued| self.framing.len(&queued.frame)).sum();
         unsent
     }
 

@@ -8,19 +8,19 @@ use std::{
 
 use aldis_core::{Departure, Dialect};
 use aldis_protocol::{
-    ClientMessage, CloseCode, ErrorCode, PeerRef, SignalKind, WireError, client::Rejection, error::Effect,
+    ClientMessage, CloseCode, ErrorCode, Limits, PeerRef, SignalKind, WireError, client::Rejection, error::Effect,
     limits::Limit,
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    Answer, Connection, Stage,
+    Answer, Connection, Inbound, Stage,
     outlet::{Farewell, Frame, Last, seat},
     rate::{Kind, Patience, Refusal},
 };
 use crate::{
     driver::Dirty,
-    ws::codec::{Decoded, Event, Violation},
+    ws::codec::{Decoded, Decoder, Event, Violation},
 };
 
 /// How much is read at once beyond what is carried.
@@ -31,18 +31,34 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What is known of the frames of a client.
+pub(super) struct Frames {
+    /// Bytes of a frame whose end has not come.
+    carry: Vec<u8>,
+    decoder: Decoder,
+}
+
+impl Frames {
+    /// Frames that begin with the bytes that came with the handshake.
+    pub(super) fn new(early: Vec<u8>, limits: &Limits) -> Self {
+        let max_message = usize::try_from(limits.message_bytes).unwrap_or(usize::MAX);
+        Self { carry: early, decoder: Decoder::new(max_message) }
+    }
+}
+
 impl Connection {
     /// Reads once and handles every whole frame; pending when there is nothing to read.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Inbound::Frames(frames) = &self.inbound else { return Poll::Pending };
         let mut buffer = BUFFER.take();
-        let carried = self.carry.len();
+        let carried = frames.carry.len();
         buffer.resize((carried + READ_CHUNK).max(buffer.len()), 0);
+        buffer[..carried].copy_from_slice(&frames.carry);
         let mut window = ReadBuf::new(&mut buffer[carried..]);
         let read = Pin::new(&mut self.reader).poll_read(cx, &mut window);
         let length = window.filled().len();
         let done = match read {
             Poll::Ready(Ok(())) if length > 0 => {
-                buffer[..carried].copy_from_slice(&self.carry);
                 self.heard();
                 self.handle_bytes(&mut buffer[..carried + length]);
                 Poll::Ready(())
@@ -61,8 +77,11 @@ impl Connection {
 
     /// Handles what came with the handshake.
     pub(super) fn read_early(&mut self) {
-        let mut early = std::mem::take(&mut self.carry);
-        self.handle_bytes(&mut early);
+        let Inbound::Frames(frames) = &mut self.inbound else { return };
+        let mut early = std::mem::take(&mut frames.carry);
+        if !early.is_empty() {
+            self.handle_bytes(&mut early);
+        }
     }
 
     /// Handles every whole frame of `bytes`, keeps the rest, and flushes once for each target.
@@ -70,7 +89,8 @@ impl Connection {
         let mut dirty = Dirty::default();
         let mut rest = bytes;
         while !rest.is_empty() && !matches!(self.stage, Stage::Ended) {
-            match self.decoder.decode(rest) {
+            let Inbound::Frames(frames) = &mut self.inbound else { break };
+            match frames.decoder.decode(rest) {
                 Ok(Decoded::Incomplete) => break,
                 Ok(Decoded::Frame(used, event)) => {
                     self.handle_event(event, &mut dirty);
@@ -82,9 +102,11 @@ impl Connection {
                 }
             }
         }
-        self.carry.clear();
-        self.carry.shrink_to(rest.len());
-        self.carry.extend_from_slice(rest);
+        if let Inbound::Frames(Frames { carry, .. }) = &mut self.inbound {
+            carry.clear();
+            carry.shrink_to(rest.len());
+            carry.extend_from_slice(rest);
+        }
         self.node.driver.flush(dirty);
         self.notice_close();
     }
@@ -102,8 +124,12 @@ impl Connection {
             }
             Event::Pong | Event::Fragment => {}
         }
-        // A flood of control frames or fragments costs like one of messages; only, there is nobody to tell.
-        let taken = self.rates.take(self.now, Kind::Message, 0, self.others(), &self.node.limits);
+        self.charge(0);
+    }
+
+    /// A flood of what is no message, as control frames or fragments, costs like one of messages; only, there is nobody to tell.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        let taken = self.rates.take(self.now, Kind::Message, bytes as u64, self.others(), &self.node.limits);
         if taken == Err(Refusal::Close) {
             self.too_much();
         }
@@ -118,7 +144,7 @@ impl Connection {
         }
     }
 
-    fn handle_text(&mut self, text: &str, dirty: &mut Dirty) {
+    pub(super) fn handle_text(&mut self, text: &str, dirty: &mut Dirty) {
         let now = self.now;
         match ClientMessage::parse(text, &self.node.limits) {
             Ok(message) => {
@@ -161,6 +187,11 @@ impl Connection {
         let code = error.code;
         tracing::debug!(%code, "refused a message");
         self.say(&error.into());
+        self.strike(code);
+    }
+
+    /// Counts the strike, if it is one.
+    pub(super) fn strike(&mut self, code: ErrorCode) {
         if code.effect() == Effect::Strike {
             let patience = self.strikes.strike(self.now, &self.node.limits);
             if patience == Patience::Exhausted {

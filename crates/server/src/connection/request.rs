@@ -1,13 +1,13 @@
 //! What a client asks of the server itself: hello, auth, ice-servers, ping. Everything else is the room's.
 
-use aldis_core::{Age, Departure, Dialect, Permission};
+use aldis_core::{Age, Departure, Dialect, Permission, Ticket};
 use aldis_protocol::{
     ClientMessage, CloseCode, ErrorCode, Hello, PROTOCOL, ServerMessage, WireError, client::Rejection, error::Effect,
     limits::Limit,
 };
 
-use super::{Connection, Stage};
-use crate::{auth::Verified, driver::Dirty};
+use super::{Connection, Places, Stage};
+use crate::{auth::Verified, driver::Dirty, node::Node};
 
 impl Connection {
     pub(super) fn handle_message(&mut self, message: ClientMessage<'_>, dirty: &mut Dirty) {
@@ -46,21 +46,14 @@ impl Connection {
     }
 
     fn hello(&mut self, hello: Hello) {
-        if hello.protocol != PROTOCOL {
-            let message =
-                format!("`hello`: `protocol` {} is not supported; this server speaks {PROTOCOL}.", hello.protocol);
-            let error = WireError::with(ErrorCode::ProtocolUnsupported, message);
+        if let Err(error) = check_protocol(&hello) {
             return self.close(CloseCode::Version, Some(error), Departure::Lost);
         }
-        let token = &self.token;
-        let ticket = hello.resume.and_then(|resume| self.node.driver.ticket(&resume, &token.identity, &token.room));
-        // A resume always enters: the connection that it takes the session over from may still be counted.
-        let resumes = ticket.as_ref().is_some_and(|ticket| ticket.age == Age::Fresh);
-        if self.places.identity.is_none() && !resumes {
-            self.node.metrics.limit(Limit::connections_per_identity);
-            return self.close(CloseCode::Full, Some(WireError::new(ErrorCode::ConnectionLimit)), Departure::Lost);
+        let ticket = hello.resume.as_deref().and_then(|resume| ticket(&self.node, &self.token, resume));
+        match self.places.admit(&self.node, ticket.as_ref()) {
+            Ok(()) => self.join(Dialect::V1, hello.features, ticket),
+            Err(error) => self.close(CloseCode::Full, Some(error), Departure::Lost),
         }
-        self.join(Dialect::V1, hello.features, ticket);
     }
 
     /// A new token in band: of the same identity and room, or it is refused and the old one stays.
@@ -106,5 +99,44 @@ impl Connection {
             seated.deadlines.renew_ice(&self.node, self.token.grant);
         }
         self.say(&ServerMessage::IceServers(ice));
+    }
+}
+
+/// Whether this server speaks the version of a `hello`.
+///
+/// # Errors
+/// It does not.
+pub fn check_protocol(hello: &Hello) -> Result<(), WireError> {
+    if hello.protocol == PROTOCOL {
+        return Ok(());
+    }
+    let message = format!("`hello`: `protocol` {} is not supported; this server speaks {PROTOCOL}.", hello.protocol);
+    Err(WireError::with(ErrorCode::ProtocolUnsupported, message))
+}
+
+/// What a resume token proves, shown together with a token that was checked.
+#[must_use]
+pub fn ticket(node: &Node, token: &Verified, resume: &str) -> Option<Ticket> {
+    node.driver.ticket(resume, &token.identity, &token.room)
+}
+
+/// Whether it resumes, and not only proves who this was.
+#[must_use]
+pub fn resumes(ticket: Option<&Ticket>) -> bool {
+    ticket.is_some_and(|ticket| ticket.age == Age::Fresh)
+}
+
+impl Places {
+    /// Whether there is a place for the identity. A resume always enters: the connection that it takes the session over from may
+    /// still be counted.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn admit(&self, node: &Node, ticket: Option<&Ticket>) -> Result<(), WireError> {
+        if self.identity.is_some() || resumes(ticket) {
+            return Ok(());
+        }
+        node.metrics.limit(Limit::connections_per_identity);
+        Err(WireError::new(ErrorCode::ConnectionLimit))
     }
 }

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use super::outlet::Wire;
 use crate::tls::socket;
 
-/// A socket after the upgrade.
+/// A socket after the upgrade, or taken over for an event stream.
 pub struct Transport {
     /// The way in.
     pub reader: Reader,
@@ -39,17 +39,28 @@ impl Transport {
     /// Takes the socket out of what hyper gives back; nothing where it is none that [`listen`](crate::listen) gave to hyper.
     #[must_use]
     pub fn of(upgraded: Upgraded) -> Option<Self> {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => {
-                let (reader, wire) = parts.io.into_inner().into_split();
-                Some(Self { reader: Reader::Plain(reader), wire: Box::new(wire), early: parts.read_buf.to_vec() })
-            }
+        let (transport, early) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => (Self::from(parts.io.into_inner()), parts.read_buf),
             Err(upgraded) => {
                 let parts = upgraded.downcast::<TokioIo<Box<TlsStream<TcpStream>>>>().ok()?;
-                let (reader, wire) = socket::split(*parts.io.into_inner());
-                Some(Self { reader: Reader::Tls(reader), wire: Box::new(wire), early: parts.read_buf.to_vec() })
+                (Self::from(parts.io.into_inner()), parts.read_buf)
             }
-        }
+        };
+        Some(Self { early: early.to_vec(), ..transport })
+    }
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        let (reader, wire) = stream.into_split();
+        Self { reader: Reader::Plain(reader), wire: Box::new(wire), early: Vec::new() }
+    }
+}
+
+impl From<Box<TlsStream<TcpStream>>> for Transport {
+    fn from(stream: Box<TlsStream<TcpStream>>) -> Self {
+        let (reader, wire) = socket::split(*stream);
+        Self { reader: Reader::Tls(reader), wire: Box::new(wire), early: Vec::new() }
     }
 }
 

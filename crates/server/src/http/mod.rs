@@ -2,14 +2,15 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]) |
+//! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]), event stream ([`stream`]) |
+//! | `/v1/signal/{connection}` | what a client of an event stream says ([`post`]) |
 //! | `/sdk.js` | the client for browsers ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
-//! [`remote`] is who asks, and [`forwarded`] what proxies say of that.
+//! [`remote`] is who asks, and [`forwarded`] what proxies say of that. [`takeover`] is how an event stream gets its socket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aldis_protocol::{ErrorCode, WireError};
 use axum::{
@@ -26,18 +27,25 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::{config::Origins, node::Node};
 
 pub mod assets;
+pub mod body;
 pub mod dev;
 pub mod forwarded;
 pub mod ops;
+pub mod post;
 pub mod problem;
 pub mod remote;
 pub mod signal;
+pub mod stream;
+pub mod takeover;
 
 use problem::Problem;
 
 /// The endpoints of clients, with those of the operator where they have no listener of their own.
 pub fn public(node: Arc<Node>, ops: Ops) -> Router {
-    let mut router = Router::new().route("/v1/signal", any(signal::endpoint)).merge(assets::router(&[assets::SDK]));
+    let mut router = Router::new()
+        .route("/v1/signal", any(signal::endpoint))
+        .route("/v1/signal/{connection}", any(post::endpoint))
+        .merge(assets::router(&[assets::SDK]));
     if ops == Ops::Beside {
         router = router.merge(operator());
     }
@@ -104,6 +112,10 @@ async fn count_refusals(State(node): State<Arc<Node>>, request: Request<Body>, n
     response
 }
 
+/// How long a browser may remember what a page of another origin may do: each POST of an event stream would be asked for anew. Two
+/// hours are the most that Chromium takes.
+const PREFLIGHT: Duration = Duration::from_secs(7_200);
+
 /// Answers for pages of other origins. Nothing rides on cookies, so any origin may ask by default.
 fn cors(origins: &Origins) -> CorsLayer {
     let origins = match origins {
@@ -115,4 +127,5 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT)
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/signal`: a WebSocket, or a probe that says what would become of one.
+//! `/v1/signal`: a WebSocket, or a probe that says what would become of one. A POST is the other transport's ([`stream`](super::stream)).
 //!
 //! A browser cannot see why an upgrade failed. So a client that offered `aldis.v1` and is refused for its token or its room is
 //! upgraded, told, and closed; everybody else gets the HTTP status. Overload and malformed requests are always HTTP.
@@ -23,12 +23,13 @@ use tokio::io::AsyncReadExt;
 use super::{
     problem::{Problem, RETRY_AFTER_MS},
     remote::{Caller, Remote},
+    stream,
 };
 use crate::{
     auth::{TokenError, Verified},
     connection::{
         Connection, Places,
-        outlet::{Frame, Last, Outlet},
+        outlet::{Frame, Framing, Last, Outlet},
         transport::{Reader, Transport},
     },
     node::Node,
@@ -46,7 +47,7 @@ const REFUSED_BYTES: usize = 2_048;
 
 /// What the query says. Our logs never hold it.
 #[derive(Default)]
-struct Query {
+pub(super) struct Query {
     room: Option<String>,
     token: Option<String>,
 }
@@ -57,10 +58,10 @@ pub async fn endpoint(
     Extension(remote): Extension<Remote>,
     mut request: Request,
 ) -> Response {
-    if request.method() != Method::GET {
-        let sse = wants_event_stream(request.headers());
-        return Problem::new(WireError::new(if sse { ErrorCode::NotAcceptable } else { ErrorCode::MethodNotAllowed }))
-            .into_response();
+    match *request.method() {
+        Method::GET => {}
+        Method::POST => return stream::open(node, &remote, request).await,
+        _ => return not_allowed("GET, POST"),
     }
     let upgrade = if handshake::is_requested(request.headers()) {
         match handshake::open(request.method(), request.version(), request.headers()) {
@@ -76,8 +77,9 @@ pub async fn endpoint(
     let offered = handshake::offered(request.headers());
     let dialect = if offered.v1 { Dialect::V1 } else { Dialect::Raw };
     // In one statement: what borrows the request must be gone before anything is waited for.
-    let mut verdict =
-        judge(&node, &Asked { request: &request, offered, seat: upgrade.as_ref().map(|_| dialect) }, &caller);
+    let seat = upgrade.as_ref().map(|_| dialect);
+    let asked = Asked { uri: request.uri(), headers: request.headers(), offered, seat };
+    let mut verdict = judge(&node, &asked, &caller);
     if let Err(Refusal::Guess(error)) = verdict {
         caller.pause(&node).await;
         verdict = Err(Refusal::Client(error));
@@ -100,15 +102,16 @@ pub async fn endpoint(
 }
 
 /// A request, as far as it was read.
-struct Asked<'a> {
-    request: &'a Request,
-    offered: Offered<'a>,
+pub(super) struct Asked<'a> {
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) offered: Offered<'a>,
     /// How the client would be spoken to; a probe is not.
-    seat: Option<Dialect>,
+    pub(super) seat: Option<Dialect>,
 }
 
 /// Why a request is refused.
-enum Refusal {
+pub(super) enum Refusal {
     /// For a token that no key of this server signed: as `Client`, after a pause that grows with the failures of the address.
     Guess(WireError),
     /// For its token or its room: a browser has to be told in band.
@@ -129,7 +132,7 @@ impl From<&TokenError> for Refusal {
 }
 
 /// Decides about a request, in the order of what is cheapest.
-fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verified, Places), Refusal> {
+pub(super) fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verified, Places), Refusal> {
     if node.closing.is_cancelled() {
         return Err(Refusal::Request(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS)));
     }
@@ -140,7 +143,7 @@ fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verifi
         }
         return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
     };
-    check_origin(node, asked.request.headers()).map_err(Refusal::Request)?;
+    check_origin(node, asked.headers).map_err(Refusal::Request)?;
     let verified = match authenticate(node, asked) {
         Ok(verified) => verified,
         Err(refusal) => {
@@ -163,7 +166,7 @@ fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verifi
     Ok((verified, Places { slot, identity: counted }))
 }
 
-fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireError> {
+pub(super) fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     if origin.to_str().is_ok_and(|origin| node.origins.allow(origin)) {
         return Ok(());
@@ -171,7 +174,7 @@ fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireError> {
     Err(WireError::new(ErrorCode::OriginForbidden))
 }
 
-fn read_query(uri: &Uri) -> Result<Query, WireError> {
+pub(super) fn read_query(uri: &Uri) -> Result<Query, WireError> {
     let mut query = Query::default();
     for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
         let field = match &*name {
@@ -188,7 +191,11 @@ fn read_query(uri: &Uri) -> Result<Query, WireError> {
 }
 
 /// Finds the token in the header, the subprotocol or the query. Two different ones are refused: it must be clear who asks.
-fn token(headers: &HeaderMap, offered: &Offered<'_>, query: &Query) -> Result<Option<String>, WireError> {
+pub(super) fn find_token(
+    headers: &HeaderMap,
+    offered: &Offered<'_>,
+    query: &Query,
+) -> Result<Option<String>, WireError> {
     let refuse = |message: &str| Err(WireError::with(ErrorCode::BadRequest, message));
     let mut found = query.token.clone();
     let mut candidates = Vec::new();
@@ -215,21 +222,32 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 fn authenticate(node: &Node, asked: &Asked<'_>) -> Result<Verified, Refusal> {
-    let query = read_query(asked.request.uri()).map_err(Refusal::Request)?;
-    let token = token(asked.request.headers(), &asked.offered, &query).map_err(Refusal::Request)?;
+    let query = read_query(asked.uri).map_err(Refusal::Request)?;
+    let token = find_token(asked.headers, &asked.offered, &query).map_err(Refusal::Request)?;
     let room = query.room.as_deref().map(RoomId::parse).transpose();
     let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
     let room = room.map_err(Refusal::Request)?;
+    verify(node, token, room.as_ref()).map_err(|error| Refusal::from(&error))
+}
+
+/// Checks the token of a request, and counts what is wrong with it.
+pub(super) fn verify(node: &Node, token: Option<String>, room: Option<&RoomId>) -> Result<Verified, TokenError> {
     let token = token.filter(|token| !token.is_empty()).ok_or(TokenError::Missing);
-    let verified = token.and_then(|token| node.verifier.verify(&token, room.as_ref(), node.clock.unix_ms()));
-    verified.map_err(|error| {
+    let verified = token.and_then(|token| node.verifier.verify(&token, room, node.clock.unix_ms()));
+    verified.inspect_err(|error| {
         tracing::debug!(code = %error.code(), "refused a token");
-        node.metrics.token_refused(&error);
-        Refusal::from(&error)
+        node.metrics.token_refused(error);
     })
 }
 
-fn wants_event_stream(headers: &HeaderMap) -> bool {
+/// The answer to a method that an endpoint does not have.
+pub(super) fn not_allowed(methods: &'static str) -> Response {
+    let mut response = Problem::new(WireError::new(ErrorCode::MethodNotAllowed)).into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+pub(super) fn wants_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
         .iter()
@@ -268,7 +286,7 @@ fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, d
     let tasks = node.connections.clone();
     tasks.spawn(async move {
         let Some(transport) = take_socket(upgrade).await else { return };
-        let connection = Connection::new(node, transport, token, places);
+        let connection = Connection::websocket(node, transport, token, places);
         // Boxed, so that the task's memory is the connection's alone and not the upgrade's too.
         Box::pin(connection.run(dialect)).await;
     });
@@ -288,7 +306,7 @@ fn refuse_in_band(node: &Arc<Node>, upgrade: OnUpgrade, error: WireError, caller
         let _stranger = caller;
         let Some(Transport { mut reader, wire, .. }) = take_socket(upgrade).await else { return };
         let now = node.clock.now();
-        let outlet = Outlet::new(wire, usize::MAX, now);
+        let outlet = Outlet::new(wire, Framing::WebSocket, usize::MAX, now);
         drop(outlet.push(Frame::Text(ServerMessage::from(error).to_json().into()), now));
         drop(outlet.push(Frame::Close(Last::Ours(code)), now));
         // Two small frames into a fresh socket: they fit.
@@ -335,7 +353,7 @@ mod tests {
         let query = |token: Option<&str>| Query { room: None, token: token.map(str::to_owned) };
         let found = |pairs: &[(&'static str, &'static str)], in_query| {
             let headers = headers(pairs);
-            token(&headers, &handshake::offered(&headers), &query(in_query)).map_err(|error| error.code)
+            find_token(&headers, &handshake::offered(&headers), &query(in_query)).map_err(|error| error.code)
         };
         let protocol = ("sec-websocket-protocol", "aldis.v1, aldis.bearer.a.b.c");
         assert_eq!(found(&[], None), Ok(None));

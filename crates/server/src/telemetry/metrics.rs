@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::auth::TokenError;
+use crate::{auth::TokenError, connection::outlet::Framing};
 
 /// One label with a fixed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,6 +44,11 @@ struct Reason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Transport {
+    transport: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Version {
     version: &'static str,
 }
@@ -60,8 +65,8 @@ pub enum TlsFailure {
 /// The metrics of one server; each has a registry of its own, so that several servers live in one process.
 pub struct Metrics {
     registry: Registry,
-    /// Open WebSocket connections.
-    pub connections: Gauge<i64, AtomicI64>,
+    websockets: Gauge<i64, AtomicI64>,
+    event_streams: Gauge<i64, AtomicI64>,
     rooms: Gauge<i64, AtomicI64>,
     sessions: Gauge<i64, AtomicI64>,
     joined: Family<Reason, Counter>,
@@ -98,8 +103,11 @@ impl Metrics {
             .iter()
             .map(|kind| relayed_family.get_or_create(&Type { r#type: kind.as_str() }).clone())
             .collect();
+        let connections = Family::<Transport, Gauge<i64, AtomicI64>>::default();
+        let over = |transport| connections.get_or_create(&Transport { transport }).clone();
         let metrics = Self {
-            connections: Gauge::default(),
+            websockets: over("websocket"),
+            event_streams: over("sse"),
             rooms: Gauge::default(),
             sessions: Gauge::default(),
             joined: Family::default(),
@@ -115,7 +123,7 @@ impl Metrics {
             draining: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("connections", "Open WebSocket connections", metrics.connections.clone());
+        registry.register("connections", "Open connections, by transport", connections);
         registry.register("rooms", "Rooms with somebody in them", metrics.rooms.clone());
         registry.register("sessions", "Peers that are here or away", metrics.sessions.clone());
         registry.register(
@@ -147,6 +155,23 @@ impl Metrics {
         // Writing into a string has no way to fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+
+    /// Counts a connection that begins.
+    pub fn connected(&self, framing: Framing) {
+        self.open(framing).inc();
+    }
+
+    /// Counts a connection that ends.
+    pub fn disconnected(&self, framing: Framing) {
+        self.open(framing).dec();
+    }
+
+    fn open(&self, framing: Framing) -> &Gauge<i64, AtomicI64> {
+        match framing {
+            Framing::WebSocket => &self.websockets,
+            Framing::EventStream => &self.event_streams,
+        }
     }
 
     /// Counts a relayed signal.

@@ -4,12 +4,14 @@
 
 use std::{
     io::{self, Read, Write},
+    net::Shutdown,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::TcpStream,
@@ -100,6 +102,12 @@ impl Wire for Writer {
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.tcp.poll_write_ready(cx)
+    }
+
+    fn end(&self) {
+        self.0.session.lock().close(&mut Now(&self.0.tcp));
+        // It fails only where the connection is over already.
+        let _ = SockRef::from(&self.0.tcp).shutdown(Shutdown::Write);
     }
 }
 

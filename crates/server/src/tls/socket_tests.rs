@@ -18,7 +18,7 @@ use tokio_rustls::{TlsConnector, client};
 
 use super::*;
 use crate::{
-    connection::outlet::{Farewell, Frame, Last, Outlet, Push},
+    connection::outlet::{Farewell, Frame, Framing, Last, Outlet, Push},
     tls::{Met, Reloader, certificate::tests::folder},
     ws::codec,
 };
@@ -83,7 +83,7 @@ fn numbers(parcels: &[Parcel]) -> Vec<usize> {
 async fn full(send_buffer: u32) -> (Outlet, Vec<usize>, Reader, client::TlsStream<TcpStream>) {
     let (server, client) = pair(send_buffer).await;
     let (reader, writer) = split(server);
-    let outlet = Outlet::new(Box::new(writer), usize::MAX, NOW);
+    let outlet = Outlet::new(Box::new(writer), Framing::WebSocket, usize::MAX, NOW);
     for number in 0..PARCELS {
         assert!(matches!(outlet.push(Frame::Parcel(parcel(number)), NOW), Push::First | Push::Behind));
     }

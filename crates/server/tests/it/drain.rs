@@ -46,7 +46,7 @@ async fn a_drain_tells_everybody_and_ends_within_its_window() {
     within("the end of the drain", async { tokio::join!(rig.server.drain(), clients) }).await;
     assert!(started.elapsed() < Duration::from_millis(400 + 1_000), "{:?}", started.elapsed());
     assert!(is_deserted(rig.server.listen()[0]).await);
-    assert_eq!(rig.metric("aldis_connections"), 0);
+    assert_eq!(rig.metric("aldis_connections{transport=\"websocket\"}"), 0);
 }
 
 #[tokio::test]

@@ -59,6 +59,17 @@ impl Request {
         self
     }
 
+    /// A body of JSON with its length.
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body(body.to_string())
+    }
+
+    /// A body with its length.
+    pub(crate) fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        self.header("Content-Type", "application/json").header("Content-Length", body.len().to_string()).early(body)
+    }
+
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| *other != name);
         self

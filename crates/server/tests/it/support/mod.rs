@@ -1,5 +1,6 @@
 //! A server in this process, and clients that are as bad as a test needs them.
 
+mod events;
 mod http;
 mod process;
 mod proxy;
@@ -7,6 +8,7 @@ mod rig;
 mod socket;
 mod stream;
 
+pub(crate) use events::{Event, EventPeer, EventStream, request as events_request};
 pub(crate) use http::{Answer, Request, is_deserted};
 pub(crate) use process::Aldis;
 pub(crate) use proxy::Proxy;

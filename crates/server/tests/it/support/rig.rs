@@ -201,6 +201,16 @@ impl Rig {
         self.metric(&format!("aldis_limit_hits_total{{limit=\"{limit}\"}}"))
     }
 
+    /// Waits until so many connections are left.
+    pub(crate) async fn everybody_left_but(&self, left: u64) {
+        within("the end of the others", async {
+            while self.server.node().admission.connections() > left {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// Waits until every connection's task has ended.
     pub(crate) async fn everybody_left(&self) {
         let connections = &self.server.node().connections;

@@ -1,0 +1,159 @@
+//! `POST /v1/signal/{connection}`: the way up of an event stream.
+//!
+//! The request is judged here, on its own: its origin, its token, its body. What it brings is handed to the connection's task in the
+//! order of `seq`, and the answer is what became of it. The token only says that this is the same client: what a message may do is
+//! the connection's grant, which `auth` renews.
+//!
+//! Whoever guesses names of connections learns nothing: for a good token there is one answer for those that are not here, those that
+//! are somebody else's and those that are over.
+
+use std::{sync::Arc, time::Duration};
+
+use aldis_protocol::{ErrorCode, Post, WireError, limits::Limit};
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    body::{self, Flaw, NoBody},
+    problem::Problem,
+    remote::{Caller, Remote},
+    signal::{Refusal, check_origin, find_token, not_allowed, read_query, verify},
+};
+use crate::{
+    auth::TokenError,
+    node::Node,
+    sse::mailbox::{Fate, Mailbox, Refused},
+    ws::handshake::Offered,
+};
+
+/// When a POST that found no place is to be sent again, in milliseconds.
+const FULL_RETRY_MS: u64 = 200;
+
+/// The endpoint.
+pub async fn endpoint(
+    State(node): State<Arc<Node>>,
+    Extension(remote): Extension<Remote>,
+    request: Request,
+) -> Response {
+    if request.method() != Method::POST {
+        return not_allowed("POST");
+    }
+    let (parts, body) = request.into_parts();
+    let caller = remote.caller(&node, &parts.headers);
+    match take(&node, &caller, &parts, body).await {
+        Ok(()) => {
+            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (StatusCode::NO_CONTENT, no_store).into_response()
+        }
+        Err(error) => Problem::new(error).into_response(),
+    }
+}
+
+async fn take(node: &Node, caller: &Caller, parts: &Parts, body: Body) -> Result<(), WireError> {
+    check_origin(node, &parts.headers)?;
+    let mailbox = match find(node, parts) {
+        Ok(mailbox) => mailbox,
+        Err(refusal) => {
+            // A good token is served whatever its address did; anybody else is one of so many strangers.
+            caller.admit(node)?;
+            return Err(match refusal {
+                Refusal::Guess(error) => {
+                    caller.pause(node).await;
+                    error
+                }
+                Refusal::Client(error) | Refusal::Request(error) => error,
+            });
+        }
+    };
+    caller.recognise();
+    let mailbox = mailbox.ok_or_else(gone)?;
+    match read(node, body).await? {
+        Upward::Post(seq, text) => fate(node, mailbox.post(seq, text)).await,
+        Upward::Broken(bytes, error) => {
+            fate(node, mailbox.broken(bytes, error.code)).await?;
+            Err(error)
+        }
+    }
+}
+
+/// What a body holds.
+enum Upward {
+    /// A place and all the rest, still as text.
+    Post(u64, String),
+    /// So many bytes that are no POST, and why.
+    Broken(usize, WireError),
+}
+
+/// Finds the connection that the path names, if the token is of its identity and room.
+fn find(node: &Node, parts: &Parts) -> Result<Option<Arc<Mailbox>>, Refusal> {
+    let query = read_query(&parts.uri).map_err(Refusal::Request)?;
+    let token = find_token(&parts.headers, &Offered::default(), &query).map_err(Refusal::Request)?;
+    let mailbox = node.mailboxes.find(parts.uri.path());
+    match verify(node, token, mailbox.as_ref().map(|mailbox| &mailbox.room)) {
+        Ok(token) => Ok(mailbox.filter(|mailbox| mailbox.identity == token.identity && mailbox.room == token.room)),
+        // It is good in every other way.
+        Err(TokenError::OtherRoom { .. } | TokenError::RoomNeeded { .. }) => Ok(None),
+        Err(error) => Err(Refusal::from(&error)),
+    }
+}
+
+/// Reads the body. What is no POST is the connection's to count, so it is no error yet.
+async fn read(node: &Node, body: Body) -> Result<Upward, WireError> {
+    let limits = &node.limits;
+    let text = match body::read(body, limits.post_bytes, limits.post_ms).await {
+        Ok(text) => text,
+        Err(NoBody::TooLarge) => {
+            node.metrics.limit(Limit::post_bytes);
+            let message = format!("The body has more than the {} bytes of limits.postBytes.", limits.post_bytes);
+            return Err(WireError::with(ErrorCode::TooLarge, message));
+        }
+        Err(NoBody::Late) => {
+            node.metrics.limit(Limit::post_ms);
+            return Err(WireError::with(ErrorCode::BadRequest, "The body did not come within limits.post_ms."));
+        }
+        Err(NoBody::Broken(Flaw::Cut)) => return Err(WireError::with(ErrorCode::BadRequest, "The body broke off.")),
+        Err(NoBody::Broken(Flaw::NoText(bytes))) => {
+            return Ok(Upward::Broken(bytes, WireError::with(ErrorCode::BadJson, "The body is not UTF-8.")));
+        }
+    };
+    Ok(match Post::parse(&text).map(|post| post.seq) {
+        Ok(seq) => Upward::Post(seq, text),
+        Err(rejection) => Upward::Broken(text.len(), rejection.error),
+    })
+}
+
+/// Waits for what becomes of a POST that was handed in.
+async fn fate(node: &Node, handed: Result<oneshot::Receiver<Fate>, Refused>) -> Result<(), WireError> {
+    let fate = match handed {
+        Ok(fate) => fate,
+        Err(Refused::Gone) => return Err(gone()),
+        Err(Refused::Early) => {
+            node.metrics.limit(Limit::posts_waiting);
+            return Err(WireError::new(ErrorCode::OutOfOrder));
+        }
+        Err(Refused::Full) => {
+            node.metrics.limit(Limit::posts_waiting);
+            return Err(WireError::new(ErrorCode::Unavailable).retry_after(FULL_RETRY_MS));
+        }
+    };
+    match tokio::time::timeout(Duration::from_millis(node.limits.post_ms), fate).await {
+        Ok(Ok(Fate::Handled)) => Ok(()),
+        Ok(Ok(Fate::Superseded)) => Err(WireError::new(ErrorCode::Superseded)),
+        Ok(Ok(Fate::Gone) | Err(_)) => Err(gone()),
+        // Its place is given up with the receiver.
+        Err(_) => {
+            node.metrics.limit(Limit::post_ms);
+            Err(WireError::new(ErrorCode::OutOfOrder))
+        }
+    }
+}
+
+fn gone() -> WireError {
+    WireError::new(ErrorCode::Gone)
+}
