@@ -11,6 +11,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `begin` | how it begins |
 //! | `read` | bytes to frames to messages |
 //! | `posts` | the same where the messages come in POSTs |
 //! | `request` | what is answered here: hello, auth, ice-servers, ping |
@@ -26,18 +27,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use aldis_core::{Departure, Dialect, Join, Moment, Profile, Seat, Ticket};
-use aldis_protocol::{CloseCode, Identity, PeerId, ServerMessage, WireError, limits::Limit};
-use tokio::time::{Sleep, sleep_until};
+use aldis_core::{Departure, Dialect, Moment, Seat, Ticket};
+use aldis_protocol::{CloseCode, Identity, ServerMessage, WireError, limits::Limit};
+use tokio::time::Sleep;
 
 use crate::{
     admission::{Counted, Slot},
     auth::Verified,
     bell::Listener,
-    driver::{Dirty, Prelude},
-    node::{Node, random_bits},
+    driver::Dirty,
+    node::Node,
 };
 
+mod begin;
 mod deadline;
 mod frame;
 pub mod liveness;
@@ -50,11 +52,11 @@ pub mod transport;
 
 use deadline::Deadlines;
 use liveness::{Due, Liveness, Reason};
-use outlet::{Farewell, Frame, Framing, Handle, Health, Last, Outlet, Push, Seating, Wire};
+use outlet::{Farewell, Frame, Handle, Health, Last, Push, Seating};
 use posts::Posts;
 use rate::{Rates, Strikes};
 use read::Frames;
-use transport::{Reader, Transport};
+use transport::Reader;
 
 /// How long a closing connection may take for its last frames, in milliseconds.
 const CLOSING_MS: u64 = 5_000;
@@ -153,45 +155,6 @@ impl Connection {
 }
 
 impl Connection {
-    /// A WebSocket whose token was checked.
-    pub fn websocket(node: Arc<Node>, transport: Transport, token: Verified, places: Places) -> Self {
-        let Transport { reader, wire, early } = transport;
-        let inbound = Inbound::Frames(Frames::new(early, &node.limits));
-        let handle = outlet(&node, wire, Framing::WebSocket);
-        Self::new(node, reader, handle, inbound, token, places)
-    }
-
-    /// An event stream whose token was checked, and whose head was written.
-    pub fn event_stream(node: Arc<Node>, transport: Transport, token: Verified, places: Places) -> Self {
-        let handle = outlet(&node, transport.wire, Framing::EventStream);
-        let inbound = Inbound::Posts(Posts::open(&node, &token, handle.clone()));
-        Self::new(node, transport.reader, handle, inbound, token, places)
-    }
-
-    fn new(node: Arc<Node>, reader: Reader, handle: Handle, inbound: Inbound, token: Verified, places: Places) -> Self {
-        let now = node.clock.now();
-        let interval = node.limits.heartbeat_interval_ms;
-        node.metrics.connected(handle.0.framing());
-        Self {
-            reader,
-            inbound,
-            handle,
-            token: Box::new(token),
-            stage: Stage::Greeting { deadline: now.after(node.limits.hello_ms) },
-            liveness: Liveness::Listening,
-            interval_ms: interval - node.random_below(interval / 8 + 1),
-            rates: Box::default(),
-            strikes: Strikes::default(),
-            timer: Box::pin(sleep_until(node.clock.instant(now))),
-            drain: Some(node.draining.listener()),
-            abort: node.abort.listener(),
-            armed: Moment::default(),
-            node,
-            now,
-            places,
-        }
-    }
-
     /// Serves the client of a WebSocket until the connection ends.
     pub async fn run(mut self, dialect: Dialect) {
         if dialect == Dialect::Raw {
@@ -290,51 +253,6 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Asks the hub for a seat.
-    fn join(&mut self, dialect: Dialect, features: Vec<String>, ticket: Option<Ticket>) {
-        let token = &self.token;
-        let ice = self.node.ice.mint(&token.identity, token.grant, self.node.clock.unix_ms() / 1_000);
-        let post = match &self.inbound {
-            Inbound::Frames(_) => None,
-            Inbound::Posts(posts) => Some(posts.path(&self.node)),
-        };
-        let prelude = Prelude { ice, token_expires_at: token.expires_at, dialect, post };
-        self.node.driver.join(
-            Join {
-                connection: self.handle.clone(),
-                room: token.room.clone(),
-                profile: self.profile(),
-                grant: token.grant,
-                max_peers: token.max_peers,
-                duplicates: token.duplicates,
-                dialect,
-                features,
-                fresh: PeerId::from_random(random_bits()),
-                ticket,
-            },
-            prelude,
-        );
-        let now = self.node.clock.now();
-        self.stage = match self.handle.0.seating() {
-            Some(seating) => {
-                let seat =
-                    Seat { room: seating.room.clone(), peer: seating.peer.clone(), connection: self.handle.clone() };
-                Stage::Seated(Box::new(Seated {
-                    seat,
-                    dialect,
-                    deadlines: Deadlines::new(&self.node, &self.token, dialect),
-                }))
-            }
-            // Refused: the reason and the close are in the outlet.
-            None => Stage::Closing { deadline: now.after(CLOSING_MS), answer: Answer::Awaited },
-        };
-    }
-
-    fn profile(&self) -> Profile {
-        let Verified { identity, name, metadata, .. } = &*self.token;
-        Profile { identity: identity.clone(), name: name.clone(), metadata: metadata.clone() }
-    }
-
     /// Writes a message to this client.
     fn say(&mut self, message: &ServerMessage) {
         if let ServerMessage::Error(error) = message {
@@ -409,9 +327,4 @@ impl Connection {
             self.node.driver.alive(&seated.seat);
         }
     }
-}
-
-fn outlet(node: &Node, wire: Box<dyn Wire>, framing: Framing) -> Handle {
-    let max_bytes = usize::try_from(node.limits.outbound_bytes).unwrap_or(usize::MAX);
-    Handle(Arc::new(Outlet::new(wire, framing, max_bytes, node.clock.now())))
 }

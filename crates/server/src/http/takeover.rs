@@ -44,8 +44,10 @@ impl Takeover {
         let headers = response.headers_mut();
         for (name, value) in [
             (header::CONTENT_TYPE, "text/event-stream"),
-            // Proxies that compress would hold bytes back until they have a block.
             (header::CACHE_CONTROL, "no-store, no-transform"),
+            // Whoever compresses holds bytes back until there is a block of them. Caddy does not heed `no-transform`, but leaves
+            // alone what is encoded already, if only by this.
+            (header::CONTENT_ENCODING, "identity"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ] {

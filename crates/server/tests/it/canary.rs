@@ -3,7 +3,7 @@
 use aldis_core::Permission;
 use serde_json::json;
 
-use crate::support::{Aldis, KEY, Opcode, Peer, Request, Rig, Socket, Token};
+use crate::support::{Aldis, EventPeer, EventStream, KEY, Opcode, Peer, Request, Rig, Socket, Token, events_request};
 
 const CLUSTER: &str = "canary-cluster-0123456789abcdef-0123456789";
 const TURN: &str = "canary-turn-0123456789abcdef";
@@ -105,6 +105,30 @@ async fn no_canary_is_ever_heard() {
     let mut binary = join(&aldis, &named("carol"), None).await;
     binary.write(&Opcode::Binary.frame(b"canary-binary")).await;
     assert_eq!(binary.closed().await.0, 1003);
+
+    // The same over an event stream, whose name is nobody's business either.
+    let frank_token = named("frank");
+    let hello = json!({ "type": "hello", "protocol": 1, "features": ["canary-feature"] });
+    let opened = EventStream::open(aldis.dial("listen").await.into(), &events_request(&frank_token, &hello)).await;
+    let opened = opened.unwrap_or_else(|answer| panic!("{answer:?}"));
+    let mut frank = EventPeer::seated(opened, frank_token.clone()).await;
+    secrets.extend([frank_token.clone(), frank.resume_token()]);
+    secrets.push(frank.path.rsplit_once('.').expect("a name").1.to_owned());
+    let said = [
+        json!({ "type": "message", "to": to, "data": "canary-data", "msg": "canary-msg", "receipt": true }),
+        json!({ "type": "canary-type" }),
+    ];
+    assert_eq!(aldis.ask("listen", frank.request(1, &said)).await.status, 204);
+    frank.refused("unknown-type").await;
+    frank.expect("receipt").await;
+    bob.heard().await;
+    for (request, status) in [
+        (frank.upward(&json!({ "seq": 2, "canary-field": 1 })), 400),
+        (frank.request(2, &[]).without("Authorization").bearer(&forged), 401),
+        (Request::new("POST", "/v1/signal/canary-name").bearer(&frank_token).json(&json!({})), 410),
+    ] {
+        assert_eq!(aldis.ask("listen", request).await.status, status);
+    }
 
     // A resume, of a connection that is fenced by it, and one with a token that is none.
     let token = bob.resume_token();
