@@ -169,7 +169,7 @@ impl World {
                 fresh: id(peer),
                 ticket,
             },
-            Prelude { ice, token_expires_at: 0, dialect },
+            Prelude { ice, token_expires_at: 0, dialect, post: None },
         );
         Client { world: Arc::clone(self), tape, stream, sent: 0 }
     }
