@@ -19,7 +19,7 @@ use tokio_tungstenite::{
     },
 };
 
-const WELCOME: &str = r#"{"type":"welcome","protocol":1,"features":[],"node":"n","peer":{"id":"me","identity":"ann","presence":"here","polite":false,"features":[]},"room":{"id":"r","maxPeers":2},"peers":[],"left":[],"resumed":false,"iceServers":[],"iceCutsAtExpiry":false,"heartbeat":{"intervalMs":1,"timeoutMs":1},"limits":{"messageBytes":1,"smallMessageBytes":1,"jsonDepth":1,"xBytes":1,"attributesBytes":1,"messagesPerSecond":1,"messageBurst":1,"messageBurstPerPeer":1,"bytesPerSecond":1,"byteBurst":1,"acksPerSecond":1,"acksPerSecondPerPeer":1,"updatesPerSecond":1,"pairsOpening":1},"tokenExpiresAt":1}"#;
+const WELCOME: &str = r#"{"type":"welcome","protocol":1,"features":[],"node":"n","peer":{"id":"me","identity":"ann","presence":"here","polite":false,"features":[]},"room":{"id":"r","maxPeers":2},"peers":[],"left":[],"resumed":false,"iceServers":[],"iceCutsAtExpiry":false,"heartbeat":{"intervalMs":1,"timeoutMs":1},"limits":{"messageBytes":1,"smallMessageBytes":1,"postBytes":131072,"jsonDepth":1,"xBytes":1,"attributesBytes":1,"messagesPerSecond":1,"messageBurst":1,"messageBurstPerPeer":1,"bytesPerSecond":1,"byteBurst":1,"acksPerSecond":1,"acksPerSecondPerPeer":1,"updatesPerSecond":1,"pairsOpening":1},"tokenExpiresAt":1}"#;
 const ERROR: &str = r#"{"type":"error","code":"token-expired","message":"It expired."}"#;
 
 async fn listen() -> (TcpListener, Options) {

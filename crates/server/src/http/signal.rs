@@ -1,4 +1,4 @@
-//! `/v1/signal`: a WebSocket, or a probe that says what would become of one. A POST is the other transport's ([`stream`](super::stream)).
+//! `/v1/signal`: a WebSocket, or a probe that says what would become of one. A POST is the other transport's ([`stream`]).
 //!
 //! A browser cannot see why an upgrade failed. So a client that offered `aldis.v1` and is refused for its token or its room is
 //! upgraded, told, and closed; everybody else gets the HTTP status. Overload and malformed requests are always HTTP.
