@@ -158,7 +158,7 @@ fn welcome() -> Value {
             "messageBytes": 65_536, "smallMessageBytes": 8_192, "jsonDepth": 32, "xBytes": 1_024,
             "attributesBytes": 1_024, "messagesPerSecond": 50, "messageBurst": 300, "messageBurstPerPeer": 20,
             "bytesPerSecond": 262_144, "byteBurst": 1_048_576, "acksPerSecond": 200, "acksPerSecondPerPeer": 5,
-            "updatesPerSecond": 2, "pairsOpening": 8,
+            "updatesPerSecond": 2, "pairsOpening": 8, "postBytes": 131_072,
         },
         "tokenExpiresAt": 1,
     })
