@@ -1,14 +1,16 @@
 /**
- * What the W3C's sample of "perfect negotiation" waits for ever at, and the SDK does not. What the sample does is reported with the
- * version of the browsers, and is nobody's failure here; what the SDK does is asserted.
+ * What the W3C's sample of "perfect negotiation" waits for ever at, and the SDK does not: neither its `negotiate` alone, on the same wire, nor
+ * a room. What the sample does is reported with the version of the browsers, and is nobody's failure here; what the SDK does is asserted.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startAldis } from './lib/aldis.mjs';
 import { freshTab, launch } from './lib/browsers.mjs';
+import { BarePair, NEGOTIATE, SAMPLE } from './lib/bare-pair.mjs';
+import { installNegotiate } from './lib/negotiate-side.mjs';
 import { talks } from './lib/pair-health.mjs';
-import { SamplePair } from './lib/sample-pair.mjs';
 import { join } from './lib/sdk-page.mjs';
+import { installSide } from './lib/side.mjs';
 import { prepareFaults } from './lib/tamper.mjs';
 import { CHROMIUMS, CHROMIUM_YIELDS, FIREFOXES, FIREFOX_YIELDS, WEDGES, areWell } from './lib/wedges.mjs';
 import { installSample } from './lib/w3c-sample.mjs';
@@ -22,27 +24,42 @@ for (const kinds of [CHROMIUMS, FIREFOXES, CHROMIUM_YIELDS, FIREFOX_YIELDS]) {
     const { port } = await startAldis(t, 'dev');
     const browsers = await Promise.all(kinds.map((kind) => launch(t, kind)));
     const versions = [...new Set(browsers.map(({ version }) => version))].join(' and ');
-    for (const { name, sample, ours } of wedges) {
-      await t.test(name, async (t) => {
-        const ailment = await sampleFares(t, { browsers, port, sample });
+    for (const wedge of wedges) {
+      await t.test(wedge.name, async (t) => {
+        const { breaks, quiet, unreachable = {} } = wedge;
+        const place = { browsers, port };
+        const [sample, alone, ours] = await Promise.allSettled([
+          bareFares(t, { ...place, ...wedge, how: SAMPLE }),
+          unreachable.alone ? undefined : bareFares(t, { ...place, ...wedge, how: NEGOTIATE }),
+          unreachable.ours ? undefined : oursFares(t, { ...place, ...wedge }),
+        ]);
+        for (const { reason } of [sample, alone, ours]) if (reason) throw reason;
+        const { ailment } = sample.value;
         t.diagnostic(`${versions}: the sample ${ailment ? `still wedges: ${ailment}` : 'is well'}`);
-        await oursFares(t, { browsers, port, name, ours });
+        for (const [what, why] of Object.entries(unreachable)) t.diagnostic(`${what === 'alone' ? 'negotiate alone' : 'the SDK'} cannot come there: ${why}`);
+        if (!alone.value) return;
+        const isTold = breaks && alone.value.broken;
+        if (isTold) t.diagnostic(`negotiate alone reports it as broken: ${alone.value.ailment}`);
+        else assert.equal(alone.value.ailment, undefined, 'negotiate alone is well');
+        if (quiet) assert.deepEqual(alone.value.errors, []);
       });
     }
   });
 }
 
-/** Does it with the W3C's sample, and returns what is wrong in the end, if anything is. */
-async function sampleFares(t, { browsers, port, sample }) {
+/** Does it between two sides without a room, and returns what is wrong in the end, if anything is. */
+async function bareFares(t, { browsers, port, bare, how }) {
   const [polite, impolite] = await Promise.all(browsers.map((browser, at) => freshTab(t, browser, ['polite', 'impolite'][at])));
   for (const { page } of [polite, impolite]) {
     await page.goto(`http://localhost:${port}/livez`);
-    await page.evaluate(installSample);
+    for (const install of [installSide, installSample, installNegotiate]) await page.evaluate(install);
   }
-  const pair = await SamplePair.start(polite, impolite);
-  const ailment = await pair.ailment(await sample(pair));
+  const pair = await BarePair.start(polite, impolite, how);
+  const ailment = await pair.ailment(await bare(pair));
+  const errors = await pair.errors();
+  const broken = await pair.isBroken();
   await Promise.all([polite, impolite].map(({ page }) => page.close()));
-  return ailment;
+  return { ailment, errors, broken };
 }
 
 /** Does it with the SDK: the pair must be well. */

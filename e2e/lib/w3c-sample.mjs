@@ -1,13 +1,12 @@
 /**
  * In the page: "perfect negotiation" as the W3C prints it (WebRTC 1.0, section 10.7), three flags and all, to see what today's browsers
- * make of it. What it would send is kept in `outbox`, what it would write to the console in `errors`; the test is the wire between two.
+ * make of it.
  */
 export function installSample() {
   window.startSample = (polite) => {
     const pc = new RTCPeerConnection();
-    const side = { pc, outbox: [], errors: [], channels: [], heard: new Set(), grown: new Set(), receive, addChannel, addMedia };
-    const send = (message) => side.outbox.push(JSON.parse(JSON.stringify(message)));
-    const complain = (error) => side.errors.push(`${error.name}: ${error.message}`);
+    const side = window.makeSide(pc);
+    const { send, complain } = side;
 
     let makingOffer = false;
     let ignoreOffer = false;
@@ -27,7 +26,7 @@ export function installSample() {
       }
     };
 
-    async function receive({ description, candidate }) {
+    side.receive = async ({ description, candidate }) => {
       try {
         if (description) {
           const readyForOffer = !makingOffer && (pc.signalingState === 'stable' || isSettingRemoteAnswerPending);
@@ -51,21 +50,6 @@ export function installSample() {
       } catch (error) {
         complain(error);
       }
-    }
-
-    // What follows is the application around it.
-    function watch(channel) {
-      side.channels.push(channel);
-      channel.onmessage = ({ data }) => side.heard.add(data);
-    }
-    function addChannel() {
-      watch(pc.createDataChannel('data'));
-    }
-    function addMedia(kind) {
-      const stream = window.fakeStream(kind);
-      pc.addTrack(stream.getTracks()[0], stream);
-    }
-    pc.ondatachannel = ({ channel }) => watch(channel);
-    window.side = side;
+    };
   };
 }

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from './sdk-page.mjs';
 
-/** How long two sides that have everything they sent may take until they are well; those that are not by then wait for ever. */
-const HEALING_MS = 5_000;
+/** Who negotiates, and how long two sides that have everything they sent may take until they are well, in milliseconds. */
+export const SAMPLE = { start: 'startSample', healingMs: 5_000 }; // by then it waits for ever
+export const NEGOTIATE = { start: 'startNegotiate', healingMs: 60_000 }; // it has watchdogs, and the machine may be busy
 
 export const POLITE = 'polite';
 export const IMPOLITE = 'impolite';
@@ -10,23 +11,26 @@ const SIDES = [POLITE, IMPOLITE];
 const other = (side) => (side === POLITE ? IMPOLITE : POLITE);
 
 export const isDescription = ({ description }) => Boolean(description);
-export const isCandidate = ({ description }) => !description;
+export const isCandidate = (message) => 'candidate' in message;
 export const isOffer = ({ description }) => description?.type === 'offer';
 export const isAnswer = ({ description }) => description?.type === 'answer';
 const anything = () => true;
 
-/** Two sides of the W3C's sample, each in its tab. Nothing goes from one to the other but what the test carries there. */
-export class SamplePair {
+/** Two sides without a room, each in its tab. Nothing goes from one to the other but what the test carries there. */
+export class BarePair {
   #tabs;
+  #healingMs;
 
-  static async start(polite, impolite) {
-    const pair = new SamplePair({ polite, impolite });
-    for (const side of SIDES) await pair.do(side, (polite) => window.startSample(polite), side === POLITE);
+  /** Starts both sides, which negotiate by the W3C's sample or by the SDK's `negotiate`. */
+  static async start(polite, impolite, { start, healingMs }) {
+    const pair = new BarePair({ polite, impolite }, healingMs);
+    for (const side of SIDES) await pair.do(side, ([start, polite]) => window[start](polite), [start, side === POLITE]);
     return pair;
   }
 
-  constructor(tabs) {
+  constructor(tabs, healingMs) {
     this.#tabs = tabs;
+    this.#healingMs = healingMs;
   }
 
   do(side, act, argument) {
@@ -35,6 +39,16 @@ export class SamplePair {
 
   addChannel(side) {
     return this.do(side, () => window.side.addChannel());
+  }
+
+  /** What the sides have complained about. */
+  async errors() {
+    return (await Promise.all(SIDES.map((side) => this.do(side, () => window.side.errors)))).flat();
+  }
+
+  /** Whether a side says that only another connection helps. */
+  async isBroken() {
+    return (await Promise.all(SIDES.map((side) => this.do(side, () => window.side.broken)))).includes(true);
   }
 
   /** Both at once, so that one offer has all of it. */
@@ -50,8 +64,14 @@ export class SamplePair {
     return this.do(side, (kind) => window.side.addMedia(kind), kind);
   }
 
+  /** Has the browser start ICE afresh, by an offer of this side. */
   restartIce(side) {
     return this.do(side, () => window.side.pc.restartIce());
+  }
+
+  /** Asks the side for it: who makes the offer is its affair. */
+  restart(side) {
+    return this.do(side, () => window.side.restart());
   }
 
   /** Waits until the side has a description on its way. */
@@ -91,15 +111,16 @@ export class SamplePair {
   async establish(side = IMPOLITE) {
     await this.addChannel(side);
     const ailment = await this.ailment();
-    if (ailment) throw new Error(`the sample does not even connect: ${ailment}`);
+    if (ailment) throw new Error(`the two do not even connect: ${ailment}`);
   }
 
   /**
    * Carries everything both ways until all is well: both are stable and connected, every channel carries texts both ways, the media
-   * that a side `hears` arrives, and ICE was `restarted` where it should be. Returns what is still wrong in the end, or nothing.
+   * that a side `hears` arrives, and ICE was `restarted` where it should be. Returns what is still wrong in the end, or nothing. A side
+   * that says that its connection is broken is not waited for.
    */
   async ailment({ restarted = {}, ...hears } = {}) {
-    const end = performance.now() + HEALING_MS;
+    const end = performance.now() + this.#healingMs;
     const agreed = await this.#tries(end, {}, async (states) => {
       for (const [side, fragment] of Object.entries(restarted)) if ((await this.fragment(side)) === fragment) return false;
       return states.every(({ signalingState }) => signalingState === 'stable');
@@ -116,7 +137,7 @@ export class SamplePair {
       for (const side of SIDES) await this.carry(side);
       const states = await Promise.all(SIDES.map((side) => this.do(side, look, hears[side] ?? [])));
       if (await areAsTheyShouldBe(states)) return undefined;
-      if (performance.now() > end) return describe(states);
+      if (performance.now() > end || states.some(({ broken }) => broken)) return describe(states);
       await pause(50);
     }
   }
@@ -135,7 +156,7 @@ function forget() {
 
 /** In the page: how the side is. Says a word on each channel, and notes what has come since. */
 async function look(kinds) {
-  const { pc, channels, heard, grown, errors } = window.side;
+  const { pc, channels, heard, grown, errors, broken } = window.side;
   const open = channels.filter(({ readyState }) => readyState === 'open');
   open.forEach((channel, at) => channel.send(`word ${at}`));
   for (const receiver of pc.getReceivers()) if (await window.grows(receiver)) grown.add(receiver.track.kind);
@@ -143,14 +164,14 @@ async function look(kinds) {
   const { signalingState, connectionState } = pc;
   const talks = channels.length > 0 && open.length === channels.length && heard.size === channels.length;
   const well = signalingState === 'stable' && connectionState === 'connected' && talks && missing.length === 0;
-  return { well, signalingState, connectionState, channels: channels.map(({ readyState }) => readyState), heard: heard.size, missing, errors };
+  return { well, signalingState, connectionState, channels: channels.map(({ readyState }) => readyState), heard: heard.size, missing, errors, broken };
 }
 
 function describe(states) {
-  const words = states.map(({ signalingState, connectionState, channels, heard, missing, errors }, at) => {
+  const words = states.map(({ signalingState, connectionState, channels, heard, missing, errors, broken }, at) => {
     const lacks = missing.length > 0 ? `, no ${missing.join(' and ')}` : '';
     const failures = errors.length > 0 ? `, ${errors[0].replaceAll(/\s+/g, ' ').slice(0, 160)}` : '';
-    return `${SIDES[at]} ${signalingState} and ${connectionState}, channels [${channels}] with ${heard} heard${lacks}${failures}`;
+    return `${SIDES[at]} ${broken ? 'broken, ' : ''}${signalingState} and ${connectionState}, channels [${channels}] with ${heard} heard${lacks}${failures}`;
   });
   return words.join('; ');
 }
