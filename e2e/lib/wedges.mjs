@@ -309,7 +309,7 @@ export const WEDGES = [
       await publish(impolite, 'audio');
       const rebuilt = () => {
         const [peer] = window.room.peers.values();
-        return peer.stats.rebuilds === 1 && peer.state === 'connected';
+        return peer.counts.rebuilds === 1 && peer.state === 'connected';
       };
       for (const tab of [polite, impolite]) await until(tab, 'another connection', rebuilt);
       return { polite: ['video', 'audio'], impolite: ['audio'], check: rebuiltOnce };
@@ -468,7 +468,7 @@ const answersAfter = (before) => window.log.filter(({ step }) => step === 'answe
 /** Another connection took the place of the old one, once; the application heard of one interruption, and has the channels that it had. */
 async function rebuiltOnce(tab) {
   const seen = await tab.page.evaluate(() => ({
-    rebuilds: [...window.room.peers.values()][0].stats.rebuilds,
+    rebuilds: [...window.room.peers.values()][0].counts.rebuilds,
     states: window.log.slice(window.calm).flatMap(({ name, state }) => (name === 'peer-state' ? state : [])),
     connections: window.connections.length,
     isTheSame: window.room.channel('chat') === window.chat && window.chat.peers.length === 1,
