@@ -54,8 +54,9 @@ export function installStress() {
 
   window.stress = {
     async perform(operation) {
-      // A channel needs no offer: none is waited for.
-      mark = operation.name === 'channel' ? -1 : offersMade();
+      // A channel needs no offer, and who is polite asks for a fresh start of ICE: none is waited for.
+      const isOffered = operation.name !== 'channel' && !(operation.name === 'restart' && peer()?.polite);
+      mark = isOffered ? offersMade() : -1;
       watch();
       await operations[operation.name](operation);
     },
@@ -107,7 +108,9 @@ export function installStress() {
       const incoming = streams.map(({ id }) => id);
       const channelsOpen = [...channels].map(([label, { peers }]) => `${label}:${peers.length}`);
       const channelsCame = incomingChannels.map(({ label, id, readyState }) => `${label}:${id}:${readyState}`);
-      return { status: room.status, state, presence, signalingState, connectionState, iceConnectionState, stats, counts, done, faults, sections, published: [...published].map(({ id }) => id), incoming, channelsOpen, channelsCame, steps };
+      const silent = [...channels.keys()].filter((label) => ![...heard].some((word) => word.startsWith(`${label} pong`)));
+      const connections = window.connections.map(({ connectionState }) => connectionState);
+      return { silent, connections, status: room.status, state, presence, signalingState, connectionState, iceConnectionState, stats, counts, done, faults, sections, published: [...published].map(({ id }) => id), incoming, channelsOpen, channelsCame, steps };
     },
   };
 }
