@@ -195,3 +195,13 @@ test('without the SDK two pages of another port greet each other', async (t) => 
   }
   await Promise.all(greeted);
 });
+
+test('“When it does not connect” shows its report', async (t) => {
+  const { port } = await startAldis(t, 'dev');
+  const [{ text }, ...others] = await examples('docs/guide/when-it-does-not-connect.md');
+  assert.deepEqual(others, []);
+  const tab = await openTab(t, 'tab', FAKE_DEVICES);
+  await tab.page.goto(await serve(t, text, port));
+  await tab.page.click('#check');
+  await shows(tab, '#result', /^Aldis connection check: 0 failed, 1 warning, .*turn-missing/s);
+});

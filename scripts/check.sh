@@ -17,13 +17,15 @@ cargo clippy --package aldis-server --all-targets --features shuttle -- --deny w
 cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
-# The SDK: its types, its package, and that the file which the server gives out is the one that it builds.
+# The SDK: its types, its package, and that the files which the server gives out are those that it builds.
 npm --prefix sdk run --silent check
-built=$(mktemp)
-trap 'rm -f "$built"' EXIT
-cp crates/server/assets/sdk.js "$built"
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+cp crates/server/assets/*.js "$built"
 npm --prefix sdk run --silent build
-cmp --silent "$built" crates/server/assets/sdk.js || fail "crates/server/assets/sdk.js was not what sdk/ builds; it is now"
+for file in crates/server/assets/*.js; do
+    cmp --silent "$built/$(basename "$file")" "$file" || fail "$file was not what sdk/ builds; it is now"
+done
 npm --prefix sdk run --silent package
 npm --prefix sdk run --silent size
 

@@ -1,10 +1,14 @@
 import { defineConfig } from 'rolldown'
 
 /**
- * The one file that the server gives out at `/sdk.js`. It is checked in, so that building the server needs no Node. What bundlers load only
- * when it is needed is in it too.
+ * The files that the server gives out, `/sdk.js` and so on. They are checked in, so that building the server needs no Node. What bundlers
+ * load only when it is needed is in them too.
  */
-export default defineConfig({
-  input: 'src/index.ts',
-  output: { file: '../crates/server/assets/sdk.js', format: 'esm', minify: true, comments: false, codeSplitting: false },
-})
+const FILES = { 'sdk.js': 'src/index.ts', 'diagnose.js': 'src/diagnose.ts' }
+
+export default defineConfig(
+  Object.entries(FILES).map(([name, input]) => ({
+    input,
+    output: { file: `../crates/server/assets/${name}`, format: 'esm', minify: true, comments: false, codeSplitting: false },
+  })),
+)

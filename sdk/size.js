@@ -11,6 +11,7 @@ const PROMISES = [
   { name: 'core: both in one bundle', entries: ['signaling-entry', 'negotiate'] },
   { name: 'everything, in one file (/sdk.js)', entries: ['index'], most: 24 * KIB },
   { name: 'everything, as a bundler begins', entries: ['index'], lazily: true },
+  { name: 'diagnose alone (/diagnose.js)', entries: ['diagnose'], most: 12 * KIB },
 ]
 
 /** Extras of a room: what it would weigh without one of these files. */

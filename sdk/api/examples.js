@@ -7,6 +7,7 @@ const SOURCES = new URL('../src/', import.meta.url)
 const OUT = new URL('../../target/sdk-examples/', import.meta.url)
 const AROUND = `import { AldisError, joinRoom, negotiate, type Channel, type Peer, type Room } from '../../sdk/src/index.ts'
 import { SignalingClient } from '../../sdk/src/signaling-entry.ts'
+import { CHECKS, diagnose } from '../../sdk/src/diagnose.ts'
 declare const room: Room
 declare const peer: Peer
 declare const client: SignalingClient

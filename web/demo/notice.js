@@ -10,6 +10,9 @@ const notices = element('notices', HTMLDivElement)
 
 let counting = 0
 
+/** What the page says why of itself, so that `/check` finds out no more. */
+const EXPLAINED = /^(identity-taken|removed|replaced|room-full)$/
+
 /**
  * Says how things are.
  *
@@ -56,6 +59,10 @@ export function complain(topic, error, action) {
   notice.dataset['code'] = code
   inside(notice, '.message').textContent = message
   inside(notice, '.advice').textContent = hint
+  const why = inside(notice, '.why')
+  why.hidden = EXPLAINED.test(code) || topic === 'network'
+  // With the token that was tried, if there is one.
+  if (location.search.includes('token=')) why.setAttribute('href', `/check${location.search}`)
   inside(notice, '.dismiss').onclick = () => notice.remove()
   const button = inside(notice, '.action')
   button.hidden = action === undefined

@@ -26,10 +26,12 @@ use super::{
 };
 use crate::{auth::NewToken, lan::Lan, node::Node};
 
-/// The demo, whose files a browser gets as they are in `web/demo`, and the page without an SDK.
+/// The demo and the check of connections, whose files a browser gets as they are in `web/demo`, and the page without an SDK.
 const PAGES: &[Asset] = &[
     Asset { path: "/", body: include_str!("../../../../web/demo/index.html") },
+    Asset { path: "/check", body: include_str!("../../../../web/demo/check.html") },
     Asset { path: "/demo/chat.js", body: include_str!("../../../../web/demo/chat.js") },
+    Asset { path: "/demo/check.js", body: include_str!("../../../../web/demo/check.js") },
     Asset { path: "/demo/dom.js", body: include_str!("../../../../web/demo/dom.js") },
     Asset { path: "/demo/lobby.js", body: include_str!("../../../../web/demo/lobby.js") },
     Asset { path: "/demo/main.js", body: include_str!("../../../../web/demo/main.js") },

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]), event stream ([`stream`]) |
 //! | `/v1/signal/{connection}` | what a client of an event stream says ([`post`]) |
-//! | `/sdk.js` | the client for browsers ([`assets`]) |
+//! | `/sdk.js`, `/diagnose.js` | the client for browsers, and what finds out why it does not connect ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
-//! | `/`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
+//! | `/`, `/check`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
 //! [`remote`] is who asks, and [`forwarded`] what proxies say of that. [`takeover`] is how an event stream gets its socket.
 
@@ -45,7 +45,7 @@ pub fn public(node: Arc<Node>, ops: Ops) -> Router {
     let mut router = Router::new()
         .route("/v1/signal", any(signal::endpoint))
         .route("/v1/signal/{connection}", any(post::endpoint))
-        .merge(assets::router(&[assets::SDK]));
+        .merge(assets::router(&[assets::SDK, assets::DIAGNOSE]));
     if ops == Ops::Beside {
         router = router.merge(operator());
     }
@@ -126,6 +126,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::RETRY_AFTER])
+        // A page compares its clock with `Date`: only its own server's is shown to it otherwise.
+        .expose_headers([header::RETRY_AFTER, header::DATE])
         .max_age(PREFLIGHT)
 }

@@ -26,3 +26,13 @@ async fn the_sdk_is_given_out_to_pages_of_any_origin_and_asked_for_again_only_wh
         assert_eq!((answer.status, answer.text().is_empty()), (status, status == 304), "{names}");
     }
 }
+
+#[tokio::test]
+async fn what_finds_out_why_it_does_not_connect_is_given_out_apart_from_it() {
+    let rig = Rig::usual();
+    let answer = rig.ask(Request::get("/diagnose.js").header("Origin", "https://app.example.org")).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/javascript; charset=utf-8")));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert!(answer.text().contains("turn-unreachable"), "it is the diagnosis");
+    assert!(!rig.ask(Request::get("/sdk.js")).await.text().contains("turn-unreachable"), "nobody else loads it");
+}

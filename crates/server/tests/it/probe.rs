@@ -51,7 +51,7 @@ async fn any_page_may_ask_by_default() {
     let allowed = answer.header("access-control-allow-headers").expect("headers");
     assert!(allowed.contains("authorization"), "{allowed}");
     let answer = rig.ask(Request::get("/v1/signal").header("Origin", "https://app.example.org")).await;
-    assert_eq!(answer.header("access-control-expose-headers"), Some("retry-after"));
+    assert_eq!(answer.header("access-control-expose-headers"), Some("retry-after,date"));
     assert_eq!(answer.header("access-control-allow-credentials"), None);
 }
 
