@@ -141,6 +141,15 @@ test('what other checks can do makes a warning of a failure', async () => {
   expect(of(report, 'turn-udp').found).toMatch(/within 5 s/)
 })
 
+test('a wrong secret is told from a quota, and known at once', async () => {
+  const patient = new Patient()
+  answer([UDP, 401], [TCP, 486], [TLS, 401])(patient)
+  const report = await patient.examine()
+  expect(of(report, 'turn-udp').todo).toContain('secret')
+  expect(of(report, 'turn-tcp').todo).toContain('quota')
+  expect(report.durationMs).toBe(0)
+})
+
 test('of two servers for one way one is enough', async () => {
   const patient = new Patient()
   const second = 'turn:other.example.org'

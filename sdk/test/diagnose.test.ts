@@ -58,6 +58,14 @@ test('without a room it looks at that of the token, and with one at that', async
   }
 })
 
+test('the report is as bad as the worst of it', async () => {
+  const patient = new Patient()
+  patient.devices = []
+  expect((await patient.examine()).status).toBe('warning')
+  patient.socket = 'never opens'
+  expect((await patient.examine()).status).toBe('failed')
+})
+
 test('nothing takes longer than 5 s, and everything together no longer than 15 s', async () => {
   const patient = new Patient()
   patient.socket = 'says nothing'
@@ -138,11 +146,11 @@ test('a browser that refuses what a check needs spoils that check only', async (
 
 test('no text holds a token, a credential, an address or a session description', async () => {
   const token = tokenFor('standup')
-  const leak = `${token} of 203.0.113.7 and [2001:db8::5]:80 to 0f2a-11.local, ::ffff:203.0.113.7 or fe80::1%eth0`
+  const leak = `${token} of ${tokenFor('another')} of 203.0.113.7 and [2001:db8::5]:80 to 0f2a-11.local, ::ffff:203.0.113.7 or fe80::1%eth0`
   const worst: ((patient: Patient) => void)[] = [
     () => {},
     (patient) => {
-      patient.probe = () => problem(401, { code: 'token-invalid', message: leak, hint: leak })
+      patient.probe = () => problem(401, { code: 'token-invalid', message: `${leak} ${SECRETS}`, hint: leak })
     },
     (patient) => {
       patient.probe = () => problem(503, { code: 'draining', message: leak, hint: leak })
@@ -164,7 +172,7 @@ test('no text holds a token, a credential, an address or a session description',
     spoil(patient)
     const report = await patient.examine({ token }, 'https://203.0.113.7:8443')
     const all = JSON.stringify(report) + report.text
-    for (const secret of [token, ...token.split('.'), '2001:db8', '.local', 'v=0', 'candidate:', ...SECRETS])
+    for (const secret of [token, ...token.split('.'), 'eyJ', '2001:db8', '.local', 'v=0', 'candidate:', ...SECRETS])
       expect(all).not.toContain(secret)
     expect(all).toContain('public IPv4')
   }

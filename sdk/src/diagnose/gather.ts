@@ -25,7 +25,6 @@ export async function gather(
   const candidates: RTCIceCandidate[] = []
   const errors: number[] = []
   let complete = false
-  limit.defer(() => pc.close())
   const found = new Promise<void>((resolve) => {
     pc.addEventListener('icecandidateerror', ({ errorCode }) => void errors.push(errorCode))
     pc.addEventListener('icecandidate', ({ candidate }) => {
@@ -39,10 +38,13 @@ export async function gather(
       }
     })
   })
-  // What it is about does not matter, but there has to be something.
-  pc.createDataChannel('check')
-  await limit.race(pc.setLocalDescription())
-  await limit.race(found)
-  pc.close()
+  try {
+    // What it is about does not matter, but there has to be something.
+    pc.createDataChannel('check')
+    await limit.race(pc.setLocalDescription())
+    await limit.race(found)
+  } finally {
+    pc.close()
+  }
   return { candidates, errors, tellsErrors: 'onicecandidateerror' in pc, complete, ms: limit.elapsedMs }
 }
