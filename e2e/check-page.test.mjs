@@ -8,7 +8,7 @@ import { openTab } from './lib/chromium.mjs';
 import { startCoturn } from './lib/coturn.mjs';
 import { complaint, join, open } from './lib/demo.mjs';
 import { openFirefoxTab } from './lib/firefox.mjs';
-import { FAKE_DEVICES, NO_DEVICES } from './lib/tab.mjs';
+import { FAKE_DEVICES, NO_DEVICES, assertQuiet } from './lib/tab.mjs';
 
 const OUT = path(ROOT, 'e2e/out');
 before(() => mkdir(OUT, { recursive: true }));
@@ -28,11 +28,6 @@ async function picture(tab, name, { dark = false, width = 900 } = {}) {
   await tab.page.setViewportSize({ width, height: 800 });
   assert.ok(await tab.page.evaluate((width) => document.documentElement.scrollWidth <= width, width), `nothing is wider than ${width} px`);
   await tab.page.screenshot({ path: path(OUT, `${name}.png`), fullPage: true });
-}
-
-/** The browser's console tells of the event stream that this server does not offer, as of every answer that is none. */
-function assertQuiet({ complaints }) {
-  assert.deepEqual(complaints.filter((line) => !line.includes('406 (Not Acceptable)')), []);
 }
 
 test('where all is well it says so, and copies a report', async (t) => {

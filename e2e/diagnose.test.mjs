@@ -38,7 +38,7 @@ for (const [kind, open] of Object.entries(OPEN)) {
       const report = await diagnose(await open(t, kind, FAKE_DEVICES), origin, { token: mint('e2e', 'ann') });
       assertGood(t, report);
       assert.deepEqual(wrong(report), {});
-      const made = ['page', 'server', 'token', 'clock', 'websocket', 'webrtc', 'stun', ...turns, 'relay', 'camera', 'microphone'];
+      const made = ['page', 'server', 'token', 'clock', 'websocket', 'event-stream', 'webrtc', 'stun', ...turns, 'relay', 'camera', 'microphone'];
       for (const id of made) assert.equal(of(report, id).status, 'ok', id);
       assert.ok(report.heard.includes('relay running') && report.heard.includes('relay ok'));
     });
@@ -53,12 +53,13 @@ for (const [kind, open] of Object.entries(OPEN)) {
     });
 
     test('a proxy that lets no WebSocket through', async (t) => {
-      const { port } = await startAll(t);
+      const { port } = await startAll(t, {}, WAYS[kind]);
       const origin = `http://localhost:${await startProxyWithoutUpgrade(t, port)}`;
       const report = await diagnose(await open(t, kind, FAKE_DEVICES), origin, { token: mint('e2e', 'ann') });
       assertGood(t, report);
       assert.equal(wrong(report).websocket, 'websocket-blocked');
-      assert.equal(of(report, 'server').status, 'ok');
+      // The rest is known by the other way.
+      for (const id of ['server', 'event-stream', 'relay']) assert.equal(of(report, id).status, 'ok', id);
     });
 
     test('a wrong TURN secret', async (t) => {

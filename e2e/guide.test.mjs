@@ -204,4 +204,5 @@ test('“When it does not connect” shows its report', async (t) => {
   await tab.page.goto(await serve(t, text, port));
   await tab.page.click('#check');
   await shows(tab, '#result', /^Aldis connection check: 0 failed, 1 warning, .*turn-missing/s);
+  assertQuiet(tab);
 });
