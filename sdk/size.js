@@ -6,10 +6,10 @@ import { rolldown } from 'rolldown'
 const KIB = 1024
 const SOURCES = fileURLToPath(new URL('src/', import.meta.url))
 const PROMISES = [
-  { name: 'core: a room without calls', entries: ['signaling-entry'], most: 12 * KIB },
+  { name: 'core: a room without calls', entries: ['signaling-entry'], lazily: true, most: 12.75 * KIB },
   { name: 'core: negotiate alone', entries: ['negotiate'], most: 4 * KIB },
   { name: 'core: both in one bundle', entries: ['signaling-entry', 'negotiate'] },
-  { name: 'everything, in one file (/sdk.js)', entries: ['index'], most: 24 * KIB },
+  { name: 'everything, in one file (/sdk.js)', entries: ['index'], most: 25.5 * KIB },
   { name: 'everything, as a bundler begins', entries: ['index'], lazily: true },
   { name: 'diagnose alone (/diagnose.js)', entries: ['diagnose'], most: 12 * KIB },
 ]
@@ -28,13 +28,17 @@ async function weigh(entries, { lazily = false, without } = {}) {
   const external = without ? [new RegExp(`/${without}\\.ts$`)] : []
   const bundle = await rolldown({ input: 'all', plugins: [virtual], external })
   const { output } = await bundle.generate({ format: 'esm', minify: true, comments: false, codeSplitting: lazily })
-  const sizes = output.map(({ code }) => gzipSync(code, { level: 9 }).length)
-  return { first: sizes[0], later: sizes.slice(1).reduce((sum, size) => sum + size, 0) }
+  // What the first chunk imports is loaded with it.
+  const first = new Set([output[0].fileName])
+  for (const name of first) for (const other of output.find(({ fileName }) => fileName === name)?.imports ?? []) first.add(other)
+  const sum = (chunks) => chunks.reduce((bytes, { code }) => bytes + gzipSync(code, { level: 9 }).length, 0)
+  const [now, later] = [true, false].map((is) => sum(output.filter(({ fileName }) => first.has(fileName) === is)))
+  return { first: now, later }
 }
 
 for (const { name, entries, most, lazily } of PROMISES) {
   const { first, later } = await weigh(entries, { lazily })
-  const bound = most ? `, of ${most}` : later ? `, and ${later} more with the first \`stats()\`` : ''
+  const bound = (most ? `, of ${most}` : '') + (later ? `, and ${later} more when they are needed` : '')
   process.stdout.write(`size: ${name}: ${first} bytes minified and gzipped${bound}\n`)
   if (first > most) process.exitCode = 1
 }

@@ -8,10 +8,18 @@ import { mint } from './token.mjs';
 /** Where they all go. */
 const ROOM = 'e2e';
 
-/** Joins a room through a port of this machine, for the length of the test `t`. */
-export async function enter(t, name, port, history) {
+/**
+ * Joins a room through a port of this machine, for the length of the test `t`, by `transport` if there is one. `watchPage` is how the test
+ * tells what the page goes through.
+ */
+export async function enter(t, name, port, history, { transport, watchPage } = {}) {
   let socket;
   const environment = {
+    ...(watchPage && { watchPage }),
+    fetch: (url, init) => {
+      if (init.headers?.accept === 'text/event-stream') history.note(name, 'opened', { stream: true });
+      return fetch(url, init);
+    },
     openSocket: (...way) => {
       history.note(name, 'opened');
       socket = openSocket(...way);
@@ -19,7 +27,7 @@ export async function enter(t, name, port, history) {
     },
     warn: (line) => history.note(name, 'warned', { line }),
   };
-  const options = { room: ROOM, token: () => mint(ROOM, name), connect: 'manual', environment };
+  const options = { room: ROOM, token: () => mint(ROOM, name), connect: 'manual', environment, ...(transport && { transport }) };
   const room = await joinRoom(`http://127.0.0.1:${port}`, options);
   t.after(() => room.leave());
   return new Member(t, name, room, history, (message) => socket.send(JSON.stringify(message)));

@@ -8,7 +8,7 @@ import { checkFunction, checkObject, checkSignal, refuse } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { RunningClock } from './running.ts'
 import { Signaling } from './signaling.ts'
-import { socketsOf, type WebSocketClass } from './socket.ts'
+import { socketsOf, type Transport, type WebSocketClass } from './socket.ts'
 import { STREAMS } from './stream-lane.ts'
 import { type TokenOption, tokenSource } from './token.ts'
 
@@ -25,6 +25,15 @@ export interface SignalingClientOptions {
   readonly joinTimeoutMs?: number
   /** Gives up joining, which rejects with its reason; once joined, it leaves. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * How messages travel to the server and back. By default (`'auto'`) by WebSocket, and where none opens although the server answers, by event
+   * stream and POST (`'sse'`), until a WebSocket opens again; or by one of the two alone.
+   *
+   * @example
+   * // In a network of which you know that it lets no WebSocket through: nothing is lost by trying one.
+   * await joinRoom('https://rtc.example.org', { room: 'standup', token, transport: 'sse' })
+   */
+  readonly transport?: Transport
   /** Where there is no global one, as in Node 20: the `WebSocket` of the package `ws`. */
   readonly WebSocket?: WebSocketClass | undefined
   /** Replaces what is taken from the world around: the clock, the network. */
@@ -52,13 +61,13 @@ export function prepare<World extends SignalingEnvironment>(
 ): Entrance<World> {
   checkObject('options', options)
   check(options)
-  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, WebSocket: given } = options
+  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, transport = 'auto', WebSocket: given } = options
   const world = { ...theWorld, ...(given && { openSocket: socketsOf(given) }), ...options.environment }
   const clock = new RunningClock(world.clock)
   const environment = { ...world, clock }
   const endpoint = endpointOf(url, id)
   const source = tokenSource(token, endpoint, environment)
-  const signaling = new Signaling({ endpoint, token: source, features: FEATURES, environment, joinTimeoutMs })
+  const signaling = new Signaling({ endpoint, token: source, features: FEATURES, environment, joinTimeoutMs, transport })
   return { id, environment, clock, signaling }
 }
 
@@ -95,18 +104,27 @@ export function enter<Target extends { leave(): void; hear?(event: PageEvent): v
   })
 }
 
-function check({ room, token, joinTimeoutMs, signal, WebSocket: given, environment }: SignalingClientOptions): void {
+function check({
+  room,
+  token,
+  joinTimeoutMs,
+  transport = 'auto',
+  signal,
+  WebSocket: given,
+  environment,
+}: SignalingClientOptions): void {
   if (typeof room !== 'string') refuse('room', 'a string', room)
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
     refuse('token', 'a string or a function', token)
   }
   const ms: unknown = joinTimeoutMs ?? 0
   if (typeof ms !== 'number' || !(ms >= 0)) refuse('joinTimeoutMs', 'a number of milliseconds', ms)
+  if (!/^(auto|websocket|sse)$/.test(transport)) refuse('transport', "'auto', 'websocket' or 'sse'", transport)
   checkSignal(signal)
   if (given !== undefined) checkFunction('WebSocket', given)
   if (environment !== undefined) checkObject('environment', environment)
-  if (given === undefined && environment?.openSocket === undefined && globalThis.WebSocket === undefined) {
-    const hint = 'Pass the `WebSocket` of the package `ws`, or use Node 22.'
+  if (transport !== 'sse' && given === undefined && environment?.openSocket === undefined && globalThis.WebSocket === undefined) {
+    const hint = "Pass the `WebSocket` of the package `ws`, use Node 22, or `transport: 'sse'`."
     throw new AldisError('invalid-option', 'There is no `WebSocket` here.', { hint })
   }
 }

@@ -23,6 +23,7 @@ import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { type ClientMessage, PROTOCOL, type ReconnectPolicy, type ServerMessage, type WelcomeMessage } from './generated/wire.ts'
 import type { PageEvent } from './page.ts'
+import type { Transport } from './socket.ts'
 import { CLOSE_WILL_RESUME, Uplink, type UplinkOptions } from './uplink.ts'
 
 /**
@@ -58,7 +59,8 @@ export interface SignalingEvents {
 }
 
 /** What the way to the server needs. */
-export interface SignalingOptions extends Omit<UplinkOptions, 'hello'> {
+export interface SignalingOptions extends Omit<UplinkOptions, 'hello' | 'byStream' | 'patienceMs'> {
+  readonly transport: Transport
   readonly features: readonly string[]
   /** When to give up the first attempts, in milliseconds. */
   readonly joinTimeoutMs: number
@@ -84,6 +86,18 @@ const STEADY_MS = 5_000
 /** How long after an attempt no event of the page makes another, in milliseconds: a network that comes and goes must not hammer the server. */
 const DISTANCE_MS = 1_000
 
+/** How many WebSockets in a row must not have opened, although the server answers, before an event stream takes their place. */
+const BLOCKED = 2
+
+/** How long the next connection is an event stream too, in milliseconds; then a WebSocket is tried once. */
+const STREAM_MS = 600_000
+
+/** How long a WebSocket may take to open once another one did not, although the server answers, in milliseconds. */
+const SHORT_PATIENCE_MS = 3_000
+
+/** What a server says that has no event streams, and what a proxy comes to that lets none through. */
+const NO_STREAM = /^(not-acceptable|method-not-allowed|not-found|server-unreachable)$/
+
 /** The way to the server; see the module. */
 export class Signaling extends Emitter<SignalingEvents> {
   readonly #options: SignalingOptions
@@ -104,6 +118,9 @@ export class Signaling extends Emitter<SignalingEvents> {
   #joinBy = 0
   /** Why the last attempt failed. */
   #lastError: AldisError | undefined
+  /** How many WebSockets in a row did not open although the server answers, and until when an event stream takes their place. */
+  #blocked = 0
+  #streamUntil = 0
   /** Ends the wait for the first `welcome`. */
   #giveUp: Cancel | undefined
 
@@ -143,6 +160,8 @@ export class Signaling extends Emitter<SignalingEvents> {
     else if (event === 'frozen') {
       if (this.#features.includes('frozen')) this.send({ type: 'frozen' })
     } else if (event !== 'hidden') {
+      // Another network may let WebSockets through.
+      if (event === 'online' || event === 'network-changed') this.#blocked = 0
       // A socket that is dead looks open.
       if (this.#standing) this.#standing.doubt()
       else if (event !== 'offline') this.#hurry(event)
@@ -190,15 +209,22 @@ export class Signaling extends Emitter<SignalingEvents> {
       features,
       ...(this.#resume && { resume: this.#resume }),
     })
+    const { transport } = this.#options
+    const byStream = transport === 'sse' || (this.#blocked >= BLOCKED && this.#now() < this.#streamUntil)
+    const patienceMs = transport === 'auto' && this.#blocked > 0 ? SHORT_PATIENCE_MS : undefined
     const uplink = new Uplink(
-      { ...this.#options, hello },
+      { ...this.#options, hello, byStream, patienceMs },
       {
-        welcome: (welcome) => this.#take(uplink, welcome),
+        welcome: (welcome) => {
+          if (!byStream) this.#blocked = 0
+          this.#take(uplink, welcome)
+        },
         message: (message) => this.#handle(message),
         ended: (error, policy) => {
           if (uplink === this.#standing) return this.#lost(error, policy)
           this.#next = { at: 'nowhere' }
-          this.#refused(error, policy)
+          if (byStream && transport === 'auto') this.#noStream(error, policy)
+          else this.#refused(error, policy)
         },
       },
     )
@@ -252,8 +278,22 @@ export class Signaling extends Emitter<SignalingEvents> {
     }
   }
 
+  /** An event stream in the place of a WebSocket did not come about either: that one is tried again. */
+  #noStream(error: AldisError, policy: ReconnectPolicy): void {
+    this.#streamUntil = 0
+    if (error.retryable || !NO_STREAM.test(error.code)) return this.#refused(error, policy)
+    this.#failures += 1
+    this.#wait(new AldisError('websocket-blocked', `No WebSocket opens, and no event stream: ${error.message}`, { cause: error }))
+  }
+
   /** An attempt has failed, or a connection without a next one on its way: goes on, or gives up. */
   #refused(error: AldisError, policy: ReconnectPolicy): void {
+    if (error.code !== 'websocket-blocked') {
+      if (this.#blocked < BLOCKED) this.#blocked = 0
+    } else if (++this.#blocked >= BLOCKED && this.#options.transport === 'auto') {
+      this.#streamUntil = this.#now() + STREAM_MS
+      return this.#try()
+    }
     const renew = policy === 'with-new-token'
     if (renew && this.#options.token.renewable && !this.#tokenRefused) {
       this.#tokenRefused = true

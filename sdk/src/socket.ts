@@ -1,5 +1,7 @@
 /** The way messages travel between this client and the server. */
 
+import type { AldisError } from './errors.ts'
+
 /** An open or opening way to the server; what {@link OpenSocket} returns. */
 export interface Socket {
   /** Sends a message; called only when it is open. */
@@ -14,9 +16,12 @@ export interface SocketEvents {
   onOpen(): void
   /** A message came. */
   onMessage(data: unknown): void
-  /** It has closed, or has never opened; with the WebSocket close code. */
-  onClose(code: number): void
+  /** It has closed, or has never opened; with the WebSocket close code, and the server's refusal where it said one. */
+  onClose(code: number, refusal?: AldisError): void
 }
+
+/** How messages travel: by WebSocket, or where none opens by event stream and POST (`auto`); or by one of them alone. */
+export type Transport = 'auto' | 'websocket' | 'sse'
 
 /** Opens a way to the server at a `wss:` or `ws:` URL, which offers these subprotocols. */
 export type OpenSocket = (url: string, protocols: string[], events: SocketEvents) => Socket

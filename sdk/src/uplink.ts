@@ -18,6 +18,7 @@ import { backoff } from './backoff.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
 import { AldisError, asAldisError, reason } from './errors.ts'
+import type { StreamTools } from './event-stream.ts'
 import {
   BEARER_PREFIX,
   type ClientMessage,
@@ -32,7 +33,7 @@ import {
 import { Heartbeat } from './heartbeat.ts'
 import { fromServer, refusalOf } from './problem.ts'
 import { Scope } from './scope.ts'
-import type { Socket, SocketEvents } from './socket.ts'
+import type { OpenSocket, Socket, SocketEvents } from './socket.ts'
 import type { TokenSource } from './token.ts'
 
 /** What a connection needs. */
@@ -40,6 +41,10 @@ export interface UplinkOptions {
   readonly endpoint: Endpoint
   readonly token: TokenSource
   readonly environment: SignalingEnvironment
+  /** Whether to go by event stream and POST, and not by WebSocket. */
+  readonly byStream: boolean
+  /** How long a WebSocket may take to open, in milliseconds; 10,000 by default. */
+  readonly patienceMs?: number | undefined
   /** Its first message, as late as possible: the newest resume token counts. */
   readonly hello: () => ClientMessage
 }
@@ -99,7 +104,8 @@ export class Uplink {
 
   /** Whether it has not reached the server yet. */
   get isOpening(): boolean {
-    return this.#state.at === 'opening' || this.#state.at === 'probing'
+    const { at } = this.#state
+    return at === 'opening' || at === 'probing' || (this.#options.byStream && at === 'greeting')
   }
 
   /** Asks for a sign of life: it may be dead. */
@@ -144,35 +150,40 @@ export class Uplink {
     scope.after(PATIENCE_MS, () => {
       this.#end(new AldisError('token-failed', 'The `token` function does not answer.', { retryable: true }))
     })
+    const { token: tokens, byStream } = this.#options
     let token: string
+    let openSocket = this.#environment.openSocket
     try {
-      token = await this.#options.token.get()
+      token = await tokens.get()
+      if (byStream) openSocket = (await loadStreams()).eventStreams(token, tokens, this.#environment, TOOLS)
     } catch (error) {
       if (scope.live) this.#end(asAldisError(error, 'token-failed', 'There is no token'))
       return
     }
-    if (scope.live) this.#open(token)
+    if (scope.live) this.#open(token, openSocket)
   }
 
-  #open(token: string): void {
+  #open(token: string, openSocket: OpenSocket): void {
+    const { endpoint, byStream, patienceMs = PATIENCE_MS } = this.#options
     const events: SocketEvents = {
       onOpen: () => this.#greet(socket),
       onMessage: (data) => this.#hear(data),
-      onClose: (code) => {
-        if (this.#state.at === 'opening') void this.#probe(token)
+      onClose: (code, refusal) => {
+        if (refusal) this.#end(worded(refusal))
+        else if (this.#state.at === 'opening') void this.#probe(token)
         else this.#closed(code)
       },
     }
     let socket: Socket
     try {
-      socket = this.#environment.openSocket(this.#options.endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], events)
+      socket = openSocket(byStream ? endpoint.probe : endpoint.socket, [SUBPROTOCOL, `${BEARER_PREFIX}${token}`], events)
     } catch (error) {
       const hint = 'A page of https: needs a server of https:.'
       return this.#end(
         new AldisError('invalid-option', `The browser does not connect to \`url\`: ${reason(error)}`, { hint, cause: error }),
       )
     }
-    this.#enter({ at: 'opening', socket }).after(PATIENCE_MS, () => void this.#probe(token))
+    this.#enter({ at: 'opening', socket }).after(patienceMs, () => void this.#probe(token))
   }
 
   #greet(socket: Socket): void {
@@ -181,7 +192,10 @@ export class Uplink {
   }
 
   #silent(): void {
-    this.#end(new AldisError('timed-out', 'The server does not answer.'))
+    const [message, hint] = this.#options.byStream
+      ? ['Nothing comes by the event stream.', 'A proxy may hold it back; it must not buffer.']
+      : ['The server does not answer.']
+    this.#end(new AldisError('timed-out', message, { hint }))
   }
 
   /** A browser does not tell why a WebSocket never opened; the same request without one does. */
@@ -201,7 +215,7 @@ export class Uplink {
       if (!answer.ok) return await refusalOf(answer)
       return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.')
     } catch (cause) {
-      return new AldisError('server-unreachable', `${this.#options.endpoint.probe} does not answer.`, { cause })
+      return unreachable(this.#options.endpoint.probe, cause)
     }
   }
 
@@ -267,11 +281,29 @@ export class Uplink {
     const policy = code === 1000 || code === 1001 ? 'yes' : (RECONNECT[code] ?? 'yes')
     // Below are the codes of connections that broke, where what came last explains nothing.
     const parting = code < FIRST_EXPLAINED ? undefined : this.#parting
-    const said = parting?.code === 'protocol-unsupported' ? otherVersion(`The server says: ${parting.message}`, parting) : parting
     const error =
-      said ?? new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
+      (parting && worded(parting)) ??
+      new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
     this.#end(error, policy)
   }
+}
+
+function unreachable(url: string, cause: unknown): AldisError {
+  return new AldisError('server-unreachable', `${url} does not answer.`, { cause })
+}
+
+const TOOLS: StreamTools = { Scope, backoff, refusalOf, unreachable }
+
+/** Only few pages need it, so bundlers load it for these alone. */
+function loadStreams(): Promise<typeof import('./event-stream.ts')> {
+  return import('./event-stream.ts').catch((cause) => {
+    throw new AldisError('server-unreachable', 'The code for event streams does not load.', { cause })
+  })
+}
+
+/** An error of the server, in words of ours where these say more. */
+function worded(error: AldisError): AldisError {
+  return error.code === 'protocol-unsupported' ? otherVersion(`The server says: ${error.message}`, error) : error
 }
 
 /** A server of another version of the protocol: `found` says of which. */
@@ -282,7 +314,8 @@ function otherVersion(found: string, cause?: AldisError): AldisError {
 /** What to do about a refusal that came without a close code. */
 function policyOf(error: AldisError): ReconnectPolicy {
   if (error.code === 'token-invalid' || error.code === 'token-expired') return 'with-new-token'
-  return error.retryable ? 'yes' : 'no'
+  // As close code 4423, which says it where there is a WebSocket.
+  return error.retryable && !/^(room-full|identity-taken|connection-limit)$/.test(error.code) ? 'yes' : 'no'
 }
 
 function parse(data: unknown): ServerMessage | undefined {

@@ -225,6 +225,7 @@ test('a server that gives out no tokens is asked once', async () => {
     features: [],
     environment: world.environment,
     joinTimeoutMs: 10_000,
+    transport: 'websocket',
   })
   signaling.start()
   await settle()

@@ -245,6 +245,7 @@ test('a browser that refuses to open the socket is not the token’s failure', a
     features: [],
     environment: world.environment,
     joinTimeoutMs: 10_000,
+    transport: 'websocket',
   })
   const statuses: StatusEvent[] = []
   signaling.on('status', (event) => statuses.push(event))

@@ -21,17 +21,23 @@ export interface Line extends World {
   status(): StatusEvent
 }
 
-export interface LineOptions extends Partial<Pick<SignalingOptions, 'features' | 'joinTimeoutMs'>> {
+export interface LineOptions extends Partial<Pick<SignalingOptions, 'features' | 'joinTimeoutMs' | 'transport'>> {
   readonly token?: TokenOption
   readonly random?: () => number
 }
 
-export function newLine({ token, random = () => 0.5, features = [], joinTimeoutMs = 10_000 }: LineOptions = {}): Line {
+export function newLine({
+  token,
+  random = () => 0.5,
+  features = [],
+  joinTimeoutMs = 10_000,
+  transport = 'websocket',
+}: LineOptions = {}): Line {
   const world = newWorld({ random })
   const endpoint = endpointOf('https://rtc.example.org', 'standup')
   let count = 0
   const source = tokenSource(token ?? (() => `token${++count}`), endpoint, world.environment)
-  const signaling = new Signaling({ endpoint, token: source, features, environment: world.environment, joinTimeoutMs })
+  const signaling = new Signaling({ endpoint, token: source, features, environment: world.environment, joinTimeoutMs, transport })
   const statuses: StatusEvent[] = []
   const welcomes: WelcomeMessage[] = []
   const messages: ServerMessage[] = []
