@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest'
 import { endpointOf } from '../../src/endpoint.ts'
+import type { Environment } from '../../src/environment.ts'
 import type { ServerMessage, WelcomeMessage } from '../../src/generated/wire.ts'
 import { Signaling, type SignalingOptions, type StatusEvent } from '../../src/signaling.ts'
 import { type TokenOption, tokenSource } from '../../src/token.ts'
@@ -24,6 +25,7 @@ export interface Line extends World {
 export interface LineOptions extends Partial<Pick<SignalingOptions, 'features' | 'joinTimeoutMs' | 'transport'>> {
   readonly token?: TokenOption
   readonly random?: () => number
+  readonly fetch?: Environment['fetch']
 }
 
 export function newLine({
@@ -32,8 +34,9 @@ export function newLine({
   features = [],
   joinTimeoutMs = 10_000,
   transport = 'websocket',
+  fetch,
 }: LineOptions = {}): Line {
-  const world = newWorld({ random })
+  const world = newWorld({ random, ...(fetch && { fetch }) })
   const endpoint = endpointOf('https://rtc.example.org', 'standup')
   let count = 0
   const source = tokenSource(token ?? (() => `token${++count}`), endpoint, world.environment)
