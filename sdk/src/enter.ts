@@ -30,7 +30,7 @@ export interface SignalingClientOptions {
    * stream and POST (`'sse'`), until a WebSocket opens again; or by one of the two alone.
    *
    * @example
-   * // In a network of which you know that it lets no WebSocket through: nothing is lost by trying one.
+   * // In a network of which you know that it lets no WebSocket through: no time is lost with trying one.
    * await joinRoom('https://rtc.example.org', { room: 'standup', token, transport: 'sse' })
    */
   readonly transport?: Transport
@@ -119,7 +119,7 @@ function check({
   }
   const ms: unknown = joinTimeoutMs ?? 0
   if (typeof ms !== 'number' || !(ms >= 0)) refuse('joinTimeoutMs', 'a number of milliseconds', ms)
-  if (!/^(auto|websocket|sse)$/.test(transport)) refuse('transport', "'auto', 'websocket' or 'sse'", transport)
+  if (!['auto', 'websocket', 'sse'].includes(transport)) refuse('transport', "'auto', 'websocket' or 'sse'", transport)
   checkSignal(signal)
   if (given !== undefined) checkFunction('WebSocket', given)
   if (environment !== undefined) checkObject('environment', environment)

@@ -18,6 +18,7 @@ test.each<[unknown, string]>([
   [{ room: 'a', connect: 'star' }, "`connect` must be 'mesh', 'manual' or a function, not \"star\"."],
   [{ room: 'a', joinTimeoutMs: '5' }, '`joinTimeoutMs` must be a number of milliseconds, not "5".'],
   [{ room: 'a', joinTimeoutMs: -1 }, '`joinTimeoutMs` must be a number of milliseconds, not -1.'],
+  [{ room: 'a', transport: 'carrier pigeon' }, "`transport` must be 'auto', 'websocket' or 'sse', not \"carrier pigeon\"."],
   [{ room: 'a', rtc: [] }, '`rtc` must be an object, not an array.'],
   [{ room: 'a', codecs: 7 }, '`codecs` must be an object, not 7.'],
   [{ room: 'a', signal: new AbortController() }, '`signal` must be an `AbortSignal`, not an object (AbortController).'],
