@@ -17,7 +17,7 @@ cargo clippy --package aldis-server --all-targets --features shuttle -- --deny w
 cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
-# The SDK: its types, its package, and that the files which the server gives out are those that it builds.
+# The SDK and its React hooks: their types, their packages, and that the files which the server gives out are those that it builds.
 npm --prefix sdk run --silent check
 built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT

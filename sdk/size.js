@@ -12,21 +12,24 @@ const PROMISES = [
   { name: 'everything, in one file (/sdk.js)', entries: ['index'], most: 25.5 * KIB },
   { name: 'everything, as a bundler begins', entries: ['index'], lazily: true },
   { name: 'diagnose alone (/diagnose.js)', entries: ['diagnose'], most: 12 * KIB },
+  { name: 'on top of it, the React hooks', entries: ['../react/src/index'], without: ['react', 'aldis-client'], most: 2 * KIB },
 ]
 
 /** Extras of a room: what it would weigh without one of these files. */
 const EXTRAS = { 'camera, microphone': 'devices', codecs: 'codecs', snapshots: 'snapshots', attributes: 'attributes' }
 
-/** The bytes of some entries together, minified and gzipped, with or without what is loaded only when it is needed. */
-async function weigh(entries, { lazily = false, without } = {}) {
+/** That the hooks are for the client says nothing here. */
+const onLog = (level, log, tell) => log.code === 'MODULE_LEVEL_DIRECTIVE' || tell(level, log)
+
+/** The bytes of some entries together, minified and gzipped, with or without what is loaded only when it is needed, or is imported as one of `without`. */
+async function weigh(entries, { lazily = false, without = [] } = {}) {
   const all = entries.map((name) => `export * from ${JSON.stringify(`${SOURCES}${name}.ts`)}`).join('\n')
   const virtual = {
     name: 'all',
     resolveId: (id) => (id === 'all' ? id : undefined),
     load: (id) => (id === 'all' ? all : undefined),
   }
-  const external = without ? [new RegExp(`/${without}\\.ts$`)] : []
-  const bundle = await rolldown({ input: 'all', plugins: [virtual], external })
+  const bundle = await rolldown({ input: 'all', plugins: [virtual], external: without, onLog })
   const { output } = await bundle.generate({ format: 'esm', minify: true, comments: false, codeSplitting: lazily })
   // What the first chunk imports is loaded with it.
   const first = new Set([output[0].fileName])
@@ -36,13 +39,15 @@ async function weigh(entries, { lazily = false, without } = {}) {
   return { first: now, later }
 }
 
-for (const { name, entries, most, lazily } of PROMISES) {
-  const { first, later } = await weigh(entries, { lazily })
+for (const { name, entries, most, lazily, without } of PROMISES) {
+  const { first, later } = await weigh(entries, { lazily, without })
   const bound = (most ? `, of ${most}` : '') + (later ? `, and ${later} more when they are needed` : '')
   process.stdout.write(`size: ${name}: ${first} bytes minified and gzipped${bound}\n`)
   if (first > most) process.exitCode = 1
 }
 const whole = (await weigh(['index'])).first
 for (const [name, without] of Object.entries(EXTRAS)) {
-  process.stdout.write(`size: of it, ${name}: ${whole - (await weigh(['index'], { without })).first} bytes\n`)
+  process.stdout.write(
+    `size: of it, ${name}: ${whole - (await weigh(['index'], { without: [new RegExp(`/${without}\\.ts$`)] })).first} bytes\n`,
+  )
 }

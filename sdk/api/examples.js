@@ -1,13 +1,16 @@
 /** Type-checks every `@example` of the sources: each becomes a file in target/, with what a page would have around it. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const SOURCES = new URL('../src/', import.meta.url)
+const SOURCES = [new URL('../src/', import.meta.url), new URL('../react/src/', import.meta.url)]
 const OUT = new URL('../../target/sdk-examples/', import.meta.url)
 const AROUND = `import { AldisError, joinRoom, negotiate, type Channel, type Peer, type Room } from '../../sdk/src/index.ts'
 import { SignalingClient } from '../../sdk/src/signaling-entry.ts'
 import { CHECKS, diagnose } from '../../sdk/src/diagnose.ts'
+import { useChannel, usePeer, usePeers, useRoom, useRoomEvent, useSnapshot, useStream, Video } from '../../sdk/react/src/index.ts'
+import { createElement } from 'react'
 declare const room: Room
 declare const peer: Peer
 declare const client: SignalingClient
@@ -16,6 +19,7 @@ declare const pc: RTCPeerConnection
 declare const port: MessagePort
 declare const video: HTMLVideoElement
 declare const token: string
+declare const id: string
 declare const parts: ArrayBuffer[]
 declare const show: (...what: unknown[]) => void
 declare const greet: (peer: Peer) => void
@@ -24,17 +28,26 @@ declare const greet: (peer: Peer) => void
 rmSync(OUT, { recursive: true, force: true })
 mkdirSync(OUT, { recursive: true })
 let count = 0
-for (const file of readdirSync(SOURCES).filter((name) => name.endsWith('.ts'))) {
-  const source = readFileSync(new URL(file, SOURCES), 'utf8')
+const files = SOURCES.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)))
+for (const file of files.filter(({ pathname }) => pathname.endsWith('.ts'))) {
+  const source = readFileSync(file, 'utf8')
   for (const [, body] of source.matchAll(/@example\n([^]*?)(?=\n *\* @|\n *\*\/)/g)) {
     const example = body.replaceAll(/^ *\* ?/gm, '')
     count += 1
-    writeFileSync(new URL(`${file.replace('.ts', '')}-${count}.ts`, OUT), `${AROUND}export async function example() {\n${example}\n}\n`)
+    writeFileSync(new URL(`${basename(file.pathname, '.ts')}-${count}.ts`, OUT), `${AROUND}export async function example() {\n${example}\n}\n`)
   }
 }
 const options = {
   extends: fileURLToPath(new URL('../tsconfig.json', import.meta.url)),
-  compilerOptions: { rootDir: '/', noUnusedLocals: false, isolatedDeclarations: false },
+  compilerOptions: {
+    rootDir: '/',
+    noUnusedLocals: false,
+    isolatedDeclarations: false,
+    paths: {
+      'aldis-client': [fileURLToPath(new URL('../src/index.ts', import.meta.url))],
+      react: [fileURLToPath(new URL('../node_modules/@types/react/index.d.ts', import.meta.url))],
+    },
+  },
   include: ['*.ts'],
 }
 writeFileSync(new URL('tsconfig.json', OUT), JSON.stringify(options))

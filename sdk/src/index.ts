@@ -3,7 +3,7 @@
  *
  * {@link joinRoom} is where to begin; {@link negotiate} is for those who bring their own way to signal.
  *
- * @packageDocumentation
+ * @module index
  */
 
 export type { Channel, ChannelData, ChannelEvents, ChannelOptions } from './channel.ts'
