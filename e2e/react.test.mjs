@@ -25,16 +25,17 @@ async function open(t, tab, code, html = '') {
 }
 
 /** Renders the application in a room, as a page would that writes its options in place. */
-const show = (tab, port, { mark = 'first', ...options } = {}) =>
+const show = (tab, port, { mark = 'first', holds = false, ...options } = {}) =>
   tab.page.evaluate(
-    ({ url, mark, options }) => {
+    ({ url, mark, holds, options }) => {
+      if (holds) options.environment = { openSocket: window.openSocket };
       const token = async () => {
         const query = new URLSearchParams({ room: options.room, identity: mark });
         return (await (await fetch(`${url}/dev/token?${query}`)).json()).token;
       };
       window.show({ url, mark, options: options.room === undefined ? null : { token, connect: () => true, ...options } });
     },
-    { url: `http://localhost:${port}`, mark, options },
+    { url: `http://localhost:${port}`, mark, holds, options },
   );
 
 const says = (tab, status) => until(tab, status, (status) => document.querySelector('#status')?.textContent === status, status);
@@ -81,7 +82,9 @@ for (const [version, react] of Object.entries(REACTS)) {
     const [here, there] = [await watch(t, port, 'here'), await watch(t, port, 'there')];
     const tab = await openTab(t, 'page', NO_DEVICES);
     let sockets = 0;
+    let tokens = 0;
     tab.page.on('websocket', () => (sockets += 1));
+    tab.page.on('request', (request) => (tokens += request.url().includes('/dev/token') ? 1 : 0));
     await open(t, tab, await bundle({ 'app.jsx': APP }, react));
 
     await show(tab, port, { room: 'here' });
@@ -90,7 +93,7 @@ for (const [version, react] of Object.entries(REACTS)) {
     for (let count = 0; count < 20; count += 1) await show(tab, port, { room: 'here', mark: `mark ${count}` });
     await here.client.send([...here.client.peers.keys()][0], 'again');
     assert.deepEqual(await tab.page.evaluate(() => window.seen.messages), ['first: welcome', 'mark 19: again']);
-    assert.deepEqual([here.log, sockets], [['first joined'], 1], 'StrictMode joined once, and rendering did not');
+    assert.deepEqual([here.log, sockets, tokens], [['first joined'], 1, 1], 'StrictMode joined once, and rendering did not');
 
     await show(tab, port, { room: 'there', mark: 'second' });
     await becomes(there.log, ['second joined']);
@@ -129,6 +132,18 @@ for (const [version, react] of Object.entries(REACTS)) {
     const count = (line) => log.filter((one) => one === line).length;
     await eventually(() => count('first left') === count('first joined'));
     assert.deepEqual([...client.peers.values()].map(({ identity }) => identity), ['last']);
+  });
+}
+
+for (const [version, react] of Object.entries(REACTS)) {
+  test(`React ${version}: a message that comes right behind the welcome is heard`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    await watch(t, port, 'here');
+    const tab = await openTab(t, 'page', NO_DEVICES);
+    await open(t, tab, await bundle({ 'app.jsx': APP }, react));
+    await show(tab, port, { room: 'here', holds: true });
+    await until(tab, 'the greeting', () => window.seen.messages.includes('first: welcome'));
+    assertQuiet(tab);
   });
 }
 

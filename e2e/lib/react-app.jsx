@@ -2,6 +2,7 @@
  * An application whose every prop a test may change: `window.show(props)` renders it, `window.hide()` unmounts it. What it sees is in
  * `window.seen`.
  */
+import { openWebSocket } from 'aldis-client';
 import { usePeer, usePeers, useChannel, useRoom, useRoomEvent } from 'aldis-client-react';
 import { StrictMode, memo } from 'react';
 import { createRoot, hydrateRoot } from 'react-dom/client';
@@ -49,6 +50,18 @@ if (globalThis.document) {
     if (root) root.render(whole(props));
     else if (element.innerHTML) root = hydrateRoot(element, whole(props));
     else (root = createRoot(element)).render(whole(props));
+  };
+  // Holds back what the server says until a message of a peer has come, and then tells it all, one task after the other.
+  window.openSocket = (url, protocols, events) => {
+    let held = [];
+    const onMessage = (data) => {
+      if (!held) return events.onMessage(data);
+      held.push(data);
+      if (JSON.parse(data).type !== 'message') return;
+      for (const one of held) setTimeout(() => events.onMessage(one));
+      held = undefined;
+    };
+    return openWebSocket(url, protocols, { ...events, onMessage });
   };
   window.hide = () => {
     root.unmount();
