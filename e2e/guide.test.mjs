@@ -8,6 +8,7 @@ import { openTab } from './lib/chromium.mjs';
 import { examples, plays, serve } from './lib/examples.mjs';
 import { Program } from './lib/program.mjs';
 import { screenOfCanvas } from './lib/screen.mjs';
+import { bundled } from './lib/sdk-sources.mjs';
 import { FAKE_DEVICES, NO_DEVICES, assertQuiet, receives } from './lib/tab.mjs';
 
 const QUICK_START = await examples('docs/guide/quick-start.md');
@@ -205,4 +206,43 @@ test('“When it does not connect” shows its report', async (t) => {
   await tab.page.click('#check');
   await shows(tab, '#result', /^Aldis connection check: 0 failed, 1 warning, .*turn-missing/s);
   assertQuiet(tab);
+});
+
+test('“Without a server” lets two pages chat that carry two texts', async (t) => {
+  const { port, program } = await startAldis(t, 'dev');
+  const [{ text }, ...others] = await examples('docs/guide/without-a-server.md');
+  assert.deepEqual(others, []);
+  const url = await serve(t, text, port);
+  const tabs = [await openTab(t, 'first', NO_DEVICES), await openTab(t, 'second', NO_DEVICES)];
+  for (const { page } of tabs) await page.goto(url);
+  await program.stop();
+  const [first, second] = tabs;
+  const mine = async ({ page }) => {
+    await page.waitForFunction(() => document.querySelector('#mine').textContent.startsWith('aldis1'));
+    return page.textContent('#mine');
+  };
+  await first.page.click('#invite');
+  await second.page.fill('#theirs', await mine(first));
+  await second.page.click('#answer');
+  await first.page.fill('#theirs', await mine(second));
+  await first.page.click('#accept');
+  for (const [from, to] of [tabs, tabs.toReversed()]) {
+    await shows(from, 'li', 'connected');
+    await from.page.fill('#text', `hello from the ${from.name}`);
+    await from.page.click('#say button');
+    await shows(to, 'li', `they: hello from the ${from.name}`);
+  }
+  assertQuiet(...tabs);
+});
+
+test('“Testing an application” is a test that passes', async (t) => {
+  const [{ text, language }, ...others] = await examples('docs/guide/testing.md');
+  assert.deepEqual([language, others], ['js', []]);
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'example.mjs');
+  await writeFile(file, text);
+  await writeFile(file, await bundled(file));
+  const run = new Program(t, process.execPath, ['--test', file]);
+  assert.equal(await run.end(30_000), 0, run.output);
+  assert.match(run.output, /^# pass 1$/m);
 });

@@ -11,6 +11,9 @@ import { SignalingClient } from '../../sdk/src/signaling-entry.ts'
 import { CHECKS, diagnose } from '../../sdk/src/diagnose.ts'
 import { useChannel, usePeer, usePeers, useRoom, useRoomEvent, useSnapshot, useStream, Video } from '../../sdk/react/src/index.ts'
 import { createElement } from 'react'
+import { answer, invite, type Call, type Invitation } from '../../sdk/src/manual/index.ts'
+import { drawQr, readQr, scanQr } from '../../sdk/src/manual/qr.ts'
+import { createTestServer, settle, TestClock, type TestNetwork, type TestServer } from '../../sdk/src/testing/index.ts'
 declare const room: Room
 declare const peer: Peer
 declare const client: SignalingClient
@@ -21,6 +24,15 @@ declare const video: HTMLVideoElement
 declare const token: string
 declare const id: string
 declare const parts: ArrayBuffer[]
+declare const call: Call
+declare const invitation: Invitation
+declare const camera: MediaStream
+declare const canvas: HTMLCanvasElement
+declare const carried: () => Promise<string>
+declare const network: TestNetwork
+declare const pasted: string
+declare const picture: HTMLImageElement
+declare const server: TestServer
 declare const show: (...what: unknown[]) => void
 declare const greet: (peer: Peer) => void
 `
@@ -28,7 +40,7 @@ declare const greet: (peer: Peer) => void
 rmSync(OUT, { recursive: true, force: true })
 mkdirSync(OUT, { recursive: true })
 let count = 0
-const files = SOURCES.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)))
+const files = SOURCES.flatMap((folder) => readdirSync(folder, { recursive: true }).map((name) => new URL(name, folder)))
 for (const file of files.filter(({ pathname }) => pathname.endsWith('.ts'))) {
   const source = readFileSync(file, 'utf8')
   for (const [, body] of source.matchAll(/@example\n([^]*?)(?=\n *\* @|\n *\*\/)/g)) {

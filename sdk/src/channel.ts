@@ -15,14 +15,28 @@ export type ChannelData = string | ArrayBuffer | ArrayBufferView<ArrayBuffer>
  */
 export type ChannelOptions = Pick<RTCDataChannelInit, 'maxPacketLifeTime' | 'maxRetransmits' | 'ordered'>
 
+/** Somebody whom a channel reaches. */
+export interface Addressee {
+  /** Who it is. */
+  readonly identity: string
+}
+
+/** Whom the channels of a room or a call reach. */
+export interface Reach {
+  /** Who that is, in a few words. */
+  readonly name: string
+  /** Whether somebody is one of them. */
+  has(who: unknown): boolean
+}
+
 /** What happens on a channel. */
-export interface ChannelEvents {
+export interface ChannelEvents<Who extends Addressee = Peer> {
   /** `data` came from a peer. What came before anybody asked for the channel follows: the last 256 messages of each peer. */
-  message: { readonly data: string | ArrayBuffer; readonly from: Peer }
+  message: { readonly data: string | ArrayBuffer; readonly from: Who }
   /** The way to a peer is open: `send` reaches it from now on. */
-  open: { readonly peer: Peer }
+  open: { readonly peer: Who }
   /** The way to a peer is closed: its connection ended, or it left. A new call opens it again. */
-  close: { readonly peer: Peer }
+  close: { readonly peer: Who }
 }
 
 /** How many channels of a peer wait for the application to ask for them; more are closed. */
@@ -49,18 +63,20 @@ const UNCLAIMED_BYTES = 64 * 1024
  * chat.on('message', ({ data, from }) => show(from.identity, data))
  * chat.on('open', ({ peer }) => chat.send('hello', { to: peer }))
  */
-export class Channel extends Emitter<ChannelEvents> {
+export class Channel<Who extends Addressee = Peer> extends Emitter<ChannelEvents<Who>> {
   /** What both sides call it; empty for the one that is always there. */
   readonly name: string
   /** @internal */
   readonly options: ChannelOptions
-  readonly #links = new Map<RTCDataChannel, Peer>()
+  readonly #reach: Reach
+  readonly #links = new Map<RTCDataChannel, Who>()
 
   /** @internal */
-  constructor(name: string, options: ChannelOptions) {
+  constructor(name: string, options: ChannelOptions, reach: Reach) {
     super()
     this.name = name
     this.options = options
+    this.#reach = reach
   }
 
   /**
@@ -98,7 +114,7 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   /** The peers that it is open to. */
-  get peers(): Peer[] {
+  get peers(): Who[] {
     return [...new Set(this.#open().map(([, peer]) => peer))]
   }
 
@@ -113,11 +129,10 @@ export class Channel extends Emitter<ChannelEvents> {
    * const reached = chat.send('hello')
    * show(`${reached.length} peers get it`)
    */
-  send(data: ChannelData, { to }: { to?: Peer | readonly Peer[] } = {}): Peer[] {
+  send(data: ChannelData, { to }: { to?: Who | readonly Who[] } = {}): Who[] {
     checkData(data)
-    const wanted: readonly Peer[] = to === undefined ? this.peers : [to].flat()
-    // A peer as a snapshot or another library has it is no peer of the room.
-    for (const peer of wanted) if (typeof peer?.connect !== 'function') refuse('to', 'peers of the room', peer)
+    const wanted = to === undefined ? this.peers : ([to].flat() as Who[])
+    for (const who of wanted) if (!this.#reach.has(who)) refuse('to', this.#reach.name, who)
     const links = wanted.map((peer) => {
       // The newest: an older one is about to be closed.
       const link = this.#open()
@@ -133,7 +148,7 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   /** Adds the way to a peer, with what came on it before anybody listened. @internal */
-  attach(channel: RTCDataChannel, peer: Peer, earlier: readonly MessageEvent[]): void {
+  attach(channel: RTCDataChannel, peer: Who, earlier: readonly MessageEvent[]): void {
     const hear = ({ data }: MessageEvent): void => this.emit('message', { data, from: peer })
     let told = false
     // A channel of the other side is open before its `open` event: whoever sees it first tells.
@@ -157,7 +172,7 @@ export class Channel extends Emitter<ChannelEvents> {
     })
   }
 
-  #open(): [RTCDataChannel, Peer][] {
+  #open(): [RTCDataChannel, Who][] {
     return [...this.#links].filter(([channel]) => channel.readyState === 'open')
   }
 }
@@ -203,27 +218,32 @@ function transmit(channel: RTCDataChannel, data: ChannelData): AldisError | unde
 /** Who opens a channel of a name: the side that offers. Where the other side is no SDK both do, and each hears both. */
 export type Opens = 'opens' | 'waits'
 
-interface Unclaimed {
+interface Unclaimed<Who> {
   readonly channel: RTCDataChannel
   readonly connection: RTCPeerConnection
-  readonly peer: Peer
+  readonly peer: Who
   readonly name: string
   readonly messages: MessageEvent[]
   readonly listening: AbortController
 }
 
-/** The channels of one room. */
-export class Channels {
-  readonly #channels = new Map<string, Channel>()
-  readonly #connections = new Map<RTCPeerConnection, { readonly peer: Peer; readonly opens: Opens }>()
-  #unclaimed: Unclaimed[] = []
+/** The channels of one room, or of one call. */
+export class Channels<Who extends Addressee = Peer> {
+  readonly #channels = new Map<string, Channel<Who>>()
+  readonly #connections = new Map<RTCPeerConnection, { readonly peer: Who; readonly opens: Opens }>()
+  #unclaimed: Unclaimed<Who>[] = []
+  readonly #reach: Reach
+
+  constructor(reach: Reach) {
+    this.#reach = reach
+  }
 
   /** The channel of a name; the same one each time. */
-  get(name: string, options: ChannelOptions): Channel {
+  get(name: string, options: ChannelOptions): Channel<Who> {
     const known = this.#channels.get(name)
     if (known !== undefined) return known
     check(name, options)
-    const made = new Channel(name, options)
+    const made = new Channel<Who>(name, options, this.#reach)
     this.#channels.set(name, made)
     for (const [connection, { peer, opens }] of this.#connections) this.#open(made, connection, peer, opens)
     for (const { channel, peer, messages, listening } of this.#unclaimed.filter((entry) => entry.name === name)) {
@@ -235,7 +255,7 @@ export class Channels {
   }
 
   /** A connection to a peer was made. */
-  connect(connection: RTCPeerConnection, peer: Peer, opens: Opens): void {
+  connect(connection: RTCPeerConnection, peer: Who, opens: Opens): void {
     this.#connections.set(connection, { peer, opens })
     for (const channel of this.#channels.values()) this.#open(channel, connection, peer, opens)
   }
@@ -247,13 +267,13 @@ export class Channels {
   }
 
   /** A channel came with a connection, or was opened by the other side. */
-  found(channel: RTCDataChannel, connection: RTCPeerConnection, peer: Peer): void {
+  found(channel: RTCDataChannel, connection: RTCPeerConnection, peer: Who): void {
     channel.binaryType = 'arraybuffer'
     const name = channel.label
     const known = this.#channels.get(name)
     if (known !== undefined) return known.attach(channel, peer, [])
     if (this.#unclaimed.filter((entry) => entry.peer === peer).length >= UNCLAIMED_CHANNELS) return channel.close()
-    const entry: Unclaimed = { channel, connection, peer, name, messages: [], listening: new AbortController() }
+    const entry: Unclaimed<Who> = { channel, connection, peer, name, messages: [], listening: new AbortController() }
     const { signal } = entry.listening
     channel.addEventListener('message', (message) => keep(entry.messages, message), { signal })
     channel.addEventListener(
@@ -266,7 +286,7 @@ export class Channels {
     this.#unclaimed.push(entry)
   }
 
-  #open(channel: Channel, connection: RTCPeerConnection, peer: Peer, opens: Opens): void {
+  #open(channel: Channel<Who>, connection: RTCPeerConnection, peer: Who, opens: Opens): void {
     // The one without a name comes with every connection.
     if (channel.name === '' || opens === 'waits' || connection.signalingState === 'closed') return
     const made = connection.createDataChannel(channel.name, channel.options)

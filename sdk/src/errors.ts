@@ -35,8 +35,26 @@ const RETRYABLE = /^(channel-full|not-connected|server-unreachable|timed-out|web
  */
 export type ClientErrorCode = keyof typeof CLIENT_ERRORS
 
+/**
+ * What can be wrong with a text of `aldis-client/manual`, or with the use of it:
+ *
+ * - `text-invalid`: it is no such text;
+ * - `text-incomplete`: its end is missing;
+ * - `text-damaged`: a character of it is wrong;
+ * - `text-outdated`: it was made by another version;
+ * - `text-misplaced`: it is an invitation where a reply belongs, or the other way round;
+ * - `text-foreign`: it is the reply to another invitation.
+ */
+export type TextErrorCode =
+  | 'text-damaged'
+  | 'text-foreign'
+  | 'text-incomplete'
+  | 'text-invalid'
+  | 'text-misplaced'
+  | 'text-outdated'
+
 /** What to match on. The server's codes are listed in `docs/protocol.md`, section "Error codes". */
-export type AldisErrorCode = ClientErrorCode | ServerErrorCode
+export type AldisErrorCode = ClientErrorCode | ServerErrorCode | TextErrorCode
 
 /** What became of a message that was not delivered: it did not arrive, for certain, or it may have. */
 export type UndeliveredOutcome = 'not-delivered' | 'unknown'

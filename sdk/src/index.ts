@@ -17,6 +17,7 @@ export {
   type AldisErrorCode,
   type AldisErrorDetails,
   type ClientErrorCode,
+  type TextErrorCode,
   type UndeliveredOutcome,
 } from './errors.ts'
 export type { Emitter, Unsubscribe } from './events.ts'

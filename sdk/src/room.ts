@@ -3,7 +3,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { unlessAborted } from './abort.ts'
-import { type Channel, type ChannelOptions, Channels } from './channel.ts'
+import { type Channel, type ChannelOptions, Channels, type Reach } from './channel.ts'
 import type { CodecPreferences } from './codecs.ts'
 import { type DeviceChoice, setDevice } from './devices.ts'
 import type { Environment } from './environment.ts'
@@ -126,6 +126,12 @@ interface Lingering {
 /** Videos that a mesh carries well: with more, every peer sends its own too often. */
 const MESH_VIDEOS = 6
 
+/** A peer as a snapshot or another library has it is no peer of the room. */
+const PEERS: Reach = {
+  name: 'peers of the room',
+  has: (peer) => typeof (peer as Partial<Peer> | undefined)?.connect === 'function',
+}
+
 /**
  * A room that was joined with {@link joinRoom}. Calls go from peer to peer: they go on while the connection to the server is away, and
  * it comes back by itself. The status `failed` is final: the server does not want this client any more, and `error` says why.
@@ -140,7 +146,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #options: RoomOptions
   readonly #membership: Membership
   readonly #media: Media
-  readonly #channels = new Channels()
+  readonly #channels = new Channels<Peer>(PEERS)
   readonly #peers = new Map<PeerId, Peer>()
   readonly #snapshots: Snapshots<RoomSnapshot> = new Snapshots(() => this.#look())
   readonly #host: PeerHost

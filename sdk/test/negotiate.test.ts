@@ -132,7 +132,7 @@ test('tracks that are added before the answer are in no answer too few', async (
   impolite.pc.addTransceiver('audio', { direction: 'recvonly' })
   await converse(impolite, polite)
   expect(order).toEqual(['have-remote-offer'])
-  expect(polite.pc.currentLocalDescription?.sdp).toContain('m=audio 0 sendrecv')
+  expect(polite.pc.currentLocalDescription?.sdp).toMatch(/m=audio .*\r\na=mid:0\r\na=sendrecv/)
   expect(polite.steps).toEqual(['offer-received', 'answer-sent'])
 })
 

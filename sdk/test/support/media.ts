@@ -1,68 +1,8 @@
 /** Tracks and streams, for a Node that has none. */
 
-/** A track. */
-export class FakeTrack extends EventTarget {
-  readonly kind: 'audio' | 'video'
-  stopped = false
-  readyState: MediaStreamTrackState = 'live'
+import { FakeStream, FakeTrack } from '../../src/testing/media.ts'
 
-  constructor(kind: 'audio' | 'video') {
-    super()
-    this.kind = kind
-  }
-
-  stop(): void {
-    this.stopped = true
-    this.readyState = 'ended'
-  }
-
-  /** What happens when a camera is unplugged. */
-  end(): void {
-    this.readyState = 'ended'
-    this.dispatchEvent(new Event('ended'))
-  }
-
-  asBrowsers(): MediaStreamTrack {
-    return this as unknown as MediaStreamTrack
-  }
-}
-
-/** A stream. */
-export class FakeStream extends EventTarget {
-  #tracks: FakeTrack[]
-
-  constructor(tracks: FakeTrack[] = []) {
-    super()
-    this.#tracks = [...tracks]
-  }
-
-  getTracks(): FakeTrack[] {
-    return [...this.#tracks]
-  }
-
-  addTrack(track: FakeTrack): void {
-    if (!this.#tracks.includes(track)) this.#tracks.push(track)
-  }
-
-  removeTrack(track: FakeTrack): void {
-    this.#tracks = this.#tracks.filter((other) => other !== track)
-  }
-
-  /** The other side takes a track away. */
-  lose(track: FakeTrack): void {
-    this.#tracks = this.#tracks.filter((other) => other !== track)
-    this.dispatchEvent(Object.assign(new Event('removetrack'), { track }))
-  }
-
-  asBrowsers(): MediaStream {
-    return this as unknown as MediaStream
-  }
-}
+export { FakeStream, FakeTrack, tracks } from '../../src/testing/media.ts'
 
 // The library asks `instanceof`, as any code on a page would.
 Object.assign(globalThis, { MediaStream: FakeStream, MediaStreamTrack: FakeTrack })
-
-/** Tracks of a kind. */
-export function tracks(kind: 'audio' | 'video', count: number): FakeTrack[] {
-  return Array.from({ length: count }, () => new FakeTrack(kind))
-}

@@ -26,6 +26,12 @@ pub const SDK: Asset = Asset { path: "/sdk.js", body: include_str!("../../assets
 /// What finds out why a call does not come about: apart from the client, because a page loads it only then.
 pub const DIAGNOSE: Asset = Asset { path: "/diagnose.js", body: include_str!("../../assets/diagnose.js") };
 
+/// The part of it that introduces two browsers without a server.
+pub const MANUAL: Asset = Asset { path: "/manual.js", body: include_str!("../../assets/manual.js") };
+
+/// The QR codes for that.
+pub const QR: Asset = Asset { path: "/qr.js", body: include_str!("../../assets/qr.js") };
+
 impl Asset {
     fn content_type(self) -> &'static str {
         match self.path.rsplit_once('.') {

@@ -1,4 +1,4 @@
-//! For development: the demo at `/`, and tokens for whoever asks from this machine.
+//! For development: the demo at `/`, the one without a server at `/manual`, and tokens for whoever asks from this machine.
 //!
 //! Handing out tokens is safe only to pages that this server gave out itself. So `/dev/token` looks at `Host`, against a page of
 //! another site that made its name point to this machine, and at `Origin`, against a page of another site that simply asks.
@@ -34,6 +34,10 @@ const PAGES: &[Asset] = &[
     Asset { path: "/demo/check.js", body: include_str!("../../../../web/demo/check.js") },
     Asset { path: "/demo/dom.js", body: include_str!("../../../../web/demo/dom.js") },
     Asset { path: "/demo/lobby.js", body: include_str!("../../../../web/demo/lobby.js") },
+    Asset { path: "/demo/carry.js", body: include_str!("../../../../web/demo/carry.js") },
+    Asset { path: "/demo/introduce.js", body: include_str!("../../../../web/demo/introduce.js") },
+    Asset { path: "/demo/scan.js", body: include_str!("../../../../web/demo/scan.js") },
+    Asset { path: "/demo/talk.js", body: include_str!("../../../../web/demo/talk.js") },
     Asset { path: "/demo/main.js", body: include_str!("../../../../web/demo/main.js") },
     Asset { path: "/demo/marks.js", body: include_str!("../../../../web/demo/marks.js") },
     Asset { path: "/demo/media.js", body: include_str!("../../../../web/demo/media.js") },
@@ -44,6 +48,7 @@ const PAGES: &[Asset] = &[
     Asset { path: "/demo/status.js", body: include_str!("../../../../web/demo/status.js") },
     Asset { path: "/demo/style.css", body: include_str!("../../../../web/demo/style.css") },
     Asset { path: "/demo/timeline.js", body: include_str!("../../../../web/demo/timeline.js") },
+    Asset { path: "/manual", body: include_str!("../../../../web/demo/manual.html") },
     Asset { path: "/raw", body: include_str!("../../../../examples/raw/index.html") },
 ];
 

@@ -42,10 +42,11 @@ use problem::Problem;
 
 /// The endpoints of clients, with those of the operator where they have no listener of their own.
 pub fn public(node: Arc<Node>, ops: Ops) -> Router {
+    let files = assets::router(&[assets::SDK, assets::DIAGNOSE, assets::MANUAL, assets::QR]);
     let mut router = Router::new()
         .route("/v1/signal", any(signal::endpoint))
         .route("/v1/signal/{connection}", any(post::endpoint))
-        .merge(assets::router(&[assets::SDK, assets::DIAGNOSE]));
+        .merge(files);
     if ops == Ops::Beside {
         router = router.merge(operator());
     }
