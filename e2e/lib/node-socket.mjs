@@ -1,8 +1,8 @@
 import WebSocket from 'ws';
 
 /** The SDK's way to the server under Node, which has no `WebSocket` before version 22. */
-export function openSocket(url, protocols, events) {
-  const socket = new WebSocket(url, protocols);
+export function openSocket(url, protocols, events, Socket = WebSocket) {
+  const socket = new Socket(url, protocols);
   socket.on('open', () => events.onOpen());
   socket.on('message', (data) => events.onMessage(String(data)));
   socket.on('error', () => {}); // its close follows
