@@ -120,7 +120,7 @@ test('“Errors” says what is wrong and what to do, and goes on without a came
   const missing = await openTab(t, 'missing', NO_DEVICES);
   const late = await openTab(t, 'late', NO_DEVICES);
   for (const { page } of [camera, missing]) await page.goto(url);
-  await shows(missing, '#problem', 'There is no such camera or microphone. Plug one in');
+  await shows(missing, '#problem', 'The camera or microphone is not there. Plug one in');
   await plays(missing, 1);
   await late.page.goto(url);
   await shows(late, '#problem', 'The room has 2 peers');

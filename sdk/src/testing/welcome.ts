@@ -16,6 +16,7 @@ export const HEARTBEAT: Heartbeat = { intervalMs: 15_000, timeoutMs: 10_000 }
 export const LIMITS: ClientLimits = {
   messageBytes: 65_536,
   smallMessageBytes: 8_192,
+  postBytes: 131_072,
   jsonDepth: 32,
   xBytes: 1_024,
   attributesBytes: 1_024,
