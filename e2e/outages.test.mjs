@@ -85,7 +85,8 @@ async function call(t) {
 /** In the page: shows the other's picture, as an application would, and looks how long it stands still. */
 function watch(lookMs) {
   Object.assign(window, { still: 0, longest: 0, moved: 0, handovers: [] });
-  let shown;
+  // One that came before anybody looked is shown too.
+  let shown = [...window.room.peers.values()].flatMap(({ streams }) => streams.flatMap((stream) => stream.getTracks())).at(-1);
   let removed;
   window.room.on('track-removed', () => {
     const step = { is: 'in one step' };
