@@ -4,7 +4,7 @@
  *
  * {@link invite} and {@link answer} are where to begin; `aldis-client/manual/qr` draws and reads the codes.
  *
- * @packageDocumentation
+ * @module manual
  */
 
 export type { Addressee, Channel, ChannelData, ChannelEvents, ChannelOptions } from '../channel.ts'

@@ -1,7 +1,7 @@
 /**
  * Invitations and replies as pictures. It needs the package `qr`, which is not installed with this one: `npm install qr`.
  *
- * @packageDocumentation
+ * @module manual/qr
  */
 
 import { encodeQR } from 'qr'

@@ -4,7 +4,7 @@
  *
  * {@link createTestServer} is where to begin.
  *
- * @packageDocumentation
+ * @module testing
  */
 
 export type { TestClaims } from './claims.ts'
