@@ -278,6 +278,8 @@ class Client {
       this.id = message.peer.id;
       this.resume = message.resume.token;
       this.#answer();
+      // The server in memory has sockets alone, and says so.
+      message.features = message.features.filter((feature) => feature !== 'sse');
     }
     this.#note(message);
   }
