@@ -59,10 +59,13 @@ export function complain(topic, error, action) {
   notice.dataset['code'] = code
   inside(notice, '.message').textContent = message
   inside(notice, '.advice').textContent = hint
-  const why = inside(notice, '.why')
-  why.hidden = EXPLAINED.test(code) || topic === 'network'
-  // With the token that was tried, if there is one.
-  if (location.search.includes('token=')) why.setAttribute('href', `/check${location.search}`)
+  // A page that needs no server has no link to what looks for it.
+  const why = notice.querySelector('.why')
+  if (why instanceof HTMLElement) {
+    why.hidden = EXPLAINED.test(code) || topic === 'network'
+    // With the token that was tried, if there is one.
+    if (location.search.includes('token=')) why.setAttribute('href', `/check${location.search}`)
+  }
   inside(notice, '.dismiss').onclick = () => notice.remove()
   const button = inside(notice, '.action')
   button.hidden = action === undefined
