@@ -432,10 +432,10 @@ export const WEDGES = [
       return { polite: ['video'] };
     },
     async ours({ impolite, polite, join }) {
-      const faults = { duplicate: { offer: 1, answer: 1 } };
-      await join(impolite, { faults });
+      // Who offers later is a matter of who is first: an answer may take along what the other side has to say.
+      await join(impolite, { faults: { duplicate: { offer: 1 } } });
       await publish(impolite, 'video');
-      await join(polite, { faults });
+      await join(polite, { faults: { duplicate: { answer: 1 } } });
       await talks(impolite, polite);
       await publish(polite, 'audio');
       await hears(impolite, ['audio']);
