@@ -257,18 +257,21 @@ describe('delivery', { concurrency: true }, () => {
     }
     await server.program.stop();
     await serve(t, { port: server.port });
+    const back = async (member, proxy) => {
+      proxy.open();
+      // Or it would be a matter of luck, with waits of up to 15 s and a window of 30 s.
+      member.page('online');
+      await rejoined(history, member);
+    };
     // Ann is back first, and bob only when she is away again.
-    proxies[0].open();
-    await rejoined(history, ann);
+    await back(ann, proxies[0]);
     await history.until(PATIENCE_MS, 'that ann misses bob', () => history.seen('ann').at(-1) === 'bob away');
     await last(20_000);
     proxies[0].refuse();
     proxies[0].cut();
-    proxies[1].open();
-    await rejoined(history, bob);
+    await back(bob, proxies[1]);
     await last(12_000);
-    proxies[0].open();
-    await rejoined(history, ann);
+    await back(ann, proxies[0]);
     ann.say('bob');
     bob.say('ann');
     await finish(t, history);

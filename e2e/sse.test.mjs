@@ -93,7 +93,7 @@ describe('under Node', { concurrency: true }, () => {
   });
 
   test('a session goes on by event stream where WebSockets are blocked in its middle, and by WebSocket again on another network', async (t) => {
-    const { history, ann, bob, proxy, page } = await meetThrough(t, { upgrades: true });
+    const { history, ann, bob, proxy } = await meetThrough(t, { upgrades: true });
     const id = bob.room.me.id;
     assert.equal(proxy.streams, 0);
     ann.talk('bob', 50);
@@ -105,7 +105,7 @@ describe('under Node', { concurrency: true }, () => {
     await joined(history, bob);
     await last(500);
     proxy.upgrades = true;
-    page('network-changed');
+    bob.page('network-changed');
     proxy.cut();
     await history.until(PATIENCE_MS, 'another way', () => history.of('opened', 'bob').length >= 5);
     await joined(history, bob);
@@ -177,15 +177,10 @@ async function meetThrough(t, options) {
   const server = await serve(t);
   const proxy = await startHttpProxy(t, server.port, options);
   const history = new History();
-  let page;
-  const watchPage = (listener) => {
-    page = listener;
-    return () => {};
-  };
   const ann = await enter(t, 'ann', server.port, history);
-  const bob = await enter(t, 'bob', proxy.port, history, { watchPage });
+  const bob = await enter(t, 'bob', proxy.port, history);
   await history.until(PATIENCE_MS, 'that they meet', () => ann.peer('bob'));
-  return { proxy, history, ann, bob, page };
+  return { proxy, history, ann, bob };
 }
 
 async function serve(t) {

@@ -8,14 +8,15 @@ import { mint } from './token.mjs';
 /** Where they all go. */
 const ROOM = 'e2e';
 
-/**
- * Joins a room through a port of this machine, for the length of the test `t`, by `transport` if there is one. `watchPage` is how the test
- * tells what the page goes through.
- */
-export async function enter(t, name, port, history, { transport, watchPage } = {}) {
+/** Joins a room through a port of this machine, for the length of the test `t`, by `transport` if there is one. */
+export async function enter(t, name, port, history, { transport } = {}) {
   let socket;
+  let page;
   const environment = {
-    ...(watchPage && { watchPage }),
+    watchPage: (listener) => {
+      page = listener;
+      return () => {};
+    },
     fetch: (url, init) => {
       if (init.headers?.accept === 'text/event-stream') history.note(name, 'opened', { stream: true });
       return fetch(url, init);
@@ -30,7 +31,7 @@ export async function enter(t, name, port, history, { transport, watchPage } = {
   const options = { room: ROOM, token: () => mint(ROOM, name), connect: 'manual', environment, ...(transport && { transport }) };
   const room = await joinRoom(`http://127.0.0.1:${port}`, options);
   t.after(() => room.leave());
-  return new Member(t, name, room, history, (message) => socket.send(JSON.stringify(message)));
+  return new Member(t, name, room, history, { speak: (message) => socket.send(JSON.stringify(message)), page });
 }
 
 /** Somebody in the room. */
@@ -42,9 +43,11 @@ class Member {
   #talks = new Set();
   #speak;
 
-  constructor(t, name, room, history, speak) {
+  constructor(t, name, room, history, { speak, page }) {
     this.#t = t;
     this.#speak = speak;
+    /** Tells the SDK what its page goes through: `online`, `visible` … */
+    this.page = page;
     this.name = name;
     this.room = room;
     this.#history = history;

@@ -6,7 +6,7 @@ let words = 0;
 /** Waits until both are stable and connected, and texts go both ways. */
 export async function talks(...tabs) {
   await Promise.all(tabs.map((tab) => connected(tab, 1)));
-  await Promise.all(tabs.map((tab) => until(tab, 'a stable connection', isStable)));
+  await Promise.all(tabs.map((tab) => until(tab, 'a stable connection', standsStill)));
   const [first, second] = tabs;
   await chat(first, `word ${++words}`, second);
   await chat(second, `word ${++words}`, first);
@@ -28,7 +28,10 @@ export const restarted = (tab, before) =>
     return connection?.signalingState === 'stable' && now !== undefined && now !== before;
   }, before);
 
-const isStable = () => {
+/** Whether no description is on its way, and the connection stands. */
+export const isStable = (tab) => tab.page.evaluate(standsStill);
+
+const standsStill = () => {
   const [{ connection }] = window.room.peers.values();
   return connection?.signalingState === 'stable' && connection.connectionState === 'connected';
 };

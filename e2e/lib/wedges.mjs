@@ -10,11 +10,14 @@
  * report as broken, since only another connection helps; the room makes one.
  */
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CHROMIUM, FIREFOX } from './browsers.mjs';
-import { fragment, hears, restarted, talks } from './pair-health.mjs';
+import { fragment, hears, isStable, restarted, talks } from './pair-health.mjs';
 import { IMPOLITE, POLITE, isAnswer, isCandidate, isDescription, isOffer } from './bare-pair.mjs';
 import { hold, release, steps, until } from './sdk-page.mjs';
+import { PATIENCE_MS } from './tab.mjs';
 import { letThrough, tamperWith } from './tamper.mjs';
+import { within } from './within.mjs';
 
 export const CHROMIUMS = [CHROMIUM, CHROMIUM];
 export const FIREFOXES = [FIREFOX, FIREFOX];
@@ -432,12 +435,11 @@ export const WEDGES = [
       return { polite: ['video'] };
     },
     async ours({ impolite, polite, join }) {
-      // Who offers later is a matter of who is first: an answer may take along what the other side has to say.
       await join(impolite, { faults: { duplicate: { offer: 1 } } });
       await publish(impolite, 'video');
       await join(polite, { faults: { duplicate: { answer: 1 } } });
       await talks(impolite, polite);
-      await publish(polite, 'audio');
+      await alone(polite, impolite, () => publish(polite, 'audio'));
       await hears(impolite, ['audio']);
       await publish(impolite, 'audio');
       return { polite: ['video', 'audio'], impolite: ['audio'] };
@@ -482,12 +484,33 @@ const offers = (tab, before) =>
 
 /** Does something at both, so that neither hears of the other's offer before it has made its own; and then `more`. */
 async function together(tabs, act, more) {
-  await Promise.all(tabs.map(hold));
+  await holdStill(tabs);
   const before = await Promise.all(tabs.map((tab) => steps(tab, 'offer-sent')));
   await Promise.all(act());
   await Promise.all(tabs.map((tab, at) => offers(tab, before[at])));
   await more?.();
   await Promise.all(tabs.map(release));
+}
+
+/** Does something at one side that it makes an offer of: were the other one first, an answer might take it along. */
+async function alone(tab, other, act) {
+  await holdStill([tab, other]);
+  const before = await steps(tab, 'offer-sent');
+  await act();
+  await offers(tab, before);
+  await Promise.all([tab, other].map(release));
+}
+
+/** Keeps both from hearing each other, at a moment when neither waits for the other: who does makes no offer. */
+async function holdStill(tabs) {
+  const still = async () => {
+    await Promise.all(tabs.map(hold));
+    if ((await Promise.all(tabs.map(isStable))).every(Boolean)) return;
+    await Promise.all(tabs.map(release));
+    await pause(50);
+    await still();
+  };
+  await within(PATIENCE_MS, 'two sides that are still', still());
 }
 
 /** Waits until the two are well, and each hears what it should. */
