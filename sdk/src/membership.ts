@@ -21,8 +21,8 @@ import type {
 import type { Parcel } from './lane.ts'
 import { fromServer } from './problem.ts'
 import { Roster, type RosterListener } from './roster.ts'
+import { Scope } from './scope.ts'
 import type { Signaling, Status, StatusEvent } from './signaling.ts'
-import { Waiters } from './waiters.ts'
 
 /** You, as the others see you. */
 export interface Self {
@@ -65,16 +65,17 @@ export class Membership {
   readonly #roster: Roster
   readonly #attributes: Attributes
   readonly #above: Above
-  readonly #iceWaiters: Waiters
   #peer: WirePeer | undefined
   #iceServers: readonly IceServer[] = []
+  /** Until the server gives others. */
+  #iceWaiters: Scope
   #status: Status = 'connecting'
 
   constructor({ environment, signaling }: MembershipParts, above: Above) {
     this.#signaling = signaling
     this.#above = above
     const { clock, random, isHidden } = environment
-    this.#iceWaiters = new Waiters(clock)
+    this.#iceWaiters = new Scope(clock)
     this.#attributes = new Attributes(clock, (message) => signaling.send(message))
     this.#delivery = new Delivery({ clock, random, isHidden, send: (signal) => signaling.send(signal) })
     this.#roster = new Roster(clock, this.#listenToRoster())
@@ -132,8 +133,10 @@ export class Membership {
   /** Asks for fresh ICE servers. Resolves with what is there, once they are or the server does not answer. */
   async refreshIceServers(): Promise<readonly IceServer[]> {
     if (this.#signaling.send({ type: 'ice-servers' })) {
-      const late = new AldisError('timed-out', 'The server does not answer.')
-      await this.#iceWaiters.wait(ICE_SERVERS_MS, late).catch(() => undefined)
+      await new Promise<void>((resolve) => {
+        this.#iceWaiters.defer(resolve)
+        this.#iceWaiters.after(ICE_SERVERS_MS, resolve)
+      })
     }
     return this.#iceServers
   }
@@ -213,7 +216,7 @@ export class Membership {
 
   #useIceServers(servers: IceServers): void {
     this.#iceServers = servers.iceServers
-    this.#iceWaiters.resolve()
+    this.#iceWaiters = this.#iceWaiters.next()
     this.#above.iceServers(servers)
   }
 

@@ -602,8 +602,7 @@ export class Peer {
     let wait = new Scope(clock)
     waiting.scope.defer(() => wait.end())
     const waitFor = (run: () => void): void => {
-      wait.end()
-      wait = new Scope(clock)
+      wait = wait.next()
       wait.after(FIRST_OFFER_MS, run)
     }
     const late = (): void => {

@@ -21,7 +21,6 @@ export interface RosterListener {
 
 /** The others in one room; see the module. */
 export class Roster {
-  readonly #clock: Clock
   readonly #listener: RosterListener
   readonly #peers = new Map<PeerId, WirePeer>()
   /** Those who have not come back with the server. */
@@ -30,7 +29,6 @@ export class Roster {
   #absence: Scope
 
   constructor(clock: Clock, listener: RosterListener) {
-    this.#clock = clock
     this.#listener = listener
     this.#absence = new Scope(clock)
   }
@@ -47,8 +45,7 @@ export class Roster {
 
   /** Takes the whole. */
   welcome(welcome: WelcomeMessage): void {
-    this.#absence.end()
-    this.#absence = new Scope(this.#clock)
+    this.#absence = this.#absence.next()
     this.#missing.clear()
     if (welcome.resumed) this.#reconcile(welcome)
     else this.#begin(welcome)

@@ -33,4 +33,10 @@ export class Scope {
     this.#live = false
     for (const cancel of this.#cancels.splice(0)) cancel()
   }
+
+  /** Leaves the state for the next one, whose scope it returns. */
+  next(): Scope {
+    this.end()
+    return new Scope(this.#clock)
+  }
 }

@@ -133,8 +133,7 @@ export class Uplink {
   /** Changes the state: whatever belonged to the old one ends. */
   #enter(next: State, code = CLOSE_WILL_RESUME): Scope {
     const before = this.#state
-    this.#scope.end()
-    this.#scope = new Scope(this.#environment.clock)
+    this.#scope = this.#scope.next()
     this.#state = next
     if ('socket' in before && !('socket' in next)) before.socket.close(code)
     return this.#scope
@@ -248,8 +247,7 @@ export class Uplink {
   #handle(message: ServerMessage): void {
     switch (message.type) {
       case 'token-expiring':
-        this.#renewal.end()
-        this.#renewal = new Scope(this.#environment.clock)
+        this.#renewal = this.#renewal.next()
         return void this.#renew(this.#renewal, 1)
       case 'auth-ok':
         return this.#renewal.end()

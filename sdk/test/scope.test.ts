@@ -26,3 +26,15 @@ test('when the state is left its timers are cancelled, its listeners are told on
   expect(scope.live).toBe(false)
   expect(clock.planned).toBe(0)
 })
+
+test('the state that comes next has a scope of its own, and the one before is over', async () => {
+  const clock = new FakeClock()
+  const scope = new Scope(clock)
+  const happened: string[] = []
+  scope.after(100, () => happened.push('before'))
+  const next = scope.next()
+  next.after(100, () => happened.push('next'))
+  await clock.advance(1_000)
+  expect(happened).toEqual(['next'])
+  expect([scope.live, next.live]).toEqual([false, true])
+})
