@@ -34,6 +34,18 @@ export interface Position {
 /** Everything up to a place has arrived; or the epoch is over, and nothing of it is taken any more. */
 export type Acknowledgement = Position | { readonly e: number; readonly reset: true }
 
+/** What streams add to a message: its own position, and an acknowledgement of what came the other way. */
+export interface StreamHeader {
+  readonly s?: Position
+  readonly a?: Acknowledgement
+}
+
+/** A message that is to be sent now, and its header. */
+export interface Taken<Item> {
+  readonly item: Item
+  readonly x: StreamHeader & { readonly s: Position }
+}
+
 /**
  * What became of a message: it was `delivered`, once and in order; it was `not-delivered`, for certain; or its fate is `unknown`: it may
  * have arrived, or arrive yet where a copy is still on its way, but never twice, and never after something that was sent later.
@@ -78,7 +90,7 @@ export class Outgoing<Item> {
   }
 
   /** Takes a message of so many bytes; `false` where too many wait already. */
-  push(item: Item, bytes: number, now: number): boolean {
+  send(item: Item, bytes: number, now: number): boolean {
     if (this.#waiting.length >= WAITING_MAX) return false
     this.#waiting.push({ item, bytes, deadline: now + SETTLE_MS, n: 0, sent: 'never', dueAt: now, pauseMs: PAUSE_MS })
     return true
@@ -104,7 +116,7 @@ export class Outgoing<Item> {
   }
 
   /** Takes the message that may be sent now; it has to be sent. */
-  take(now: number): { readonly item: Item; readonly s: Position } | undefined {
+  take(now: number): Taken<Item> | undefined {
     const entry = this.#due(now)
     if (entry === undefined) return undefined
     if (entry.n === 0) {
@@ -115,7 +127,7 @@ export class Outgoing<Item> {
     entry.sent = entry.sent === 'never' ? 'once' : 'again'
     entry.dueAt = now + entry.pauseMs
     entry.pauseMs = Math.min(2 * entry.pauseMs, PAUSE_MAX_MS)
-    return { item: entry.item, s: { e: this.#epoch, n: entry.n } }
+    return { item: entry.item, x: { s: { e: this.#epoch, n: entry.n } } }
   }
 
   /** The peer acknowledges. */

@@ -3,9 +3,9 @@
 import { AldisError } from './errors.ts'
 import { type ErrorMessage, type PeerId, type Presence, RETRYABLE_CODES, type Relayed, type Signal } from './generated/wire.ts'
 import type { Lane, Letter } from './lane.ts'
-import type { Acknowledgement, Position, Settled } from './outgoing.ts'
+import type { Acknowledgement, Position, Settled, StreamHeader } from './outgoing.ts'
 import { fromServer } from './problem.ts'
-import { Stream, type StreamHeader } from './stream.ts'
+import { Stream } from './stream.ts'
 
 /** What a peer's `hello` names where it speaks streams, and numbers its descriptions. */
 export const STREAMS = 'streams'

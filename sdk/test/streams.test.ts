@@ -13,7 +13,7 @@ function orders<T>(things: readonly T[]): T[][] {
 /** Sends what may be sent. Returns the places. */
 function takeAll(outgoing: Outgoing<string>, now: number): number[] {
   const places: number[] = []
-  for (let next = outgoing.take(now); next !== undefined; next = outgoing.take(now)) places.push(next.s.n)
+  for (let next = outgoing.take(now); next !== undefined; next = outgoing.take(now)) places.push(next.x.s.n)
   return places
 }
 
@@ -83,17 +83,17 @@ describe('the sending half', () => {
   ])('of $pushed messages of $bytes bytes $flying fly', ({ pushed, bytes, flying }) => {
     const outgoing = new Outgoing<string>(1)
     outgoing.open(0)
-    for (let n = 0; n < pushed; n += 1) expect(outgoing.push(`${n}`, bytes, 0)).toBe(true)
+    for (let n = 0; n < pushed; n += 1) expect(outgoing.send(`${n}`, bytes, 0)).toBe(true)
     expect(takeAll(outgoing, 0)).toEqual(Array.from({ length: flying }, (_, index) => index + 1))
     expect(outgoing.size).toBe(pushed)
   })
 
   test('a full queue takes a message again once one of it is too late', () => {
     const outgoing = new Outgoing<string>(1)
-    for (let n = 0; n < WAITING_MAX; n += 1) outgoing.push(`${n}`, 1, n)
-    expect(outgoing.push('too many', 1, 29_999)).toBe(false)
+    for (let n = 0; n < WAITING_MAX; n += 1) outgoing.send(`${n}`, 1, n)
+    expect(outgoing.send('too many', 1, 29_999)).toBe(false)
     expect(outgoing.expire(30_000)).toEqual([{ item: '0', outcome: 'not-delivered' }])
-    expect(outgoing.push('one more', 1, 30_000)).toBe(true)
+    expect(outgoing.send('one more', 1, 30_000)).toBe(true)
   })
 
   test.each([
@@ -104,15 +104,15 @@ describe('the sending half', () => {
   ])('what is sent after something $what begins the next epoch at 1, and what was settled is not settled again', ({ settle }) => {
     const outgoing = new Outgoing<string>(2 ** 32 - 1)
     outgoing.open(0)
-    for (const item of ['one', 'two']) outgoing.push(item, 1, 0)
+    for (const item of ['one', 'two']) outgoing.send(item, 1, 0)
     takeAll(outgoing, 0)
     expect(settle(outgoing).map(({ item }) => item)).toEqual(['one', 'two'])
     expect(settle(outgoing)).toEqual([])
-    outgoing.push('three', 1, 30_000)
+    outgoing.send('three', 1, 30_000)
     const next = outgoing.take(30_000)
     expect(next?.item).toBe('three')
-    expect(next?.s.n).toBe(1)
-    expect([0, 1]).toContain(next?.s.e)
+    expect(next?.x.s.n).toBe(1)
+    expect([0, 1]).toContain(next?.x.s.e)
   })
 })
 

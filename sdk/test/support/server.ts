@@ -1,8 +1,8 @@
 /** A server that says what the test tells it to. */
 
 import type { ClientMessage, JsonObject, ServerMessage, WelcomeMessage, WirePeer } from '../../src/generated/wire.ts'
+import type { StreamHeader } from '../../src/outgoing.ts'
 import type { OpenSocket, Socket, SocketEvents } from '../../src/socket.ts'
-import type { StreamHeader } from '../../src/stream.ts'
 import { server as blocks } from '../generated/fixtures.ts'
 import { settle } from './clock.ts'
 import { last } from './lists.ts'

@@ -1,7 +1,7 @@
 /** Stories that every implementation of the streams reads (`streams/*.json`): what is called when, and what it gives. */
 
-import type { Position } from '../../src/outgoing.ts'
-import { Stream, type StreamHeader } from '../../src/stream.ts'
+import type { Position, StreamHeader } from '../../src/outgoing.ts'
+import { Stream } from '../../src/stream.ts'
 
 /** A story of two ends. */
 export interface Trace {

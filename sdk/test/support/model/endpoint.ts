@@ -13,7 +13,7 @@ import type { Cause, Letter, Stay } from './checker.ts'
 import { type Delivery, type Frame, type Line, type News, type Refusal, type Relay, type Welcome, WINDOW_MS } from './relay.ts'
 
 /** What a side needs of a stream; a mutant puts something between. */
-export type AnyStream = Pick<Stream<Letter>, keyof Stream<Letter>>
+export type AnyStream = Omit<Stream<Letter>, 'acknowledge'>
 
 /**
  * What becomes of the stream with a stay that has left: the stay is *dead*, and nothing of it is taken any more; or the stream is *kept*

@@ -1,7 +1,7 @@
 /** A stream put together from two others, one for each direction, so that a mutant can change one of them. */
 
-import type { Settled } from '../../../src/outgoing.ts'
-import { type Received, Stream, type StreamHeader } from '../../../src/stream.ts'
+import type { Settled, StreamHeader } from '../../../src/outgoing.ts'
+import { type Received, Stream } from '../../../src/stream.ts'
 import type { Letter } from './checker.ts'
 import type { AnyStream } from './endpoint.ts'
 

@@ -1,7 +1,7 @@
 /** The streams and their world with one rule missing each: what the checker has to notice. */
 
-import type { Acknowledgement, Position, Settled } from '../../../src/outgoing.ts'
-import { type Received, Stream, type StreamHeader } from '../../../src/stream.ts'
+import type { Acknowledgement, Position, Settled, StreamHeader } from '../../../src/outgoing.ts'
+import { type Received, Stream } from '../../../src/stream.ts'
 import type { Kind, Letter } from './checker.ts'
 import type { AnyStream } from './endpoint.ts'
 import { Halves } from './halves.ts'

@@ -4,8 +4,7 @@
  * for {@link WINDOW_MS} at most, or buried.
  */
 
-import type { Position } from '../../../src/outgoing.ts'
-import type { StreamHeader } from '../../../src/stream.ts'
+import type { Position, StreamHeader } from '../../../src/outgoing.ts'
 import type { Agenda } from './agenda.ts'
 import type { Chance } from './chance.ts'
 import type { Letter, Stay } from './checker.ts'
