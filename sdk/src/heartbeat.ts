@@ -5,6 +5,7 @@
 
 import type { Cancel, Clock } from './clock.ts'
 import type { Heartbeat as Rhythm } from './generated/wire.ts'
+import { Scope } from './scope.ts'
 
 /** How long nothing may be heard after something was sent, in milliseconds. */
 const UNANSWERED_MS = 2_000
@@ -30,10 +31,12 @@ export class Heartbeat {
   #sent = 0
   /** Until the next look at the silence. */
   #look: Cancel | undefined
-  /** Until what was sent has been unanswered for too long. */
-  #unanswered: Cancel | undefined
-  /** Until an answer is too late. */
-  #deadline: { readonly at: number; readonly cancel: Cancel } | undefined
+  /** Until something is heard. */
+  #silence: Scope
+  /** Whether an answer to what was sent is waited for. */
+  #waits = false
+  /** When an answer is too late. */
+  #deadline = Number.POSITIVE_INFINITY
 
   /**
    * @param rhythm `welcome.heartbeat`
@@ -46,6 +49,7 @@ export class Heartbeat {
     this.#ping = ping
     this.#dead = dead
     this.#heardAt = clock.now()
+    this.#silence = new Scope(clock)
     this.#watch()
   }
 
@@ -53,13 +57,16 @@ export class Heartbeat {
   heard(): void {
     this.#heardAt = this.#clock.now()
     this.#sent = 0
-    this.#calm()
+    this.#silence = this.#silence.next()
+    this.#waits = false
+    this.#deadline = Number.POSITIVE_INFINITY
   }
 
   /** So many bytes were sent. */
   sent(bytes: number): void {
     this.#sent += bytes
-    this.#unanswered ??= this.#clock.after(UNANSWERED_MS + this.#slowMs, () => this.doubt())
+    if (!this.#waits) this.#silence.after(UNANSWERED_MS + this.#slowMs, () => this.doubt())
+    this.#waits = true
   }
 
   /** Asks for a sign of life now, and soon. */
@@ -75,14 +82,7 @@ export class Heartbeat {
   /** Ends the watch. */
   end(): void {
     this.#look?.()
-    this.#calm()
-  }
-
-  #calm(): void {
-    this.#unanswered?.()
-    this.#unanswered = undefined
-    this.#deadline?.cancel()
-    this.#deadline = undefined
+    this.#silence.end()
   }
 
   #watch(): void {
@@ -95,9 +95,9 @@ export class Heartbeat {
   #ask(withinMs: number): void {
     const at = this.#clock.now() + withinMs
     // Whoever asks again and again must not be put off again and again.
-    if (this.#deadline && this.#deadline.at <= at) return
-    this.#deadline?.cancel()
-    this.#deadline = { at, cancel: this.#clock.after(withinMs, this.#dead) }
+    if (this.#deadline <= at) return
+    this.#deadline = at
+    this.#silence.after(withinMs, this.#dead)
     this.#ping()
   }
 }
