@@ -1,6 +1,7 @@
 /** The URLs of a server. */
 
 import { AldisError } from './errors.ts'
+import { refuse } from './options.ts'
 
 /** The characters of a room id, as the protocol has them. */
 const ROOM_ID = /^[A-Za-z0-9._:@-]{1,128}$/
@@ -20,22 +21,16 @@ export interface Endpoint {
  *
  * @throws AldisError `invalid-option`
  */
-export function endpointOf(base: string | URL, room: string): Endpoint {
-  if (!ROOM_ID.test(room)) {
-    throw new AldisError(
-      'invalid-option',
-      `\`room\` must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, not ${JSON.stringify(room)}.`,
-    )
-  }
-  const url = parse(base)
-  const secure = url.protocol === 'https:' || url.protocol === 'wss:'
-  const path = `${url.host}${url.pathname.replace(/\/+$/, '')}`
-  const query = new URLSearchParams({ room })
-  const [http, ws] = secure ? ['https', 'wss'] : ['http', 'ws']
+export function endpointOf(server: string | URL, room: string): Endpoint {
+  if (!ROOM_ID.test(room)) refuse('room', '1 to 128 characters of A-Z a-z 0-9 . _ : @ -', room)
+  const url = parse(server)
+  const secure = /^(https|wss):$/.test(url.protocol) ? 's' : ''
+  const base = `${secure}://${url.host}${url.pathname.replace(/\/+$/, '')}`
+  const signal = `${base}/v1/signal?${new URLSearchParams({ room })}`
   return {
-    socket: `${ws}://${path}/v1/signal?${query}`,
-    probe: `${http}://${path}/v1/signal?${query}`,
-    devToken: (identity) => `${http}://${path}/dev/token?${new URLSearchParams({ room, identity })}`,
+    socket: `ws${signal}`,
+    probe: `http${signal}`,
+    devToken: (identity) => `http${base}/dev/token?${new URLSearchParams({ room, identity })}`,
   }
 }
 

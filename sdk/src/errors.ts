@@ -98,9 +98,10 @@ export class AldisError extends Error {
 
   /** For those who replace a part of the library and have to say what failed. */
   constructor(code: AldisErrorCode, message: string, details: AldisErrorDetails = {}) {
-    const hint = details.hint ?? (code in CLIENT_ERRORS ? CLIENT_ERRORS[code as ClientErrorCode] : '')
+    const hints: { readonly [other in AldisErrorCode]?: string } = CLIENT_ERRORS
+    const hint = details.hint ?? hints[code] ?? ''
     // The stack begins with what the constructor is given, and is what a console shows of an error that nobody caught.
-    super(`${code}: ${message} ${hint}`.trim(), 'cause' in details ? { cause: details.cause } : undefined)
+    super(`${code}: ${message} ${hint}`.trim(), details)
     this.name = 'AldisError'
     this.message = message
     this.code = code

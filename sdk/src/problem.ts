@@ -19,8 +19,7 @@ export async function refusalOf(answer: Response): Promise<AldisError> {
 }
 
 function isProblem(body: unknown): body is WireError {
-  if (typeof body !== 'object' || body === null) return false
-  const { code, message } = body as { code?: unknown; message?: unknown }
+  const { code, message } = Object(body) as { code?: unknown; message?: unknown }
   // A code that this version does not know is passed on: people can read its message.
   return typeof (code satisfies unknown as ErrorCode) === 'string' && typeof message === 'string'
 }

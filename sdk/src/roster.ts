@@ -89,7 +89,7 @@ export class Roster {
 
   /** A new stay. */
   #begin({ peers }: WelcomeMessage): void {
-    for (const id of [...this.#peers.keys()]) if (!peers.some((peer) => peer.id === id)) this.#remove(id, 'timeout')
+    for (const id of this.#without(peers)) this.#remove(id, 'timeout')
     for (const peer of peers) {
       const known = this.#peers.has(peer.id)
       if (!known) this.#add(peer)
@@ -104,14 +104,19 @@ export class Roster {
   #reconcile({ peers, left, resume }: WelcomeMessage): void {
     for (const id of left) this.#remove(id, 'timeout')
     for (const peer of peers) this.#joined(peer)
-    const here = new Set(peers.map(({ id }) => id))
-    for (const id of [...this.#peers.keys()].filter((other) => !here.has(other))) {
+    for (const id of this.#without(peers)) {
       this.present(id, 'away')
       this.#missing.add(id)
     }
     this.#absence.after(resume?.windowMs ?? 0, () => {
       for (const id of this.#missing) this.#remove(id, 'timeout')
     })
+  }
+
+  /** Whoever is known and not among these. */
+  #without(peers: readonly WirePeer[]): PeerId[] {
+    const here = new Set(peers.map(({ id }) => id))
+    return [...this.#peers.keys()].filter((id) => !here.has(id))
   }
 
   #joined(peer: WirePeer): void {

@@ -319,7 +319,7 @@ function policyOf(error: AldisError): ReconnectPolicy {
 function parse(data: unknown): ServerMessage | undefined {
   try {
     const message: unknown = JSON.parse(String(data))
-    return typeof message === 'object' && message !== null && 'type' in message ? (message as ServerMessage) : undefined
+    return 'type' in Object(message) ? (message as ServerMessage) : undefined
   } catch {
     return undefined
   }
