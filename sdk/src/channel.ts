@@ -1,5 +1,6 @@
 /** Data channels of a room: one name, a channel to each peer. */
 
+import { callError } from './call-errors.ts'
 import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { checkObject, checkSignal, refuse } from './options.ts'
@@ -138,7 +139,7 @@ export class Channel<Who extends Addressee = Peer> extends Emitter<ChannelEvents
       const link = this.#open()
         .filter(([, owner]) => owner === peer)
         .at(-1)
-      if (link === undefined) throw new AldisError('not-connected', `The channel is not open to ${peer.identity}.`)
+      if (link === undefined) throw callError('not-connected', `The channel is not open to ${peer.identity}.`)
       return link
     })
     // One that takes nothing does not keep the others from getting it.
@@ -211,7 +212,7 @@ function transmit(channel: RTCDataChannel, data: ChannelData): AldisError | unde
     // WebRTC 1.0, section 6.2: what is too large is a TypeError, and a full buffer an OperationError.
     if (cause instanceof TypeError)
       return new AldisError('message-too-large', 'The browser takes no message of this size.', { cause })
-    return new AldisError('channel-full', 'More waits to be sent than the browser keeps.', { cause })
+    return callError('channel-full', 'More waits to be sent than the browser keeps.', { cause })
   }
 }
 

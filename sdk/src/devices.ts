@@ -1,5 +1,6 @@
 /** The camera and the microphone as switches: on, off, or another one. */
 
+import { callError } from './call-errors.ts'
 import { AldisError } from './errors.ts'
 import type { Media } from './media.ts'
 import { refuse } from './options.ts'
@@ -31,7 +32,7 @@ export async function setDevice(media: Media, kind: 'audio' | 'video', choice: D
     captured = await media.capture('device', { [kind]: constraints })
   }
   const [track] = captured.getTracks()
-  if (track === undefined) throw new AldisError('media-missing', 'The browser gave nothing.')
+  if (track === undefined) throw callError('media-missing', 'The browser gave nothing.')
   if (current && media.tracks.has(current)) {
     media.replace(current, track)
     return media.tracks.get(track)

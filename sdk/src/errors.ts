@@ -1,27 +1,19 @@
 /** What goes wrong, in the words of whoever has to mend it. */
 
+import type { CALL_HINTS } from './call-errors.ts'
 import type { ErrorCode as ServerErrorCode } from './generated/wire.ts'
 
-/** What only the client can find out, and what to do about it. */
+/** What only the client can find out, and what to do about it. What only calls come to is in `call-errors.ts`. */
 const CLIENT_ERRORS = {
-  'channel-full': 'Send less, or send it again later.',
-  'insecure-context': 'Serve the page over https.',
   'invalid-option': 'Correct this option.',
   left: 'Join again with `joinRoom`.',
-  'media-busy': 'Close the program that uses it.',
-  'media-denied': "Allow them in the browser's address bar.",
-  'media-missing': 'Plug one in, or ask for the other only.',
-  'media-unsatisfied': 'Ask for less.',
   'message-too-large': 'Send it in smaller parts.',
   'negotiation-failed': 'Call `peer.connect()` again.',
-  'not-connected': 'Wait for `open` of the channel.',
   'peer-closed': 'Call `peer.connect()` again.',
   'server-incompatible': 'Update the server or the client.',
   'server-unreachable': 'Check the server, its URL and the network.',
   'timed-out': 'Try again, or on another network.',
   'token-failed': 'Check the `token` function.',
-  'too-many-tracks': 'Unpublish one.',
-  'turn-refused': "Check that Aldis has the TURN server's secret, and that their clocks agree.",
   'websocket-blocked': 'Try https, or another network: a proxy may block WebSockets.',
 } as const
 
@@ -33,7 +25,7 @@ const RETRYABLE = /^(channel-full|not-connected|server-unreachable|timed-out|web
  *
  * @useDeclaredType
  */
-export type ClientErrorCode = keyof typeof CLIENT_ERRORS
+export type ClientErrorCode = keyof (typeof CALL_HINTS & typeof CLIENT_ERRORS)
 
 /**
  * What can be wrong with a text of `aldis-client/manual`, or with the use of it:
@@ -61,7 +53,7 @@ export type UndeliveredOutcome = 'not-delivered' | 'unknown'
 
 /** What may accompany an error. */
 export interface AldisErrorDetails {
-  /** What to do next, in one sentence for people. The client's own codes have one by default. */
+  /** What to do next, in one sentence for people. The client's own codes have one by default, apart from those of calls. */
   hint?: string | undefined
   /** Whether the same thing may work later without a change. */
   retryable?: boolean

@@ -1,7 +1,8 @@
 /** What this side publishes, and where it comes from. */
 
+import { type CallErrorCode, callError } from './call-errors.ts'
 import type { Environment } from './environment.ts'
-import { AldisError, type ClientErrorCode, reason } from './errors.ts'
+import { AldisError, reason } from './errors.ts'
 import { refuse } from './options.ts'
 import { TRACKS_MAX } from './senders.ts'
 
@@ -15,13 +16,13 @@ export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraint
 export type Capture = 'device' | 'screen'
 
 /** How browsers name what can go wrong: Media Capture and Streams, section 10.2, and Screen Capture, section 5.1. */
-const CAPTURE_ERRORS: ReadonlyMap<string, readonly [ClientErrorCode, string]> = new Map([
+const CAPTURE_ERRORS: ReadonlyMap<string, readonly [CallErrorCode, string]> = new Map([
   ['NotAllowedError', ['media-denied', 'was denied.']],
   ['NotFoundError', ['media-missing', 'is not there.']],
   ['OverconstrainedError', ['media-unsatisfied', 'does not fulfil the constraints.']],
 ])
 
-const BUSY: readonly [ClientErrorCode, string] = ['media-busy', 'does not start.']
+const BUSY: readonly [CallErrorCode, string] = ['media-busy', 'does not start.']
 
 /** The published tracks of a room, each with its stream. */
 export class Media {
@@ -105,14 +106,15 @@ export class Media {
   async capture(what: Capture, constraints: MediaStreamConstraints, signal?: AbortSignal): Promise<MediaStream> {
     const { getUserMedia, getDisplayMedia } = this.#environment
     const [ask, name] = what === 'device' ? [getUserMedia, 'The camera or microphone'] : [getDisplayMedia, 'The screen']
-    if (ask === undefined) throw new AldisError('insecure-context', `${name} is not for this page: its browser has no such API.`)
+    if (ask === undefined) throw callError('insecure-context', `${name} is not for this page: its browser has no such API.`)
     let stream: MediaStream
     try {
       stream = await ask(constraints)
     } catch (cause) {
       const known = cause instanceof DOMException ? (CAPTURE_ERRORS.get(cause.name) ?? BUSY) : undefined
-      const [code, message] = known ?? ['invalid-option', `was refused: ${reason(cause)}`]
-      throw new AldisError(code, `${name} ${message}`, { cause })
+      if (known === undefined) throw new AldisError('invalid-option', `${name} was refused: ${reason(cause)}`, { cause })
+      const [code, message] = known
+      throw callError(code, `${name} ${message}`, { cause })
     }
     for (const track of stream.getTracks()) this.#captured.set(track, what)
     if (signal?.aborted) for (const track of stream.getTracks()) this.#stop(track)
@@ -136,10 +138,7 @@ export class Media {
     for (const kind of ['audio', 'video']) {
       const count = [...all].filter((track) => track.kind === kind).length
       if (count <= TRACKS_MAX) continue
-      throw new AldisError(
-        'too-many-tracks',
-        `${count} ${kind} tracks are more than the ${TRACKS_MAX} that a connection carries.`,
-      )
+      throw callError('too-many-tracks', `${count} ${kind} tracks are more than the ${TRACKS_MAX} that a connection carries.`)
     }
   }
 }

@@ -1,5 +1,6 @@
 /** One connection to one peer, from its first offer to its end. A new call is a new pair. */
 
+import { callError } from './call-errors.ts'
 import type { Cancel } from './clock.ts'
 import { type CodecPreferences, preferCodecs } from './codecs.ts'
 import type { Environment } from './environment.ts'
@@ -251,7 +252,7 @@ export class Pair {
       void this.restart()
     } else if (this.#turn === 'refreshed') {
       this.#turn = 'refused'
-      this.#options.onError(new AldisError('turn-refused', `The TURN server ${url} refused the credential.`))
+      this.#options.onError(callError('turn-refused', `The TURN server ${url} refused the credential.`))
     }
   }
 

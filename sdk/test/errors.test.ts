@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { callError } from '../src/call-errors.ts'
 import { AldisError, asAldisError, reason } from '../src/errors.ts'
 
 test('an error has a code, a message and a hint, and is not worth another try unless it says so', () => {
@@ -46,4 +47,17 @@ test.each([
   [{ toString: (): string => 'odd!' }, 'odd!'],
 ])('%o ends a sentence', (thrown, sentence) => {
   expect(reason(thrown)).toBe(sentence)
+})
+
+test('what only calls come to has its hint from the room that raises it, unless it brings another', () => {
+  const cause = new Error('why')
+  expect(callError('media-busy', 'The camera does not start.', { cause })).toMatchObject({
+    code: 'media-busy',
+    message: 'The camera does not start.',
+    hint: 'Close the program that uses it.',
+    retryable: false,
+    cause,
+  })
+  expect('cause' in callError('media-busy', 'It does not start.')).toBe(false)
+  expect(callError('channel-full', 'It is full.', { hint: 'Wait.' })).toMatchObject({ hint: 'Wait.', retryable: true })
 })

@@ -3,9 +3,8 @@
 import { AldisError } from '../errors.ts'
 import { refusalOf } from '../problem.ts'
 import type { DiagnosisEnvironment } from './environment.ts'
-import { findingOf } from './hint.ts'
 import type { Limit } from './limit.ts'
-import { type Finding, seeOther } from './report.ts'
+import { type Finding, findingOf, seeOther } from './report.ts'
 
 /** What the server said, and when. */
 export interface Admission {

@@ -1,7 +1,7 @@
 /** Is there a camera, a microphone, and may this page use it? Nobody is asked unless the application wants it. */
 
+import { CALL_HINTS } from '../call-errors.ts'
 import type { DiagnosisEnvironment } from './environment.ts'
-import { hintOf } from './hint.ts'
 import type { Limit } from './limit.ts'
 import { type Finding, seeOther } from './report.ts'
 
@@ -45,7 +45,7 @@ export async function checkDevice(
       status: 'warning',
       code: 'timed-out',
       found: 'Nobody answered the browser’s question.',
-      todo: hintOf('media-denied'),
+      todo: CALL_HINTS['media-denied'],
       details,
     }
   return code === 'open' ? { status: 'ok', found: 'It is there, and opens.', details } : { ...bad(device, code), details }
@@ -64,7 +64,7 @@ function bad(device: Device, code: 'media-denied' | 'media-missing' | 'media-bus
     'media-busy': `The ${device} does not start.`,
   }[code]
   // Who has none can still see and hear the others.
-  return { status: code === 'media-missing' ? 'warning' : 'failed', code, found, todo: hintOf(code) }
+  return { status: code === 'media-missing' ? 'warning' : 'failed', code, found, todo: CALL_HINTS[code] }
 }
 
 async function open(

@@ -6,9 +6,8 @@
 import { AldisError, asAldisError } from '../errors.ts'
 import { refusalOf } from '../problem.ts'
 import type { DiagnosisEnvironment } from './environment.ts'
-import { findingOf } from './hint.ts'
 import type { Limit } from './limit.ts'
-import type { Finding } from './report.ts'
+import { type Finding, findingOf } from './report.ts'
 import { HELLO, type Tried } from './websocket.ts'
 
 /** The first message: what this check needs of it. */

@@ -1,7 +1,7 @@
 /** What browsers allow a page, by the way it came. */
 
+import { CALL_HINTS } from '../call-errors.ts'
 import type { DiagnosisEnvironment } from './environment.ts'
-import { hintOf } from './hint.ts'
 import type { Finding } from './report.ts'
 
 /** Hosts that browsers trust without TLS, so that an `https:` page may ask them in plain. */
@@ -21,7 +21,7 @@ export function checkPage({ page }: DiagnosisEnvironment, probe: string): Findin
   }
   if (!page.secure) {
     const found = 'The page came by plain http, so browsers give it no camera, no microphone and no clipboard.'
-    return { status: 'warning', code: 'insecure-context', found, todo: hintOf('insecure-context') }
+    return { status: 'warning', code: 'insecure-context', found, todo: CALL_HINTS['insecure-context'] }
   }
   return { status: 'ok', found: `The page came by ${page.protocol.replace(':', '')}, and browsers trust it.` }
 }

@@ -1,6 +1,6 @@
 /** What a diagnosis finds, in a shape that programs and people can read. */
 
-import type { AldisErrorCode } from '../errors.ts'
+import type { AldisError, AldisErrorCode } from '../errors.ts'
 
 /** What is checked. */
 export type CheckId =
@@ -138,4 +138,9 @@ function textOf(
 /** A check that was not made, because of what another one found. */
 export function seeOther(id: CheckId): Finding {
   return { status: 'skipped', found: `Not tried: see \`${id}\`.` }
+}
+
+/** A failure as a finding. */
+export function findingOf({ code, message, hint }: AldisError): Finding {
+  return { status: 'failed', code, found: message, todo: hint }
 }

@@ -1,7 +1,7 @@
 /** Does a TURN server open a relay? Each URL is tried alone, so that the answer is about it. */
 
+import { CALL_HINTS } from '../call-errors.ts'
 import type { Gathered } from './gather.ts'
-import { hintOf } from './hint.ts'
 import type { Transport } from './ice-servers.ts'
 import type { Finding } from './report.ts'
 
@@ -58,7 +58,7 @@ function judgeFailure(transport: Transport, { url, gathered }: TurnTry, others: 
     const found =
       answer === UNAUTHORIZED ? `${url} refuses the credential (401).` : `${url} answers, but opens no relay (${answer}).`
     const todo =
-      answer === UNAUTHORIZED ? hintOf('turn-refused') : 'Look at the log of the TURN server: a quota, or its configuration.'
+      answer === UNAUTHORIZED ? CALL_HINTS['turn-refused'] : 'Look at the log of the TURN server: a quota, or its configuration.'
     return { status: 'failed', code: 'turn-refused', found, todo }
   }
   if (transport === 'udp' && others.relayByTcp && !others.stunAnswers) {
@@ -77,7 +77,7 @@ function judgeFailure(transport: Transport, { url, gathered }: TurnTry, others: 
       ? `Nothing answers at ${url} by ${name}${gathered.complete ? '' : ` within ${Math.round(gathered.ms / 1_000)} s`}.`
       : `${url} opens no relay by ${name}: it does not answer, or refuses the credential. This browser does not say which.`,
     todo: `Check that the TURN server runs and listens there, and that firewalls let ${name} to its port through.${
-      gathered.tellsErrors ? '' : ` ${hintOf('turn-refused')}`
+      gathered.tellsErrors ? '' : ` ${CALL_HINTS['turn-refused']}`
     }`,
   }
 }

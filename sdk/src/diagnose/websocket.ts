@@ -6,9 +6,8 @@ import { fromServer } from '../problem.ts'
 import type { Socket } from '../socket.ts'
 import type { Admission } from './admission.ts'
 import type { DiagnosisEnvironment } from './environment.ts'
-import { findingOf } from './hint.ts'
 import type { Limit } from './limit.ts'
-import { type Finding, seeOther } from './report.ts'
+import { type Finding, findingOf, seeOther } from './report.ts'
 
 /** The first message of a stay that ends at once. It understands no streams, so that no other SDK waits for it. */
 export const HELLO: ClientMessage = { type: 'hello', protocol: 1 }
