@@ -20,6 +20,12 @@ const BROKEN = 1006
 const SUPERSEDED = 4419
 const BYE = 1000
 
+/** Why there is nothing to hear, and what to do about it. */
+export const SILENCE = {
+  message: 'Nothing comes by the event stream.',
+  hint: 'A proxy may hold it back; it must not buffer.',
+} as const
+
 /** How long the stream may take to say why it has ended, after a POST was told that it has, in milliseconds. */
 const LAST_WORD_MS = 1_000
 

@@ -85,6 +85,8 @@ export class Uplink {
   /** How long a new token is tried to be had and sent. */
   #renewal: Scope
   #heartbeat: Heartbeat | undefined
+  /** What there is to say where nothing is heard. */
+  #silence: { readonly message: string; readonly hint?: string } = { message: 'The server does not answer.' }
   /** The server's last word, if it was an error: where it closes then, this is why. */
   #parting: AldisError | undefined
 
@@ -154,7 +156,11 @@ export class Uplink {
     let openSocket = this.#environment.openSocket
     try {
       token = await tokens.get()
-      if (byStream) openSocket = (await loadStreams()).eventStreams(token, tokens, this.#environment, TOOLS)
+      if (byStream) {
+        const { eventStreams, SILENCE } = await loadStreams()
+        openSocket = eventStreams(token, tokens, this.#environment, TOOLS)
+        this.#silence = SILENCE
+      }
     } catch (error) {
       if (scope.live) this.#end(asAldisError(error, 'token-failed', 'There is no token'))
       return
@@ -191,10 +197,7 @@ export class Uplink {
   }
 
   #silent(): void {
-    const [message, hint] = this.#options.byStream
-      ? ['Nothing comes by the event stream.', 'A proxy may hold it back; it must not buffer.']
-      : ['The server does not answer.']
-    this.#end(new AldisError('timed-out', message, { hint }))
+    this.#end(new AldisError('timed-out', this.#silence.message, this.#silence))
   }
 
   /** A browser does not tell why a WebSocket never opened; the same request without one does. */
@@ -253,11 +256,9 @@ export class Uplink {
         return this.#renewal.end()
       case 'error':
         // Said again by the status, when the connection has closed.
-        if (!PARTING_CODES.includes(message.code)) this.#events.message(message)
-        return
-      default:
-        this.#events.message(message)
+        if (PARTING_CODES.includes(message.code)) return
     }
+    this.#events.message(message)
   }
 
   /**
