@@ -35,9 +35,8 @@ export class Attributes {
   /** Says something else from now on. */
   set(attributes: unknown): void {
     checkObject('attributes', attributes)
-    const { attributesBytes, jsonDepth } = this.#limits ?? { attributesBytes: 1024, jsonDepth: 32 }
-    const limits = { bytes: attributesBytes, depth: jsonDepth - 1 }
-    this.#wanted = payloadOf('attributes', attributes, limits) as JsonObject
+    const { attributesBytes: bytes = 1024, jsonDepth = 32 } = this.#limits ?? {}
+    this.#wanted = payloadOf('attributes', attributes, { bytes, depth: jsonDepth - 1 }) as JsonObject
     this.#sync()
   }
 

@@ -198,7 +198,6 @@ export class SignalingClient extends Emitter<SignalingClientEvents> {
     const emit: Emitter<SignalingClientEvents>['emit'] = (name, event) => this.emit(name, event)
     return {
       status: (event) => emit('status', event),
-      welcomed: () => undefined,
       iceServers: ({ iceServers }) => emit('ice-servers', { iceServers }),
       joined: (peer) => emit('peer-joined', { peer }),
       met: (peer) => {

@@ -80,10 +80,9 @@ export class Delivery {
     if (entry === undefined) return
     this.#lanes.delete(id)
     this.#dormant.set(id, entry)
-    const [oldest] = this.#dormant.keys()
-    if (this.#dormant.size > DORMANT_MAX && oldest !== undefined) this.#dormant.delete(oldest)
+    for (const oldest of [...this.#dormant.keys()].slice(0, -DORMANT_MAX)) this.#dormant.delete(oldest)
     entry.lane.end(failure)
-    entry.lane.connect('shut', this.#options.clock.now())
+    entry.lane.connect('shut', this.#now())
   }
 
   /** This side is gone: what comes is another stay, and has other streams. */
@@ -95,24 +94,20 @@ export class Delivery {
 
   /** A connection to the server stands. */
   open(limits: ClientLimits, others: number): void {
-    const now = this.#options.clock.now()
     this.#limits = limits
-    this.#pace = new Pace(limits, others, now)
-    for (const { lane } of this.#lanes.values()) lane.connect('open', now)
-    this.#pump()
+    this.#pace = new Pace(limits, others, this.#now())
+    this.#connect('open')
   }
 
   /** It is gone. */
   close(): void {
     this.#pace = undefined
-    const now = this.#options.clock.now()
-    for (const { lane } of this.#lanes.values()) lane.connect('shut', now)
-    this.#pump()
+    this.#connect('shut')
   }
 
   /** A peer can be reached, or cannot. */
   present(id: PeerId, presence: Presence): void {
-    this.#lanes.get(id)?.lane.present(presence, this.#options.clock.now())
+    this.#lanes.get(id)?.lane.present(presence, this.#now())
     this.#pump()
   }
 
@@ -121,7 +116,7 @@ export class Delivery {
     const bytes = ENVELOPE_BYTES + new TextEncoder().encode(JSON.stringify(parcel)).length
     const entry = this.#lanes.get(id)
     if (entry === undefined) return settle(new AldisError('peer-closed', 'The peer has left.', { outcome: 'not-delivered' }))
-    entry.lane.post({ parcel, bytes, settle }, this.#options.clock.now())
+    entry.lane.post({ parcel, bytes, settle }, this.#now())
     this.#pump()
   }
 
@@ -141,7 +136,7 @@ export class Delivery {
   /** Takes a message of a peer. `handle` is called for what is to be handled now, in order; it is acknowledged after that. */
   receive(message: Relayed, handle: (message: Relayed) => void): void {
     const entry = this.#lanes.get(message.from)
-    for (const due of entry?.lane.receive(message, this.#options.clock.now()) ?? []) {
+    for (const due of entry?.lane.receive(message, this.#now()) ?? []) {
       // What came before may have ended it.
       if (this.#lanes.get(message.from) === entry) handle(due)
     }
@@ -155,7 +150,7 @@ export class Delivery {
 
   /** The server says that it did not hand a message on. Returns whether it was one of ours. */
   refuse(error: ErrorMessage): boolean {
-    return this.#find(error.re ?? '', ({ lane }, name) => lane.refuse(name, error, this.#options.clock.now()))
+    return this.#find(error.re ?? '', ({ lane }, name) => lane.refuse(name, error, this.#now()))
   }
 
   #find(msg: string, found: (entry: Entry, name: string) => void): boolean {
@@ -165,6 +160,15 @@ export class Delivery {
     found(entry, name.join('.'))
     this.#pump()
     return true
+  }
+
+  #connect(way: 'open' | 'shut'): void {
+    for (const { lane } of this.#lanes.values()) lane.connect(way, this.#now())
+    this.#pump()
+  }
+
+  #now(): number {
+    return this.#options.clock.now()
   }
 
   /** Does what there is to do now, and comes back when there is more. */
@@ -202,6 +206,6 @@ export class Delivery {
   /** Whose turn it is: the peers take turns, so that none of them keeps the others waiting. */
   #next(now: number): Entry | undefined {
     const ready = [...this.#lanes.values()].filter(({ lane }) => lane.peek(now) !== undefined)
-    return ready.reduce<Entry | undefined>((best, entry) => (best && best.turn <= entry.turn ? best : entry), undefined)
+    return ready.sort((one, other) => one.turn - other.turn)[0]
   }
 }

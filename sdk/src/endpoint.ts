@@ -22,7 +22,8 @@ export interface Endpoint {
  * @throws AldisError `invalid-option`
  */
 export function endpointOf(server: string | URL, room: string): Endpoint {
-  if (!ROOM_ID.test(room)) refuse('room', '1 to 128 characters of A-Z a-z 0-9 . _ : @ -', room)
+  if (typeof room !== 'string' || !ROOM_ID.test(room))
+    refuse('room', 'a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -', room)
   const url = parse(server)
   const secure = /^(https|wss):$/.test(url.protocol) ? 's' : ''
   const base = `${secure}://${url.host}${url.pathname.replace(/\/+$/, '')}`

@@ -105,7 +105,6 @@ export function enter<Target extends { leave(): void; hear?(event: PageEvent): v
 }
 
 function check({
-  room,
   token,
   joinTimeoutMs,
   transport = 'auto',
@@ -113,7 +112,6 @@ function check({
   WebSocket: given,
   environment,
 }: SignalingClientOptions): void {
-  if (typeof room !== 'string') refuse('room', 'a string', room)
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
     refuse('token', 'a string or a function', token)
   }

@@ -77,16 +77,18 @@ export interface AldisErrorDetails {
  * }
  */
 export class AldisError extends Error {
+  // Declared alone: the constructor sets them all.
+
   /** What to match on; it does not change between versions. */
-  readonly code: AldisErrorCode
+  declare readonly code: AldisErrorCode
   /** What to do next, in one sentence for people; empty where there is nothing to say. */
-  readonly hint: string
+  declare readonly hint: string
   /** Whether the same thing may work later without a change. */
-  readonly retryable: boolean
+  declare readonly retryable: boolean
   /** How long to wait before trying again, in milliseconds; `undefined` where the server did not say. */
-  readonly retryAfterMs: number | undefined
+  declare readonly retryAfterMs: number | undefined
   /** What became of the message, where the error is that of a `send`; `undefined` where it is of something else. */
-  readonly outcome: UndeliveredOutcome | undefined
+  declare readonly outcome: UndeliveredOutcome | undefined
 
   /** For those who replace a part of the library and have to say what failed. */
   constructor(code: AldisErrorCode, message: string, details: AldisErrorDetails = {}) {

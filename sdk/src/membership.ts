@@ -40,7 +40,7 @@ export interface Self {
 export interface Above extends RosterListener {
   status(event: StatusEvent): void
   /** A connection stands. Who is there follows. */
-  welcomed(welcome: WelcomeMessage): void
+  welcomed?(welcome: WelcomeMessage): void
   iceServers(servers: IceServers): void
   received(message: Relayed): void
   failed(error: AldisError): void
@@ -69,15 +69,14 @@ export class Membership {
   #iceServers: readonly IceServer[] = []
   /** Until the server gives others. */
   #iceWaiters: Scope
-  #status: Status = 'connecting'
 
   constructor({ environment, signaling }: MembershipParts, above: Above) {
     this.#signaling = signaling
     this.#above = above
-    const { clock, random, isHidden } = environment
+    const { clock } = environment
     this.#iceWaiters = new Scope(clock)
     this.#attributes = new Attributes(clock, (message) => signaling.send(message))
-    this.#delivery = new Delivery({ clock, random, isHidden, send: (signal) => signaling.send(signal) })
+    this.#delivery = new Delivery({ ...environment, send: (signal) => signaling.send(signal) })
     this.#roster = new Roster(clock, this.#listenToRoster())
     signaling.on('welcome', (welcome) => this.#welcome(welcome))
     signaling.on('message', (message) => this.#handle(message))
@@ -101,7 +100,7 @@ export class Membership {
 
   /** How the connection to the server is. */
   get status(): Status {
-    return this.#status
+    return this.#signaling.status
   }
 
   /** As the server gave them last. */
@@ -163,7 +162,7 @@ export class Membership {
 
   /** Whether it has ended. */
   get isOver(): boolean {
-    return this.#status === 'left' || this.#status === 'failed'
+    return this.status === 'left' || this.status === 'failed'
   }
 
   /** Throws where it has ended. */
@@ -172,7 +171,6 @@ export class Membership {
   }
 
   #changed(event: StatusEvent): void {
-    this.#status = event.status
     this.#above.changed()
     if (event.status === 'left') {
       this.#roster.lost()
@@ -188,7 +186,7 @@ export class Membership {
     if (!welcome.resumed) this.#delivery.clear(new AldisError('peer-closed', 'The session could not go on.', { retryable: true }))
     this.#attributes.welcome(welcome)
     this.#useIceServers(welcome)
-    this.#above.welcomed(welcome)
+    this.#above.welcomed?.(welcome)
     // Before anything is sent: nothing goes to somebody who has left meanwhile.
     if (welcome.resumed) this.#roster.welcome(welcome)
     this.#delivery.open(welcome.limits, welcome.peers.length)

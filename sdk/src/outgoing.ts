@@ -133,7 +133,7 @@ export class Outgoing<Item> {
   /** The peer acknowledges. */
   acknowledge(a: Acknowledgement): Settled<Item>[] {
     if (a.e !== this.#epoch) return []
-    if ('reset' in a) return this.#begin(() => 'unknown')
+    if ('reset' in a) return this.#begin()
     // Nobody can have got what was never sent.
     if (a.n > this.#last) return []
     const arrived = this.#flying.filter(({ n }) => n <= a.n)
@@ -158,14 +158,14 @@ export class Outgoing<Item> {
   expire(now: number): Settled<Item>[] {
     const late = this.#waiting.filter(({ deadline }) => deadline <= now)
     this.#waiting = this.#waiting.slice(late.length)
-    const flown = this.#flying[0] !== undefined && this.#flying[0].deadline <= now ? this.#begin(() => 'unknown') : []
+    const flown = this.#flying[0] !== undefined && this.#flying[0].deadline <= now ? this.#begin() : []
     return [...flown, ...late.map(({ item }) => ({ item, outcome: 'not-delivered' as const }))]
   }
 
   /** The peer is gone for good: settles everything. */
   end(): Settled<Item>[] {
     const waiting = this.#waiting.splice(0)
-    return [...this.#begin(() => 'unknown'), ...waiting.map(({ item }) => ({ item, outcome: 'not-delivered' as const }))]
+    return [...this.#begin(), ...waiting.map(({ item }) => ({ item, outcome: 'not-delivered' as const }))]
   }
 
   /** When something is to be done next: something may be sent, or is too late. */
@@ -193,7 +193,7 @@ export class Outgoing<Item> {
   }
 
   /** Begins the next epoch: a hole never stays inside one. */
-  #begin(outcome: (entry: Entry<Item>) => Outcome): Settled<Item>[] {
+  #begin(outcome: (entry: Entry<Item>) => Outcome = () => 'unknown'): Settled<Item>[] {
     const flown = this.#flying.splice(0)
     this.#epoch = (this.#epoch + 1) >>> 0
     this.#last = 0

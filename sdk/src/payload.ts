@@ -27,7 +27,7 @@ export function payloadOf(option: string, data: unknown, { bytes, depth }: Paylo
 
 /** The limits of a message of so many bytes beside the data. The message itself is the first level. */
 export function limitsOf(limits: ClientLimits | undefined, beside: number): PayloadLimits {
-  const { messageBytes, jsonDepth } = limits ?? { messageBytes: Number.POSITIVE_INFINITY, jsonDepth: Number.POSITIVE_INFINITY }
+  const { messageBytes = Number.POSITIVE_INFINITY, jsonDepth = Number.POSITIVE_INFINITY } = limits ?? {}
   return { bytes: messageBytes - beside, depth: jsonDepth - 1 }
 }
 

@@ -5,8 +5,7 @@ import { type ErrorCode, RETRYABLE_CODES, type WireError } from './generated/wir
 
 /** An error of the server, as an {@link AldisError}. */
 export function fromServer(error: WireError): AldisError {
-  const { code, message, hint, retryAfterMs, outcome } = error
-  return new AldisError(code, message, { hint, retryAfterMs, outcome, retryable: RETRYABLE_CODES.includes(code) })
+  return new AldisError(error.code, error.message, { ...error, retryable: RETRYABLE_CODES.includes(error.code) })
 }
 
 /** The refusal in an answer that is not a success. */

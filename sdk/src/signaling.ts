@@ -18,7 +18,7 @@
  */
 
 import { backoff } from './backoff.ts'
-import type { Cancel } from './clock.ts'
+import type { Cancel, Clock } from './clock.ts'
 import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { type ClientMessage, PROTOCOL, type ReconnectPolicy, type ServerMessage, type WelcomeMessage } from './generated/wire.ts'
@@ -101,6 +101,7 @@ const NO_STREAM = /^(not-acceptable|method-not-allowed|not-found|server-unreacha
 /** The way to the server; see the module. */
 export class Signaling extends Emitter<SignalingEvents> {
   readonly #options: SignalingOptions
+  readonly #clock: Clock
   #standing: Uplink | undefined
   #next: Next = { at: 'nowhere' }
   #over: 'left' | 'failed' | undefined
@@ -127,13 +128,19 @@ export class Signaling extends Emitter<SignalingEvents> {
   constructor(options: SignalingOptions) {
     super()
     this.#options = options
+    this.#clock = options.environment.clock
+  }
+
+  /** As it was told last. */
+  get status(): Status {
+    return this.#status
   }
 
   /** Connects. */
   start(): void {
-    const { environment, joinTimeoutMs } = this.#options
+    const { joinTimeoutMs } = this.#options
     this.#joinBy = this.#now() + joinTimeoutMs
-    this.#giveUp = environment.clock.after(joinTimeoutMs, () => {
+    this.#giveUp = this.#clock.after(joinTimeoutMs, () => {
       this.#fail(this.#lastError ?? new AldisError('timed-out', 'The server does not answer.'))
     })
     this.#try()
@@ -169,7 +176,7 @@ export class Signaling extends Emitter<SignalingEvents> {
   }
 
   #now(): number {
-    return this.#options.environment.clock.now()
+    return this.#clock.now()
   }
 
   /** Tells the application, if there is anything new to tell. */
@@ -189,7 +196,7 @@ export class Signaling extends Emitter<SignalingEvents> {
   }
 
   #plan(at: 'hinted' | 'waiting', ms: number): void {
-    this.#turn({ at, until: this.#now() + ms, cancel: this.#options.environment.clock.after(ms, () => this.#try()) })
+    this.#turn({ at, until: this.#now() + ms, cancel: this.#clock.after(ms, () => this.#try()) })
   }
 
   /** The connection that stands stands no more. */
@@ -201,7 +208,7 @@ export class Signaling extends Emitter<SignalingEvents> {
   }
 
   #try(details?: Omit<StatusEvent, 'status'>): void {
-    const { features } = this.#options
+    const { features, transport } = this.#options
     this.#notBefore = this.#now() + DISTANCE_MS
     const hello = (): ClientMessage => ({
       type: 'hello',
@@ -209,7 +216,6 @@ export class Signaling extends Emitter<SignalingEvents> {
       features,
       ...(this.#resume && { resume: this.#resume }),
     })
-    const { transport } = this.#options
     const byStream = transport === 'sse' || (this.#blocked >= BLOCKED && this.#now() < this.#streamUntil)
     const patienceMs = transport === 'auto' && this.#blocked > 0 ? SHORT_PATIENCE_MS : undefined
     const uplink = new Uplink(

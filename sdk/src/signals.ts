@@ -23,7 +23,7 @@ export type RelayedSignal = Exclude<Relayed, { type: 'ack' | 'message' }>
 /** A number of `x`, if there is a sensible one. */
 export function numberOf(x: JsonObject | undefined, name: 'd' | 'g' | 're'): number | undefined {
   const value = x?.[name]
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined
 }
 
 /** A negotiation's message, as it travels. */
@@ -58,7 +58,7 @@ function fieldsOf(signal: PeerSignal): object {
       return { candidate: signal.candidate }
     case 'hangup':
       checkReason('signal.reason', signal.reason)
-      return signal.reason === undefined ? {} : { reason: signal.reason }
+      return { reason: signal.reason }
     case 'restart':
     case 'nack':
     case 'rebuild':

@@ -16,7 +16,6 @@ export class Snapshots<Value> {
   #stale = true
   /** What the listeners were told of last. */
   #told: Value | undefined
-  #planned = false
 
   /** @param make the value as it is now */
   constructor(make: () => Value) {
@@ -25,9 +24,9 @@ export class Snapshots<Value> {
 
   /** The value; the same object as before where nothing has changed. */
   get(): Value {
-    if (this.#stale || this.#value === undefined) this.#value = freeze(this.#value, this.#make())
+    if (this.#stale) this.#value = freeze(this.#value, this.#make())
     this.#stale = false
-    return this.#value
+    return this.#value as Value
   }
 
   /** Calls `listener` after each change. Changes of one moment are one. */
@@ -45,14 +44,11 @@ export class Snapshots<Value> {
   /** Something may have changed. */
   touch(): void {
     this.#stale = true
-    if (this.#planned || this.#listeners.size === 0) return
-    this.#planned = true
     // Whoever came with the same message comes in the same change.
-    queueMicrotask(() => this.#tell())
+    if (this.#listeners.size > 0) queueMicrotask(() => this.#tell())
   }
 
   #tell(): void {
-    this.#planned = false
     const before = this.#told
     this.#told = this.get()
     if (this.#told === before) return

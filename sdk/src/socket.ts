@@ -57,9 +57,7 @@ export function socketsOf(WebSocketClass: WebSocketClass): OpenSocket {
     return {
       send: (text) => socket.send(text),
       close: (code) => {
-        socket.onopen = null
-        socket.onmessage = null
-        socket.onclose = null
+        socket.onopen = socket.onmessage = socket.onclose = null
         socket.close(code)
       },
     }

@@ -87,8 +87,8 @@ export class StreamLane implements Lane {
   written(): void {}
 
   refuse(name: string, error: ErrorMessage, now: number): void {
-    const [e, n] = name.split('.').map(Number)
-    const position: Position = { e: e ?? 0, n: n ?? 0 }
+    const [e, n] = name.split('.')
+    const position: Position = { e: Number(e), n: Number(n) }
     if (RETRYABLE_CODES.includes(error.code)) this.#stream.postpone(position, error.retryAfterMs ?? PAUSE_MS, now)
     else {
       // The server knows of one copy, and the stream of all that was sent.

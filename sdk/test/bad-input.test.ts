@@ -12,8 +12,8 @@ import { newWorld } from './support/world.ts'
 test.each<[unknown, string]>([
   [undefined, '`options` must be an object, not undefined.'],
   ['standup', '`options` must be an object, not "standup".'],
-  [{}, '`room` must be a string, not undefined.'],
-  [{ room: 'a room' }, '`room` must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, not "a room".'],
+  [{}, '`room` must be a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, not undefined.'],
+  [{ room: 'a room' }, '`room` must be a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, not "a room".'],
   [{ room: 'a', token: {} }, '`token` must be a string or a function, not an object (Object).'],
   [{ room: 'a', connect: 'star' }, "`connect` must be 'mesh', 'manual' or a function, not \"star\"."],
   [{ room: 'a', joinTimeoutMs: '5' }, '`joinTimeoutMs` must be a number of milliseconds, not "5".'],

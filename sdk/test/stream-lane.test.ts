@@ -98,6 +98,7 @@ test.each<[string, unknown]>([
   ['empty', {}],
   ['a place of text', { e: 9, n: '1' }],
   ['an epoch of text', { e: '9', n: 1 }],
+  ['an epoch that makes no number', { e: { valueOf: 1, toString: 1 }, n: 1 }],
   ['a place of nothing', { e: 9, n: null }],
   ['the place 0', { e: 9, n: 0 }],
   ['a place below 0', { e: 9, n: -1 }],
