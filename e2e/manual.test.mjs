@@ -39,7 +39,7 @@ for (const [inviting, invited] of [['Chromium', 'Chromium'], ['Chromium', 'Firef
     await first.page.click('#camera');
     await second.page.locator('figure[data-kind="other"]').waitFor({ state: 'detached' });
 
-    // ICE starts afresh, whoever wants it. Where Chromium offers that to Firefox nothing of Chromium's arrives any more, SDK or not.
+    // ICE starts afresh, whoever wants it. Where Chromium offers that to Firefox its candidates do not arrive any more (`sdk/src/head-start.ts`).
     for (const tab of invited === 'Firefox' ? [] : [first, second]) {
       const fragment = await ufrag(first);
       await tab.page.evaluate(() => window.connections[0].restartIce());

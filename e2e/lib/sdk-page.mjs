@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { within } from './within.mjs';
 import { PATIENCE_MS } from './tab.mjs';
 
@@ -42,9 +43,11 @@ export const release = (tab) =>
     for (const hear of held) hear();
   });
 
-/** Waits until a function of the page says yes. */
+/** Waits until a function of the page says yes. It may be an async one: Playwright's `waitForFunction` takes a promise for a yes. */
 export async function until(tab, what, condition, argument) {
-  await within(PATIENCE_MS, `${what} at ${tab.name}`, tab.page.waitForFunction(condition, argument, { polling: 50, timeout: 0 }));
+  const end = performance.now() + PATIENCE_MS;
+  const says = () => within(Math.max(0, end - performance.now()), `${what} at ${tab.name}`, tab.page.evaluate(condition, argument));
+  while (!(await says())) await pause(50);
 }
 
 /** Waits until the page has so many peers and is connected to all of them. */

@@ -140,6 +140,36 @@ export const WEDGES = [
       return { polite: ['video'] };
     },
   },
+  ...[['a little', 100], ['a lot', 1_500]].map(([much, lateMs]) => ({
+    name: `impolite restarts ICE while all is well, and checks are ${much} faster than candidates`,
+    where: [FIREFOX_YIELDS],
+    breaks: true,
+    async bare(pair) {
+      await pair.establish();
+      const before = await pair.fragment(IMPOLITE);
+      await pair.restartIce(IMPOLITE);
+      await pair.sends(IMPOLITE, 'offer');
+      await pair.gathered(IMPOLITE);
+      await pair.carry(IMPOLITE);
+      await pair.sends(POLITE, 'answer');
+      await pair.carry(POLITE, isDescription);
+      await pause(lateMs);
+      return { restarted: { [IMPOLITE]: before } };
+    },
+    async ours({ impolite, polite, meet }) {
+      await meet();
+      const before = await fragment(impolite);
+      await tamperWith(impolite, { keep: ['ice-candidate'] });
+      await restartIce(impolite);
+      await restarted(impolite, before);
+      await pause(lateMs);
+      await letThrough(impolite, ['ice-candidate']);
+      // Both say that they are connected, whether the polite one hears anything or not.
+      await until(polite, 'a way that it hears on', hasFoundOne);
+      // What is said on a connection that was deaf is lost.
+      for (const tab of [polite, impolite]) await until(tab, 'one connection', hasOne);
+    },
+  })),
   {
     name: 'candidates that come before their descriptions',
     where: [CHROMIUMS, FIREFOXES],
@@ -466,6 +496,16 @@ const kept = (tab, type) => until(tab, `an ${type} that is kept`, (type) => wind
 
 /** In the page: whether it has sent more answers than so many. */
 const answersAfter = (before) => window.log.filter(({ step }) => step === 'answer-sent').length > before;
+
+/** In the page: whether ICE has found a way, as its own statistics have it. */
+const hasFoundOne = async () => {
+  const [{ connection }] = window.room.peers.values();
+  const report = await connection?.getStats();
+  return [...(report?.values() ?? [])].some(({ type, iceState }) => type === 'transport' && ['connected', 'completed'].includes(iceState));
+};
+
+/** In the page: whether what was replaced is closed. */
+const hasOne = () => window.connections.filter(({ connectionState }) => connectionState !== 'closed').length === 1;
 
 /** Another connection took the place of the old one, once; the application heard of one interruption, and has the channels that it had. */
 async function rebuiltOnce(tab) {

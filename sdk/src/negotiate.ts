@@ -6,7 +6,7 @@
  * the flags are facts: an offer is being made, or an answer is being applied, only while nothing else runs. The third, an ignored
  * offer, remains: candidates of it may still come.
  *
- * Five things go beyond the example, because browsers were seen to hang for ever without them:
+ * Six things go beyond the example, because browsers were seen to hang for ever without them:
  *
  * - The impolite side makes the first offer. The polite one waits for it, and asks for it after a while.
  * - Descriptions are numbered where both sides are this library: `d` names a description, `re` the offer that an answer is for. An
@@ -16,11 +16,13 @@
  * - An offer that the browser refuses is answered by `nack`: who made it takes it back and lets the other side offer. Where that does
  *   not help, the connection is *broken*: browsers have states that only a new one leaves.
  * - An offer that has had no answer for 10 s is taken back and made again.
+ * - A Firefox that answers a fresh start of ICE lets the other side look for ways first (`head-start.ts`).
  */
 
 import { belongs, Candidates } from './candidates.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type AldisError, asAldisError, rethrow } from './errors.ts'
+import { HeadStart } from './head-start.ts'
 import { checkFunction, checkObject, refuse } from './options.ts'
 
 /** Names of descriptions, so that an answer to an offer that was taken back is known as such. */
@@ -165,6 +167,7 @@ class Negotiator implements Negotiation {
   /** When it was last done as the other side asked. */
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #candidates: Candidates
+  readonly #headStart: HeadStart
   #asking: Cancel | undefined
 
   constructor(pc: RTCPeerConnection, link: NegotiationLink) {
@@ -172,6 +175,7 @@ class Negotiator implements Negotiation {
     this.#link = link
     this.#clock = link.clock ?? systemClock
     this.#candidates = new Candidates(this.#clock)
+    this.#headStart = new HeadStart(pc, this.#clock)
     this.#numbered = link.numbered ?? true
     this.#opening = link.polite ? 'theirs' : 'ours'
     const { signal } = this.#listening
@@ -195,6 +199,7 @@ class Negotiator implements Negotiation {
     this.#asking?.()
     this.#unanswered?.()
     this.#yielding?.()
+    this.#headStart.end()
     this.#candidates.clear()
   }
 
@@ -347,6 +352,7 @@ class Negotiator implements Negotiation {
       this.#asking?.()
       await this.#link.beforeAnswer?.()
       if (this.#isOver()) return
+      if (this.#headStart.isDue) this.#goSecond()
       await this.#pc.setLocalDescription()
     } catch (error) {
       return this.#refuse(d, error)
@@ -355,6 +361,14 @@ class Negotiator implements Negotiation {
     this.#refusedTheirs = false
     this.#sendDescription('answer', { d: ++this.#counter, ...(d !== undefined && { re: d }) })
     await this.#release()
+  }
+
+  /** The other side starts ICE afresh, and has to look for ways before this one does. */
+  #goSecond(): void {
+    this.#headStart.begin(
+      () => void this.#run(() => this.#release()),
+      () => this.#break(new Error('ICE was started afresh, and nothing came of it.')),
+    )
   }
 
   /** The browser does not take the other side's offer: it may take ours. */
@@ -436,11 +450,12 @@ class Negotiator implements Negotiation {
   async #candidate(candidate: RTCIceCandidateInit | null): Promise<void> {
     if (candidate === null) return
     this.#link.onStep?.('candidate-received')
-    if (belongs(candidate, this.#pc)) await this.#add(candidate)
+    if (belongs(candidate, this.#pc) && !this.#headStart.lasts) await this.#add(candidate)
     else this.#candidates.hold(candidate)
   }
 
   async #release(): Promise<void> {
+    if (this.#headStart.lasts) return
     for (const candidate of this.#candidates.release(this.#pc)) await this.#add(candidate)
   }
 
