@@ -90,7 +90,7 @@ export class SignalingClient extends Emitter<SignalingClientEvents> {
     return this.#membership.me
   }
 
-  /** The others by their id, oldest first. */
+  /** The others by their id, oldest first; nobody once you have left. */
   get peers(): ReadonlyMap<PeerId, PeerInfo> {
     return this.#membership.peers
   }
@@ -180,7 +180,8 @@ export class SignalingClient extends Emitter<SignalingClientEvents> {
   readonly subscribe = (listener: () => void): Unsubscribe => this.#snapshots.subscribe(listener)
 
   /**
-   * Leaves: the others see it at once. It is final; join again.
+   * Leaves: the others see it at once. From then on {@link SignalingClient.peers} and the snapshot's are empty, without a `peer-left` for
+   * each: you left, not they. It is final; join again.
    *
    * @example
    * client.leave()

@@ -173,7 +173,7 @@ export class Membership {
   #changed(event: StatusEvent): void {
     this.#above.changed()
     if (event.status === 'left') {
-      this.#roster.lost()
+      this.#roster.left()
       this.#attributes.end()
       this.#delivery.clear(new AldisError('left', 'This side is no longer in the room.'))
     }

@@ -35,7 +35,7 @@ export interface RoomEvents {
   status: StatusEvent
   /** Somebody came. Those who were there before are in {@link Room.peers}. */
   'peer-joined': { readonly peer: Peer }
-  /** Somebody left for good; the call with them has ended. */
+  /** Somebody left for good; the call with them has ended. It tells of nobody when you leave. */
   'peer-left': { readonly peer: Peer; readonly reason: LeaveReason }
   /** Its name, metadata, attributes or presence changed. */
   'peer-updated': { readonly peer: Peer }
@@ -177,7 +177,7 @@ export class Room extends Emitter<RoomEvents> {
     return this.#membership.me
   }
 
-  /** The others by their id, oldest first. */
+  /** The others by their id, oldest first; nobody once you have left. */
   get peers(): ReadonlyMap<PeerId, Peer> {
     return this.#peers
   }
@@ -308,7 +308,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /**
    * Ends every call, switches off the cameras that `publish` opened, and leaves: the others see it at once. Where the status is `failed`
-   * calls go on until then. It is final; `joinRoom` joins again.
+   * calls go on until then. From then on {@link Room.peers} and the snapshot's are empty, without a `peer-left` for each: you left, not
+   * they. It is final; `joinRoom` joins again.
    *
    * @example
    * room.leave()
@@ -435,7 +436,10 @@ export class Room extends Emitter<RoomEvents> {
 
   #clear(): void {
     this.#gate.close()
-    for (const peer of this.#peers.values()) peer.leave('You left the room.')
+    const peers = [...this.#peers.values()]
+    // First, so that whoever hears of a call that ends sees nobody there, and nobody is told to have left.
+    this.#peers.clear()
+    for (const peer of peers) peer.leave('You left the room.')
     this.#media.clear()
   }
 

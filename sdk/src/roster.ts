@@ -43,6 +43,12 @@ export class Roster {
     this.#absence.end()
   }
 
+  /** This side has left. */
+  left(): void {
+    this.lost()
+    this.#peers.clear()
+  }
+
   /** Takes the whole. */
   welcome(welcome: WelcomeMessage): void {
     this.#absence = this.#absence.next()

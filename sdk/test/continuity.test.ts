@@ -339,6 +339,8 @@ test('leaving ends the calls that went on without the server', async () => {
   await settle()
   expect(alive(party)).toEqual([])
   expect(party.clock.planned).toBe(0)
+  expect(party.room.peers.size).toBe(0)
+  expect(party.events['peer-left']).toBeUndefined()
 })
 
 // Connections that fail while the server is away

@@ -537,6 +537,28 @@ test('leaving says goodbye, ends every connection, switches off the cameras, and
   await expect(party.room.publish({ video: true })).rejects.toMatchObject({ code: 'left' })
 })
 
+test('whoever has left sees nobody any more, and is not told that the others left', async () => {
+  const party = await join({ peers: [wirePeer('a'), newcomer('c')] })
+  await callFrom(party, 'a')
+  const seen: unknown[] = []
+  const look = (): void => void seen.push([party.room.peers.size, party.room.getSnapshot().peers.length])
+  party.room.on('peer-state', look)
+  party.room.on('status', look)
+  party.room.subscribe(look)
+  expect(party.room.getSnapshot().peers).toHaveLength(2)
+  party.room.leave()
+  await settle()
+  // The call that ended and the one that was on its way, the status, and the change of the snapshot.
+  expect(seen).toEqual([
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [0, 0],
+  ])
+  expect(party.room.getSnapshot()).toMatchObject({ status: 'left', peers: [] })
+  expect(party.events['peer-left']).toBeUndefined()
+})
+
 test('a page that goes away leaves', async () => {
   const party = await join()
   party.page('left')

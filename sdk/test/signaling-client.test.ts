@@ -203,6 +203,8 @@ test('leaving is final: the server hears it, nothing goes on, and what is asked 
   client.leave()
   expect(server.socket.of('leave')).toHaveLength(1)
   expect(log).toEqual(['status left'])
+  expect(client.peers.size).toBe(0)
+  expect(client.getSnapshot()).toMatchObject({ status: 'left', peers: [] })
   expect(clock.planned).toBe(0)
   expect(watched()).toBe(false)
   await expect(client.send('b', 1)).rejects.toMatchObject({ code: 'left', outcome: 'not-delivered' })

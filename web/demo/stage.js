@@ -55,6 +55,9 @@ export function watchStage(room, marks) {
     hide(peer.id)
     hide(`${peer.id}/screen`)
   })
+  room.on('status', ({ status }) => {
+    if (status === 'left') for (const key of [...tiles.keys()]) hide(key)
+  })
   marks.onChange(draw)
   for (const peer of room.peers.values()) draw(peer)
 
