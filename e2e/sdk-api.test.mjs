@@ -26,64 +26,81 @@ const ENDINGS = {
 
 // Rooms without a browser
 
-const WORKER = `
-import { SignalingClient } from './signaling-entry.js'
+/** A module worker; where it has the client from. */
+const worker = (source) => `
+import { SignalingClient } from '${source}'
 const globals = ['document', 'window', 'RTCPeerConnection'].filter((name) => name in globalThis)
-onmessage = async ({ data: url }) => {
+onmessage = async ({ data: { url, name } }) => {
   const client = await SignalingClient.join(url, { room: 'mixed' })
   client.on('message', async ({ peer, data }) => {
-    await client.send(peer.id, { echo: data, by: 'worker', globals })
+    await client.send(peer.id, { echo: data, by: name, globals })
     postMessage('echoed')
   })
-  client.setAttributes({ kind: 'worker' })
+  client.setAttributes({ worker: name })
   client.on('peer-updated', ({ peer }) => peer.attributes?.bye && client.leave())
   client.on('status', ({ status }) => postMessage(status))
   postMessage(client.status)
 }`;
 
-test('a worker, Node with `ws` and Node with a global WebSocket are in one room', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const url = `http://localhost:${port}`;
-  const tab = await openTab(t, 'page', NO_DEVICES);
-  await tab.page.goto(await servePackage(t, { 'worker.js': WORKER }));
-  await tab.page.evaluate((url) => {
-    window.said = [];
-    window.worker = new Worker('/worker.js', { type: 'module' });
-    window.worker.onmessage = ({ data }) => window.said.push(data);
-    window.worker.postMessage(url);
-  }, url);
-  await until(tab, 'the worker in the room', () => window.said.includes('joined'));
+for (const [browser, open] of Object.entries(OPEN)) {
+  test(`${browser}: workers, of the package and of \`/signaling.js\`, Node with \`ws\` and with a global WebSocket are in one room`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const url = `http://localhost:${port}`;
+    const tab = await open(t, 'page', NO_DEVICES);
+    // The server's file is of another origin than the worker, and needs no bundler.
+    const sources = { packaged: './signaling-entry.js', served: `${url}/signaling.js` };
+    const names = Object.keys(sources);
+    const files = Object.fromEntries(names.map((name) => [`${name}.js`, worker(sources[name])]));
+    await tab.page.goto(await servePackage(t, files));
+    await tab.page.evaluate(([url, names]) => {
+      window.said = {};
+      window.workers = names.map((name) => {
+        const words = (window.said[name] = []);
+        const worker = new Worker(`/${name}.js`, { type: 'module' });
+        worker.onmessage = ({ data }) => words.push(data);
+        worker.postMessage({ url, name });
+        return worker;
+      });
+    }, [url, names]);
+    const all = (word, times) =>
+      until(tab, `${word} of each worker`, ([word, times]) =>
+        Object.values(window.said).every((words) => words.filter((said) => said === word).length === times), [word, times]);
+    await all('joined', 1);
 
-  assert.equal(globalThis.WebSocket, undefined, 'this Node has a WebSocket: run the first client without the option too');
-  const { SignalingClient } = await entry('signaling-entry.js');
-  await assert.rejects(SignalingClient.join(url, { room: 'mixed' }), { code: 'invalid-option', hint: /`ws`/ });
-  const given = await SignalingClient.join(url, { room: 'mixed', WebSocket });
-  globalThis.WebSocket = WebSocket;
-  t.after(() => delete globalThis.WebSocket);
-  const global = await SignalingClient.join(url, { room: 'mixed' });
-  t.after(() => [given, global].forEach((client) => client.leave()));
+    assert.equal(globalThis.WebSocket, undefined, 'this Node has a WebSocket: run the first client without the option too');
+    const { SignalingClient } = await entry('signaling-entry.js');
+    await assert.rejects(SignalingClient.join(url, { room: 'mixed' }), { code: 'invalid-option', hint: /`ws`/ });
+    const given = await SignalingClient.join(url, { room: 'mixed', WebSocket });
+    globalThis.WebSocket = WebSocket;
+    t.after(() => delete globalThis.WebSocket);
+    const global = await SignalingClient.join(url, { room: 'mixed' });
+    t.after(() => [given, global].forEach((client) => client.leave()));
 
-  await eventually('three in the room', () => given.peers.size === 2 && global.peers.size === 2);
-  const isWorker = ({ attributes }) => attributes?.kind === 'worker';
-  await eventually('the attributes of the worker', () => global.getSnapshot().peers.some(isWorker));
-  const worker = global.getSnapshot().peers.find(isWorker);
-  const echoes = [];
-  for (const client of [given, global]) {
-    client.on('message', ({ data }) => echoes.push([client, data]));
-    await client.send(worker.id, 'hello');
-    await client.send(worker.id, 'again');
-  }
-  await eventually('four echoes', () => echoes.length === 4);
-  for (const client of [given, global]) {
-    const heard = echoes.filter(([at]) => at === client).map(([, data]) => data);
-    assert.deepEqual(heard, ['hello', 'again'].map((echo) => ({ echo, by: 'worker', globals: [] })));
-  }
-  await until(tab, 'the echoes delivered', () => window.said.filter((word) => word === 'echoed').length === 4);
-  given.setAttributes({ bye: true });
-  await until(tab, 'the worker gone', () => window.said.includes('left'));
-  await eventually('one left', () => global.peers.size === 1);
-  assertQuiet(tab);
-});
+    await eventually('four in the room', () => given.peers.size === 3 && global.peers.size === 3);
+    const workers = () => global.getSnapshot().peers.filter(({ attributes }) => attributes?.worker);
+    await eventually('the attributes of the workers', () => workers().length === names.length);
+    const echoes = [];
+    for (const client of [given, global]) {
+      client.on('message', ({ data }) => echoes.push([client, data]));
+      for (const { id } of workers()) {
+        await client.send(id, 'hello');
+        await client.send(id, 'again');
+      }
+    }
+    await eventually('all echoes', () => echoes.length === 4 * names.length);
+    for (const client of [given, global]) {
+      for (const name of names) {
+        const heard = echoes.filter(([at, { by }]) => at === client && by === name).map(([, data]) => data);
+        assert.deepEqual(heard, ['hello', 'again'].map((echo) => ({ echo, by: name, globals: [] })));
+      }
+    }
+    await all('echoed', 4);
+    given.setAttributes({ bye: true });
+    await all('left', 1);
+    await eventually('two left', () => global.peers.size === 1);
+    assertQuiet(tab);
+  });
+}
 
 test('`SignalingClient` and `negotiate` reach a page that uses `joinRoom`', async (t) => {
   const { port } = await startAldis(t, 'dev');

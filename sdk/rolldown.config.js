@@ -6,6 +6,7 @@ import { defineConfig } from 'rolldown'
  */
 const FILES = {
   'sdk.js': 'src/index.ts',
+  'signaling.js': 'src/signaling-entry.ts',
   'diagnose.js': 'src/diagnose.ts',
   'manual.js': 'src/manual/index.ts',
   'qr.js': 'src/manual/qr.ts',

@@ -23,6 +23,9 @@ pub struct Asset {
 /// The client for browsers, in one file. It is built from `sdk/`, and checked in.
 pub const SDK: Asset = Asset { path: "/sdk.js", body: include_str!("../../assets/sdk.js") };
 
+/// The part of it without calls, for workers and pages that make their connections themselves.
+pub const SIGNALING: Asset = Asset { path: "/signaling.js", body: include_str!("../../assets/signaling.js") };
+
 /// What finds out why a call does not come about: apart from the client, because a page loads it only then.
 pub const DIAGNOSE: Asset = Asset { path: "/diagnose.js", body: include_str!("../../assets/diagnose.js") };
 

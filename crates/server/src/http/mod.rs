@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]), event stream ([`stream`]) |
 //! | `/v1/signal/{connection}` | what a client of an event stream says ([`post`]) |
-//! | `/sdk.js`, `/diagnose.js` | the client for browsers, and what finds out why it does not connect ([`assets`]) |
+//! | `/sdk.js`, `/signaling.js`, `/diagnose.js`, `/manual.js`, `/qr.js` | the client for browsers, and parts of it ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
-//! | `/`, `/check`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
+//! | `/`, `/check`, `/manual`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
 //! [`remote`] is who asks, and [`forwarded`] what proxies say of that. [`takeover`] is how an event stream gets its socket.
 
@@ -42,7 +42,7 @@ use problem::Problem;
 
 /// The endpoints of clients, with those of the operator where they have no listener of their own.
 pub fn public(node: Arc<Node>, ops: Ops) -> Router {
-    let files = assets::router(&[assets::SDK, assets::DIAGNOSE, assets::MANUAL, assets::QR]);
+    let files = assets::router(&[assets::SDK, assets::SIGNALING, assets::DIAGNOSE, assets::MANUAL, assets::QR]);
     let mut router = Router::new()
         .route("/v1/signal", any(signal::endpoint))
         .route("/v1/signal/{connection}", any(post::endpoint))

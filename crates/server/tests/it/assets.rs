@@ -28,11 +28,30 @@ async fn the_sdk_is_given_out_to_pages_of_any_origin_and_asked_for_again_only_wh
 }
 
 #[tokio::test]
-async fn what_finds_out_why_it_does_not_connect_is_given_out_apart_from_it() {
+async fn each_part_of_it_is_given_out_too_and_no_other_brings_it_along() {
     let rig = Rig::usual();
-    let answer = rig.ask(Request::get("/diagnose.js").header("Origin", "https://app.example.org")).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/javascript; charset=utf-8")));
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-    assert!(answer.text().contains("turn-unreachable"), "it is the diagnosis");
-    assert!(!rig.ask(Request::get("/sdk.js")).await.text().contains("turn-unreachable"), "nobody else loads it");
+    let own = [
+        ("/signaling.js", "SignalingClient"),
+        ("/diagnose.js", "turn-unreachable"),
+        ("/manual.js", "text-foreign"),
+        ("/qr.js", "drawQr"),
+    ];
+    for (path, word) in own {
+        let answer = rig.ask(Request::get(path).header("Origin", "https://app.example.org")).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, Some("text/javascript; charset=utf-8")),
+            "{path}"
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-cache"), "{path}");
+        assert!(answer.text().contains(word), "{path} is what it says");
+        assert!(!answer.text().contains("import("), "{path} is one file");
+        let etag = answer.header("etag").expect("a name").to_owned();
+        assert_eq!(rig.ask(Request::get(path).header("If-None-Match", &etag)).await.status, 304, "{path}");
+    }
+    let sdk = rig.ask(Request::get("/sdk.js")).await;
+    assert!(!sdk.text().contains("turn-unreachable"), "nobody loads the diagnosis who does not ask for it");
+    let signaling = rig.ask(Request::get("/signaling.js")).await;
+    assert!(!signaling.text().contains("RTCPeerConnection"), "a worker has none");
 }
