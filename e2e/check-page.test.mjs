@@ -77,7 +77,9 @@ test('the demo leads there, with the token that was refused', async (t) => {
   await page.locator('[data-check="token"][data-code="token-invalid"]').waitFor();
   await page.locator('#status[data-tone="bad"]').waitFor();
   assert.equal(await page.innerText('#words'), 'One thing to mend.');
-  assert.match(await page.getAttribute('#back', 'href'), /token=a\.wrong\.token/);
+  assert.equal(new URL(page.url()).hash, '#token=a.wrong.token', 'a fragment reaches no server');
+  assert.equal(new URL(page.url()).search, '?room=e2e');
+  assert.equal(await page.getAttribute('#back', 'href'), '/?room=e2e');
 });
 
 test('it works in Firefox', async (t) => {

@@ -6,10 +6,13 @@ export async function join(tab, server, query = {}) {
   await tab.page.click('#join button');
 }
 
-/** Opens the page, of a server on this machine or at an origin. */
-export async function open(tab, server, query = {}) {
+/** Opens the page, of a server on this machine or at an origin. A token is in the fragment. */
+export async function open(tab, server, { token, ...query } = {}) {
   const origin = typeof server === 'number' ? `http://localhost:${server}` : server;
-  await tab.page.goto(`${origin}/?${new URLSearchParams({ room: 'e2e', ...query })}`);
+  const fragment = token === undefined ? '' : `#${new URLSearchParams({ token })}`;
+  // Another fragment alone is no other page.
+  if (fragment !== '') await tab.page.goto('about:blank');
+  await tab.page.goto(`${origin}/?${new URLSearchParams({ room: 'e2e', ...query })}${fragment}`);
 }
 
 /** Waits until the line about the server holds `words`. */

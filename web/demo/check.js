@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The page `/check`: finds out why calls do not come about. By default it looks at the server that it came from; `?server=` names another,
- * `?room=` and `?token=` are those of somebody who was not let in.
+ * `?room=` and `#token=` are those of somebody who was not let in.
  */
 
 import { CHECKS, diagnose } from '/diagnose.js'
@@ -40,7 +40,8 @@ const text = element('text', HTMLPreElement)
 /** @type {Map<CheckId, HTMLElement>} */
 const rows = new Map()
 
-element('back', HTMLAnchorElement).href = `/${location.search}`
+const room = query.get('room')
+element('back', HTMLAnchorElement).href = room === null ? '/' : `/?${new URLSearchParams({ room })}`
 button('again').onclick = () => check('look')
 button('ask').onclick = () => check('ask')
 void check('look')
@@ -48,8 +49,8 @@ void check('look')
 /** @param {'look' | 'ask'} devices */
 async function check(devices) {
   begin()
-  const token = query.get('token')
-  const room = query.get('room')
+  // A fragment reaches no server, and no log of one.
+  const token = new URLSearchParams(location.hash.slice(1)).get('token')
   // A token is for its room. Without one this page gets a room to itself, where it disturbs nobody.
   const who = token === null ? {} : { token, ...(room && { room }) }
   try {

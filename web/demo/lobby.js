@@ -8,8 +8,8 @@ const input = element('room', HTMLInputElement)
 const call = element('call', HTMLDivElement)
 const query = new URLSearchParams(location.search)
 
-/** For trying a token: `?token=`. Without one the development server is asked. */
-export const token = query.get('token')
+/** For trying a token: `#token=`, which reaches no server's log as `?token=` would. Without one the development server is asked. */
+export const tokenOfPage = () => new URLSearchParams(location.hash.slice(1)).get('token')
 
 /** @param {(room: string) => void} join */
 export function onJoin(join) {
@@ -17,7 +17,7 @@ export function onJoin(join) {
   form.onsubmit = (event) => {
     event.preventDefault()
     query.set('room', input.value)
-    history.replaceState(null, '', `?${query}`)
+    history.replaceState(null, '', `?${query}${location.hash}`)
     invite(`${location.origin}/?${new URLSearchParams({ room: input.value })}`)
     join(input.value)
   }

@@ -4,7 +4,7 @@
 import { joinRoom } from '/sdk.js'
 import { watchChat } from './chat.js'
 import { button } from './dom.js'
-import { onJoin, show, token } from './lobby.js'
+import { onJoin, show, tokenOfPage } from './lobby.js'
 import { watchMarks } from './marks.js'
 import { Media } from './media.js'
 import { Network } from './network.js'
@@ -22,6 +22,7 @@ async function join(name) {
   show('joining')
   say(`Joining the room “${name}” …`, 'busy')
   const network = new Network()
+  const token = tokenOfPage()
   try {
     const room = await joinRoom(location.origin, { room: name, environment: network.environment, ...(token && { token }) })
     show('call')

@@ -64,7 +64,7 @@ export function complain(topic, error, action) {
   if (why instanceof HTMLElement) {
     why.hidden = EXPLAINED.test(code) || topic === 'network'
     // With the token that was tried, if there is one.
-    if (location.search.includes('token=')) why.setAttribute('href', `/check${location.search}`)
+    if (location.hash.includes('token=')) why.setAttribute('href', `/check${location.search}${location.hash}`)
   }
   inside(notice, '.dismiss').onclick = () => notice.remove()
   const button = inside(notice, '.action')

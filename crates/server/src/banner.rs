@@ -45,7 +45,9 @@ pub fn machine(port: u16, ink: Ink) -> String {
         "
   {bold}aldis {version}{plain}  development: this machine only, in memory, with a public key
 
-  Page        {bold}http://{base}/{plain}      open it in two tabs
+  Page        {bold}http://{base}/{plain}            open it in two tabs
+  Check       http://{base}/check       why does it not connect?
+  By hand     http://{base}/manual      two browsers meet without a server
   WebSocket   ws://{base}/v1/signal?room=demo&token=…
   Token       http://{base}/dev/token?room=demo&identity=alice
   Metrics     http://{base}/metrics
@@ -82,6 +84,7 @@ pub fn lan(lan: &Lan, port: u16, ink: Ink) -> anyhow::Result<String> {
 {code}
   Page        {phone}
               {bold}https://localhost:{port}/{plain}      on this machine
+  Beside it   /check: why does it not connect?   /manual: two browsers meet without a server
 
   Your phone will warn about the certificate: it is made by this machine; choose to proceed.
   Whoever can connect can open the page and enter every room.
@@ -94,6 +97,17 @@ pub fn lan(lan: &Lan, port: u16, ink: Ink) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_starts_it_finds_every_page() {
+        let network = Lan::of(["192.168.1.5".parse().expect("an address")], None);
+        let here = machine(7654, Ink::Plain);
+        for page in ["", "check", "manual"] {
+            assert!(here.contains(&format!(" http://localhost:7654/{page} ")), "{here}");
+        }
+        let there = lan(&network, 7654, Ink::Plain).expect("a banner");
+        assert!(there.contains(" /check: ") && there.contains(" /manual: "), "{there}");
+    }
 
     #[test]
     fn a_phone_finds_the_address_as_text_and_as_code() {
