@@ -13,6 +13,7 @@ import { FAKE_DEVICES, NO_DEVICES, PATIENCE_MS, assertQuiet } from './lib/tab.mj
 
 const APP = await readFile(new URL('lib/react-app.jsx', import.meta.url), 'utf8');
 const GUIDE = await examples('docs/guide/frameworks.md');
+const [README] = await examples('sdk/react/README.md');
 const { SignalingClient } = await entry('signaling-entry.js');
 
 /** Opens a page of a bundle, in an element `root` that has this HTML already. */
@@ -74,6 +75,21 @@ for (const [version, react] of Object.entries(REACTS)) {
     for (const tab of tabs) await plays(tab, 2);
     await tabs[1].page.close();
     await plays(tabs[0], 1);
+    assertQuiet(...tabs);
+  });
+
+  test(`React ${version}: the lines of the README are a call`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const render = `
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+createRoot(document.getElementById('root')).render(<StrictMode><Call /></StrictMode>)`;
+    const code = await bundle({ 'readme.jsx': README.text.replaceAll('7654', port) + render }, react);
+    const tabs = await Promise.all(['first', 'second'].map((name) => openTab(t, name, FAKE_DEVICES)));
+    for (const tab of tabs) await open(t, tab, code);
+    for (const tab of tabs) await plays(tab, 1);
+    await tabs[1].page.close();
+    await plays(tabs[0], 0);
     assertQuiet(...tabs);
   });
 
