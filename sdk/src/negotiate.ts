@@ -104,7 +104,7 @@ export interface Negotiation {
   close(): void
 }
 
-/** How long the polite side waits for the first offer before it asks for it, in milliseconds. @internal */
+/** How long the polite side waits for the first offer before it asks for it, in milliseconds. */
 export const FIRST_OFFER_MS = 10_000
 
 /** How soon after the last time the other side is heard when it asks for an offer, in milliseconds. */

@@ -1,7 +1,7 @@
 /**
  * A room without calls: for workers, for Node, and for pages that make their connections themselves. Nothing here needs a browser.
  *
- * @module signaling-entry
+ * @module signaling
  */
 
 export {
