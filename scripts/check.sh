@@ -32,7 +32,7 @@ npm --prefix sdk run --silent size
 # The demo is written against it.
 sdk/node_modules/.bin/tsc --project web/demo/jsconfig.json
 
-# Its API reference: every public symbol has a word, every link leads somewhere, every example has the right types.
+# Its API reference: every public symbol has a word and an example, every link leads somewhere, every example has the right types.
 npm --prefix sdk/api run --silent check
 
 # Work that is unfinished, or tests that are not run. The words are split so that this line is none of them.

@@ -6,18 +6,34 @@ import { fileURLToPath } from 'node:url'
 
 const SOURCES = [new URL('../src/', import.meta.url), new URL('../react/src/', import.meta.url)]
 const OUT = new URL('../../target/sdk-examples/', import.meta.url)
-const AROUND = `import { AldisError, joinRoom, negotiate, type Channel, type Peer, type Room } from '../../sdk/src/index.ts'
-import { SignalingClient } from '../../sdk/src/signaling-entry.ts'
-import { CHECKS, diagnose } from '../../sdk/src/diagnose.ts'
-import { useChannel, usePeer, usePeers, useRoom, useRoomEvent, useSnapshot, useStream, Video } from '../../sdk/react/src/index.ts'
-import { createElement } from 'react'
-import { answer, invite, type Call, type Invitation } from '../../sdk/src/manual/index.ts'
-import { drawQr, readQr, scanQr } from '../../sdk/src/manual/qr.ts'
-import { createTestServer, settle, TestClock, type TestNetwork, type TestServer } from '../../sdk/src/testing/index.ts'
+
+/** Where what the examples name comes from: types and values. */
+const FROM = {
+  'src/signaling-entry.ts': 'PeerInfo PeerSignal SignalingClient SignalingClientEvents SignalingSnapshot',
+  'src/index.ts': `AldisError AldisErrorCode AldisErrorDetails Cancel Channel ChannelEvents ClientErrorCode Clock CodecPreferences ConnectOption
+    ConnectionStats Emitter Environment ErrorCode FlowStats IceServer JoinOptions JsonObject LeaveReason Negotiation NegotiationLink
+    NegotiationMessage NegotiationStep OpenSocket PageEvent Peer PeerSnapshot PeerState PeerStats Presence Room RoomSnapshot RoomStats
+    SignalingEnvironment Socket SocketEvents Status StatusEvent TokenOption Transport Unsubscribe joinRoom negotiate openWebSocket`,
+  'src/diagnose.ts': `Begun CHECKS Check CheckId CheckStatus DiagnoseOptions DiagnosisEnvironment FindingCode PageFacts Progress Report
+    diagnose`,
+  'src/manual/index.ts': 'Call Invitation ManualOptions OtherSide Reply answer invite',
+  'src/manual/qr.ts': 'drawQr readQr scanQr',
+  'src/testing/index.ts': 'TestClaims TestClock TestNetwork TestServer TestServerOptions Whom createTestServer settle',
+  'react/src/index.ts': `ChannelHandlers InsideRoom OutsideRoom RoomOptions RoomState SnapshotSource Video VideoProps useChannel usePeer usePeers
+    useRoom useRoomEvent useSnapshot useStream`,
+}
+
+const IMPORTS = Object.entries(FROM).map(([file, names]) => `import { ${names.split(/\s+/).join(', ')} } from '../../sdk/${file}'\n`)
+
+const AROUND = `${IMPORTS.join('')}import { createElement } from 'react'
 declare const room: Room
 declare const peer: Peer
 declare const client: SignalingClient
 declare const chat: Channel
+declare const alice: Room
+declare const clock: TestClock
+declare const negotiation: Negotiation
+declare const report: Report
 declare const pc: RTCPeerConnection
 declare const port: MessagePort
 declare const video: HTMLVideoElement
@@ -55,6 +71,7 @@ const options = {
     rootDir: '/',
     noUnusedLocals: false,
     isolatedDeclarations: false,
+    verbatimModuleSyntax: false,
     paths: {
       'aldis-client': [fileURLToPath(new URL('../src/index.ts', import.meta.url))],
       react: [fileURLToPath(new URL('../node_modules/@types/react/index.d.ts', import.meta.url))],

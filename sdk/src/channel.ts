@@ -6,17 +6,32 @@ import { Emitter } from './events.ts'
 import { checkObject, checkSignal, refuse } from './options.ts'
 import type { Peer } from './peer.ts'
 
-/** What a channel carries: text, or bytes. Bytes arrive as an `ArrayBuffer`, whatever they were sent as. */
+/**
+ * What a channel carries: text, or bytes. Bytes arrive as an `ArrayBuffer`, whatever they were sent as.
+ *
+ * @example
+ * chat.send('hello')
+ * chat.send(new Uint8Array([1, 2, 3]))
+ */
 export type ChannelData = string | ArrayBuffer | ArrayBufferView<ArrayBuffer>
 
 /**
  * How a channel delivers, as `RTCDataChannelInit` has it: `ordered` (by default `true`), and at most one of `maxRetransmits` (a number
  * of attempts) and `maxPacketLifeTime` (milliseconds). Without the last two it delivers reliably. Both sides should ask for the same:
  * those of the side that offers count.
+ *
+ * @example
+ * // Positions in a game: a late one is of no use.
+ * const moves = room.channel('moves', { ordered: false, maxRetransmits: 0 })
  */
 export type ChannelOptions = Pick<RTCDataChannelInit, 'maxPacketLifeTime' | 'maxRetransmits' | 'ordered'>
 
-/** Somebody whom a channel reaches. */
+/**
+ * Somebody whom a channel reaches.
+ *
+ * @example
+ * call.channel('chat').on('message', ({ data, from }) => show(from.identity, data))
+ */
 export interface Addressee {
   /** Who it is. */
   readonly identity: string
@@ -30,7 +45,14 @@ export interface Reach {
   has(who: unknown): boolean
 }
 
-/** What happens on a channel. */
+/**
+ * What happens on a channel.
+ *
+ * @example
+ * chat.on('open', ({ peer }) => chat.send('welcome', { to: peer }))
+ * chat.on('message', ({ data, from }) => show(from.identity, data))
+ * chat.on('close', ({ peer }) => show(`${peer.identity} is out of reach`))
+ */
 export interface ChannelEvents<Who extends Addressee = Peer> {
   /** `data` came from a peer. What came before anybody asked for the channel follows: the last 256 messages of each peer. */
   message: { readonly data: string | ArrayBuffer; readonly from: Who }

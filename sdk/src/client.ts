@@ -12,10 +12,23 @@ import type { Status, StatusEvent } from './signaling.ts'
 import { type PeerSignal, signalOf, signalParcel } from './signals.ts'
 import { Snapshots } from './snapshots.ts'
 
-/** Somebody else in a room, as the server shows them: plain data, which another takes the place of when something changes. */
+/**
+ * Somebody else in a room, as the server shows them: plain data, which another takes the place of when something changes.
+ *
+ * @example
+ * const label = ({ name, identity, presence }: PeerInfo) => `${name ?? identity}${presence === 'away' ? ' (away)' : ''}`
+ * show([...client.peers.values()].map(label))
+ */
 export interface PeerInfo extends Readonly<WirePeer> {}
 
-/** What happens in a room without calls: `client.on(name, listener)`. */
+/**
+ * What happens in a room without calls: `client.on(name, listener)`.
+ *
+ * @example
+ * client.on('peer-joined', ({ peer }) => client.send(peer.id, { text: `welcome, ${peer.identity}` }).catch(show))
+ * client.on('message', ({ peer, data }) => show(peer.identity, data))
+ * client.on('ice-servers', ({ iceServers }) => pc.setConfiguration({ iceServers: [...iceServers] }))
+ */
 export interface SignalingClientEvents {
   /** The connection to the server changed. */
   status: StatusEvent
@@ -38,7 +51,13 @@ export interface SignalingClientEvents {
   error: { readonly error: AldisError }
 }
 
-/** What is visible of a {@link SignalingClient}, at one moment. */
+/**
+ * What is visible of a {@link SignalingClient}, at one moment.
+ *
+ * @example
+ * const { status, me, peers }: SignalingSnapshot = client.getSnapshot()
+ * show(status, me.identity, peers.map(({ identity }) => identity))
+ */
 export interface SignalingSnapshot {
   /** How the connection to the server is. */
   readonly status: Status
@@ -190,7 +209,13 @@ export class SignalingClient extends Emitter<SignalingClientEvents> {
     this.#membership.leave()
   }
 
-  /** Leaves, at the end of the block of `await using`. */
+  /**
+   * Leaves, at the end of the block of `await using`.
+   *
+   * @example
+   * await using client = await SignalingClient.join('https://rtc.example.org', { room: 'standup', token })
+   * for (const id of client.peers.keys()) await client.send(id, { text: 'hello, and goodbye' })
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.leave()
   }

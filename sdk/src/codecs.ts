@@ -3,7 +3,13 @@
 import type { Environment } from './environment.ts'
 import { checkObject, refuse } from './options.ts'
 
-/** MIME types of codecs by kind, the best first, as `{ video: ['video/VP9', 'video/VP8'] }`; the others follow as the browser orders them. */
+/**
+ * MIME types of codecs by kind, the best first, as `{ video: ['video/VP9', 'video/VP8'] }`; the others follow as the browser orders them.
+ *
+ * @example
+ * const codecs: CodecPreferences = { video: ['video/VP9', 'video/VP8'] }
+ * await joinRoom('https://rtc.example.org', { room: 'standup', token, codecs })
+ */
 export interface CodecPreferences {
   /** As `['audio/opus']`. */
   readonly audio?: readonly string[]

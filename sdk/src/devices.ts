@@ -8,6 +8,12 @@ import { refuse } from './options.ts'
 /**
  * What a camera or microphone is to be: off (`false`), on (`true`, the one that the browser or its user chooses), the one with an id of
  * `navigator.mediaDevices.enumerateDevices()`, or whichever fulfils constraints.
+ *
+ * @example
+ * const devices = await navigator.mediaDevices.enumerateDevices()
+ * const cameras = devices.filter(({ kind }) => kind === 'videoinput')
+ * await room.setCamera(cameras[1]?.deviceId ?? true)
+ * await room.setMicrophone(false)
  */
 export type DeviceChoice = boolean | string | MediaTrackConstraints
 

@@ -35,7 +35,13 @@ export {
 } from './diagnose/report.ts'
 export type { Begun, Progress } from './diagnose/run.ts'
 
-/** What to check, and how. */
+/**
+ * What to check, and how.
+ *
+ * @example
+ * const options: DiagnoseOptions = { token, devices: 'ask', onProgress: ({ id, status }) => show(id, status) }
+ * const report = await diagnose('https://rtc.example.org', options)
+ */
 export interface DiagnoseOptions {
   /**
    * The room to look at. By default that of the token; where a development server gives out tokens, a room of its own. The check is in the room for a

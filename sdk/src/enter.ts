@@ -12,7 +12,19 @@ import { socketsOf, type Transport, type WebSocketClass } from './socket.ts'
 import { STREAMS } from './stream-lane.ts'
 import { type TokenOption, tokenSource } from './token.ts'
 
-/** How to join. */
+/**
+ * How to join.
+ *
+ * @example
+ * const stay = new AbortController()
+ * const client = await SignalingClient.join('https://rtc.example.org', {
+ *   room: 'standup',
+ *   token: () => fetch('/token').then((answer) => answer.text()),
+ *   joinTimeoutMs: 5_000,
+ *   signal: stay.signal,
+ * })
+ * stay.abort() // leaves
+ */
 export interface SignalingClientOptions {
   /** The room: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. */
   readonly room: string

@@ -4,7 +4,14 @@ import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { isHidden, type PageEvent, watchPage } from './page.ts'
 import { type OpenSocket, openWebSocket } from './socket.ts'
 
-/** What the way to the server takes: pages, workers and Node have it. Replaced by {@link SignalingClientOptions.environment}. */
+/**
+ * What the way to the server takes: pages, workers and Node have it. Replaced by {@link SignalingClientOptions.environment}.
+ *
+ * @example
+ * // What it says to the developer goes where your own log goes.
+ * const environment: Partial<SignalingEnvironment> = { warn: (line) => show(line) }
+ * await SignalingClient.join('https://rtc.example.org', { room: 'standup', token, environment })
+ */
 export interface SignalingEnvironment {
   /** Time. */
   clock: Clock
@@ -22,7 +29,18 @@ export interface SignalingEnvironment {
   warn: (line: string) => void
 }
 
-/** What can be replaced with {@link JoinOptions.environment}; by default the browser's own. */
+/**
+ * What can be replaced with {@link JoinOptions.environment}; by default the browser's own.
+ *
+ * @example
+ * // A look at every connection that is made.
+ * const createConnection: Environment['createConnection'] = (configuration) => {
+ *   const connection = new RTCPeerConnection(configuration)
+ *   connection.addEventListener('icecandidateerror', ({ errorText }) => show(errorText))
+ *   return connection
+ * }
+ * await joinRoom('https://rtc.example.org', { room: 'standup', token, environment: { createConnection } })
+ */
 export interface Environment extends SignalingEnvironment {
   /** Makes a connection to a peer. */
   createConnection: (configuration: RTCConfiguration) => RTCPeerConnection

@@ -23,6 +23,9 @@ const RETRYABLE = /^(channel-full|not-connected|server-unreachable|timed-out|web
 /**
  * What only the client can find out. What each means, and what to tell a user: the guide `docs/guide/quick-start.md`, section "Errors".
  *
+ * @example
+ * const advice: Partial<Record<ClientErrorCode, string>> = { 'media-missing': 'Plug a camera in.', 'media-busy': 'Close the other call.' }
+ * room.setCamera(true).catch(({ code, hint }: AldisError) => show(advice[code as ClientErrorCode] ?? hint))
  * @useDeclaredType
  */
 export type ClientErrorCode = keyof (typeof CALL_HINTS & typeof CLIENT_ERRORS)
@@ -36,6 +39,11 @@ export type ClientErrorCode = keyof (typeof CALL_HINTS & typeof CLIENT_ERRORS)
  * - `text-outdated`: it was made by another version;
  * - `text-misplaced`: it is an invitation where a reply belongs, or the other way round;
  * - `text-foreign`: it is the reply to another invitation.
+ *
+ * @example
+ * invitation.accept(pasted).catch((error: AldisError) => {
+ *   if (error.code === 'text-incomplete') show('The end is missing: copy all of it.')
+ * })
  */
 export type TextErrorCode =
   | 'text-damaged'
@@ -45,13 +53,33 @@ export type TextErrorCode =
   | 'text-misplaced'
   | 'text-outdated'
 
-/** What to match on. The server's codes are listed in `docs/protocol.md`, section "Error codes". */
+/**
+ * What to match on. The server's codes are listed in `docs/protocol.md`, section "Error codes".
+ *
+ * @example
+ * const words: Partial<Record<AldisErrorCode, string>> = { 'room-full': 'No place is left.', 'token-expired': 'Log in again.' }
+ * const joining = joinRoom('https://rtc.example.org', { room: 'standup', token })
+ * joining.catch(({ code, message }: AldisError) => show(words[code] ?? message))
+ */
 export type AldisErrorCode = ClientErrorCode | ServerErrorCode | TextErrorCode
 
-/** What became of a message that was not delivered: it did not arrive, for certain, or it may have. */
+/**
+ * What became of a message that was not delivered: it did not arrive, for certain, or it may have.
+ *
+ * @example
+ * peer.send({ text: 'hello' }).catch(({ outcome }: AldisError) => {
+ *   show(outcome === 'unknown' ? 'It may have arrived.' : 'It did not arrive.')
+ * })
+ */
 export type UndeliveredOutcome = 'not-delivered' | 'unknown'
 
-/** What may accompany an error. */
+/**
+ * What may accompany an error.
+ *
+ * @example
+ * const details: AldisErrorDetails = { hint: 'Try again in a minute.', retryable: true, retryAfterMs: 60_000 }
+ * const error = new AldisError('server-unreachable', 'The proxy is being restarted.', details)
+ */
 export interface AldisErrorDetails {
   /** What to do next, in one sentence for people. The client's own codes have one by default, apart from those of calls. */
   hint?: string | undefined
@@ -110,7 +138,12 @@ export class AldisError extends Error {
     return new AldisError(this.code, this.message, { ...this, cause: this, outcome })
   }
 
-  /** One line for a console. */
+  /**
+   * One line for a console.
+   *
+   * @example
+   * room.on('error', ({ error }) => show(String(error)))
+   */
   override toString(): string {
     return `${this.name}: ${this.code}: ${this.message} ${this.hint}`.trim()
   }

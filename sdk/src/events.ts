@@ -3,10 +3,26 @@
 import { rethrow } from './errors.ts'
 import { checkFunction } from './options.ts'
 
-/** Ends a subscription; calling it again does nothing. */
+/**
+ * Ends a subscription; calling it again does nothing.
+ *
+ * @example
+ * const off: Unsubscribe = room.on('status', ({ status }) => show(status))
+ * off()
+ */
 export type Unsubscribe = () => void
 
-/** Something that has events. `Events` maps a name to what its listeners get. */
+/**
+ * Something that has events. `Events` maps a name to what its listeners get.
+ *
+ * @example
+ * // Rooms, clients without calls, channels and calls are emitters.
+ * function log<Events>(target: Emitter<Events>, name: keyof Events) {
+ *   return target.on(name, (event) => show(name, event))
+ * }
+ * log(room, 'status')
+ * log(chat, 'message')
+ */
 export class Emitter<Events> {
   readonly #listeners: { [Name in keyof Events]?: Set<(event: Events[Name]) => void> } = {}
 

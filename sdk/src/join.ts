@@ -7,7 +7,18 @@ import { checkObject, refuse } from './options.ts'
 import { type ConnectOption, Room } from './room.ts'
 import type { Layout } from './senders.ts'
 
-/** How to join. */
+/**
+ * How to join.
+ *
+ * @example
+ * const options: JoinOptions = {
+ *   room: 'lecture',
+ *   token: () => fetch('/token').then((answer) => answer.text()),
+ *   connect: (peer) => peer.identity === 'teacher',
+ *   codecs: { video: ['video/VP9'] },
+ * }
+ * const room = await joinRoom('https://rtc.example.org', options)
+ */
 export interface JoinOptions extends SignalingClientOptions {
   /** Whom to call; by default everybody (`'mesh'`). */
   readonly connect?: ConnectOption

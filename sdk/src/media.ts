@@ -9,6 +9,10 @@ import { TRACKS_MAX } from './senders.ts'
 /**
  * What can be published: a stream, one track, or what to ask the browser for, as `{ audio: true, video: true }`. What the library asked
  * the browser for it also switches off; a stream or track of your own is yours to stop.
+ *
+ * @example
+ * await room.publish({ audio: true, video: { width: 1280 } })
+ * await room.publish(canvas.captureStream(30))
  */
 export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraints
 

@@ -24,7 +24,13 @@ import { Roster, type RosterListener } from './roster.ts'
 import { Scope } from './scope.ts'
 import type { Signaling, Status, StatusEvent } from './signaling.ts'
 
-/** You, as the others see you. */
+/**
+ * You, as the others see you.
+ *
+ * @example
+ * const { name, identity } = room.me
+ * show(`You are ${name ?? identity}.`)
+ */
 export interface Self {
   /** This stay in the room; it changes where a session could not go on. */
   readonly id: PeerId

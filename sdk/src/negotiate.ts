@@ -25,7 +25,16 @@ import { type AldisError, asAldisError, rethrow } from './errors.ts'
 import { HeadStart } from './head-start.ts'
 import { checkFunction, checkObject, refuse } from './options.ts'
 
-/** Names of descriptions, so that an answer to an offer that was taken back is known as such. */
+/**
+ * Names of descriptions, so that an answer to an offer that was taken back is known as such.
+ *
+ * @example
+ * const send = (message: NegotiationMessage) => {
+ *   if (message.type === 'answer') show(`description ${message.x?.d} answers offer ${message.x?.re}`)
+ *   port.postMessage(message)
+ * }
+ * negotiate(pc, { polite: true, send })
+ */
 export interface Numbers {
   /** Which description this is; its sender counts its own from 1. */
   readonly d?: number
@@ -36,6 +45,10 @@ export interface Numbers {
 /**
  * What the two sides tell each other, as plain JSON: a description, a candidate (`null` ends them), the wish for a fresh start of ICE, or
  * that an offer was refused by the browser.
+ *
+ * @example
+ * const send = (message: NegotiationMessage) => port.postMessage(message)
+ * port.onmessage = ({ data }: MessageEvent<NegotiationMessage>) => void negotiation.receive(data)
  */
 export type NegotiationMessage =
   | { readonly type: 'offer' | 'answer'; readonly sdp: string; readonly x?: Numbers }
@@ -43,7 +56,13 @@ export type NegotiationMessage =
   | { readonly type: 'restart' }
   | { readonly type: 'nack'; readonly x?: Numbers }
 
-/** What happened between the two sides, for counting and for showing. */
+/**
+ * What happened between the two sides, for counting and for showing.
+ *
+ * @example
+ * const counts = new Map<NegotiationStep, number>()
+ * room.on('negotiation', ({ step }) => counts.set(step, (counts.get(step) ?? 0) + 1))
+ */
 export type NegotiationStep =
   | 'offer-sent'
   | 'offer-received'
@@ -64,7 +83,25 @@ export type NegotiationStep =
   /** Something came that no longer matters. */
   | 'stale-dropped'
 
-/** The way to the other side: what {@link negotiate} is given. */
+/**
+ * The way to the other side: what {@link negotiate} is given.
+ *
+ * @example
+ * const link: NegotiationLink = {
+ *   polite: true,
+ *   send: (message) => port.postMessage(message),
+ *   // In the first answer already, so that nothing has to be negotiated for them again.
+ *   beforeAnswer: () => {
+ *     if (pc.getSenders().some(({ track }) => track)) return
+ *     for (const track of camera.getTracks()) pc.addTrack(track, camera)
+ *   },
+ *   reachable: () => navigator.onLine,
+ *   onStep: (step) => show(step),
+ *   onError: (error) => show(error.message),
+ *   onBroken: () => show('Make a new connection, on both sides.'),
+ * }
+ * const negotiation = negotiate(pc, link)
+ */
 export interface NegotiationLink {
   /**
    * Whether this side yields when both offer at once. Exactly one of the two must be polite. The other one makes the first offer; the
@@ -91,16 +128,38 @@ export interface NegotiationLink {
   readonly clock?: Clock
 }
 
-/** A negotiation that goes on. */
+/**
+ * A negotiation that goes on.
+ *
+ * @example
+ * const negotiation: Negotiation = negotiate(pc, { polite: false, send: (message) => port.postMessage(message) })
+ * port.onmessage = ({ data }) => void negotiation.receive(data)
+ * addEventListener('online', () => negotiation.restart())
+ * addEventListener('pagehide', () => negotiation.close())
+ */
 export interface Negotiation {
-  /** Takes a message of the other side. Resolves when it has been dealt with, and never rejects: failures go to `onError`. */
+  /**
+   * Takes a message of the other side. Resolves when it has been dealt with, and never rejects: failures go to `onError`.
+   *
+   * @example
+   * port.onmessage = ({ data }) => void negotiation.receive(data)
+   */
   receive(message: NegotiationMessage): Promise<void>
   /**
    * Restarts ICE. The polite side asks the other one to, since browsers fail where both do; where that one does without {@link Numbers},
    * it does so itself.
+   *
+   * @example
+   * addEventListener('online', () => negotiation.restart())
    */
   restart(): void
-  /** Ends the negotiation: nothing is sent or taken any more. The connection is left as it is. */
+  /**
+   * Ends the negotiation: nothing is sent or taken any more. The connection is left as it is.
+   *
+   * @example
+   * negotiation.close()
+   * pc.close()
+   */
   close(): void
 }
 

@@ -11,6 +11,15 @@ import type { Cancel } from './clock.ts'
  * - `online`, `offline`, `network-changed`: its device.
  *
  * Events overlap: a page that is stowed is hidden and frozen too, and thaws twice.
+ *
+ * @example
+ * // A page in an application, which alone knows when it runs again.
+ * const watchPage = (listener: (event: PageEvent) => void) => {
+ *   const thaw = () => listener('thawed')
+ *   addEventListener('app-resumed', thaw)
+ *   return () => removeEventListener('app-resumed', thaw)
+ * }
+ * await joinRoom('https://rtc.example.org', { room: 'standup', token, environment: { watchPage } })
  */
 export type PageEvent = 'left' | 'stowed' | 'frozen' | 'thawed' | 'hidden' | 'visible' | 'online' | 'offline' | 'network-changed'
 

@@ -18,6 +18,9 @@ import { type Layout, layOut, type Published, syncSenders } from './senders.ts'
  * - `interrupted`: it stood, and nothing comes through at the moment: it heals by itself, or is mended;
  * - `failed`: no way was found; it is looked for again once in 30 to 60 s, and at once by `connect` or when the network changes;
  * - `closed`: it was hung up, or the peer has left.
+ *
+ * @example
+ * call.on('state', ({ state }) => show(state === 'interrupted' ? 'One moment …' : state))
  */
 export type PairState = 'connecting' | 'connected' | 'interrupted' | 'failed' | 'closed'
 

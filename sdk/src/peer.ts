@@ -31,10 +31,22 @@ import type { ConnectionStats } from './stats.ts'
 import { STREAMS } from './stream-lane.ts'
 import { Waiters } from './waiters.ts'
 
-/** How the connection to a peer is: `new` before the first, otherwise a {@link PairState}. */
+/**
+ * How the connection to a peer is: `new` before the first, otherwise a {@link PairState}.
+ *
+ * @example
+ * const words: Partial<Record<PeerState, string>> = { connecting: 'calling …', interrupted: 'one moment …', failed: 'no way found' }
+ * room.on('peer-state', ({ peer, state }) => show(peer.identity, words[state] ?? state))
+ */
 export type PeerState = 'new' | PairState
 
-/** What has been counted of the connections to a peer: {@link Peer.counts}. */
+/**
+ * What has been counted of the connections to a peer: {@link Peer.counts}.
+ *
+ * @example
+ * const { connectMs, restarts, rebuilds } = peer.counts
+ * show(`connected after ${connectMs} ms, mended ${restarts + rebuilds} times`)
+ */
 export interface PeerCounts {
   /** How often offers of the two sides crossed. */
   readonly glares: number
@@ -46,7 +58,13 @@ export interface PeerCounts {
   readonly connectMs: number | undefined
 }
 
-/** What there is to know of a peer and the connection to it: {@link Peer.stats}. */
+/**
+ * What there is to know of a peer and the connection to it: {@link Peer.stats}.
+ *
+ * @example
+ * const { state, roundTripMs, path, rebuilds }: PeerStats = await peer.stats()
+ * show(state, `${roundTripMs} ms`, path?.relayed ? 'relayed' : 'direct', `made anew ${rebuilds} times`)
+ */
 export interface PeerStats extends ConnectionStats, PeerCounts {
   /** How the connection is. */
   readonly state: PeerState
@@ -126,7 +144,14 @@ type Relation =
   /** One of the two is no longer in the room. */
   | { readonly at: 'gone'; readonly why: string }
 
-/** Somebody else in the room: one stay. Whoever comes back later is another peer of the same {@link Peer.identity}. */
+/**
+ * Somebody else in the room: one stay. Whoever comes back later is another peer of the same {@link Peer.identity}.
+ *
+ * @example
+ * const label = (peer: Peer) => `${peer.name ?? peer.identity}: ${peer.state}`
+ * room.on('peer-state', ({ peer }) => show(label(peer), peer.streams))
+ * for (const peer of room.peers.values()) await peer.send({ text: 'hello' })
+ */
 export class Peer {
   readonly #host: PeerHost
   #wire: WirePeer

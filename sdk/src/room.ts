@@ -26,10 +26,22 @@ import type { FlowStats } from './stats.ts'
 /**
  * Whom to call: everybody (`'mesh'`), nobody before `peer.connect()` is called (`'manual'`), or whoever a function says, which is asked
  * when a peer comes. Whatever it is, a peer that calls this side is answered.
+ *
+ * @example
+ * const connect: ConnectOption = (peer) => peer.identity === 'teacher'
+ * await joinRoom('https://rtc.example.org', { room: 'lecture', token, connect })
  */
 export type ConnectOption = 'mesh' | 'manual' | ((peer: Peer) => boolean)
 
-/** What happens in a room: `room.on(name, listener)`. */
+/**
+ * What happens in a room: `room.on(name, listener)`.
+ *
+ * @example
+ * room.on('peer-joined', ({ peer }) => greet(peer))
+ * room.on('track', ({ peer, stream }) => show(peer.id, stream))
+ * room.on('message', ({ peer, data }) => show(peer.identity, data))
+ * room.on('status', ({ status, error }) => show(status, error?.hint))
+ */
 export interface RoomEvents {
   /** The connection to the server changed. Calls go on whatever it is. */
   status: StatusEvent
@@ -53,7 +65,13 @@ export interface RoomEvents {
   error: { readonly error: AldisError; readonly peer?: Peer }
 }
 
-/** What is visible of a peer of a room, at one moment. */
+/**
+ * What is visible of a peer of a room, at one moment.
+ *
+ * @example
+ * const line = ({ name, identity, presence, state }: PeerSnapshot) => `${name ?? identity}: ${presence}, ${state}`
+ * room.subscribe(() => show(room.getSnapshot().peers.map(line)))
+ */
 export interface PeerSnapshot {
   /** This stay in the room; {@link Room.peers} has the peer. */
   readonly id: PeerId
@@ -75,7 +93,13 @@ export interface PeerSnapshot {
   readonly tracks: readonly MediaStreamTrack[]
 }
 
-/** What is visible of a {@link Room}, at one moment. */
+/**
+ * What is visible of a {@link Room}, at one moment.
+ *
+ * @example
+ * const { status, me, peers, published }: RoomSnapshot = room.getSnapshot()
+ * show(status, `${me.identity} sends ${published.length} streams to ${peers.length} others`)
+ */
 export interface RoomSnapshot {
   /** How the connection to the server is. */
   readonly status: Status
@@ -89,7 +113,13 @@ export interface RoomSnapshot {
   readonly publishedTracks: readonly MediaStreamTrack[]
 }
 
-/** What there is to know of all connections of a room: {@link Room.stats}. */
+/**
+ * What there is to know of all connections of a room: {@link Room.stats}.
+ *
+ * @example
+ * const { sent, peers }: RoomStats = await room.stats()
+ * show(`${sent.bitsPerSecond ?? 0} bits a second to ${peers.size} peers`)
+ */
 export interface RoomStats {
   /** Each peer's, by its id. */
   readonly peers: ReadonlyMap<PeerId, PeerStats>
@@ -318,7 +348,13 @@ export class Room extends Emitter<RoomEvents> {
     this.#membership.leave()
   }
 
-  /** Leaves, at the end of the block of `await using`. */
+  /**
+   * Leaves, at the end of the block of `await using`.
+   *
+   * @example
+   * await using room = await joinRoom('https://rtc.example.org', { room: 'standup', token })
+   * await room.send({ text: 'hello, and goodbye' })
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.leave()
   }

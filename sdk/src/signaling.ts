@@ -34,10 +34,22 @@ import { CLOSE_WILL_RESUME, Uplink, type UplinkOptions } from './uplink.ts'
  * - `reconnecting`: it broke, and is tried again, for ever;
  * - `left`: `leave()` was called, or the page went away;
  * - `failed`: the server does not want this client any more.
+ *
+ * @example
+ * const isOver = (status: Status) => status === 'left' || status === 'failed'
+ * room.on('status', ({ status }) => show(isOver(status) ? 'Join again?' : status))
  */
 export type Status = 'connecting' | 'joined' | 'reconnecting' | 'left' | 'failed'
 
-/** A status, and what there is to say about it. */
+/**
+ * A status, and what there is to say about it.
+ *
+ * @example
+ * room.on('status', ({ status, error, retryInMs = 0 }: StatusEvent) => {
+ *   if (status === 'reconnecting') show(`Next try in ${Math.ceil(retryInMs / 1_000)} s.`)
+ *   if (status === 'failed') show(error?.message, error?.hint)
+ * })
+ */
 export interface StatusEvent {
   /** The status from now on. */
   readonly status: Status

@@ -11,6 +11,10 @@ const REASON_BYTES = 256
 /**
  * What two peers say to each other in order to connect: what `negotiate` sends and takes, the end of a call (`hangup`), and the wish
  * for a new connection in the place of one that cannot be mended (`rebuild`, with its number in `x.g`).
+ *
+ * @example
+ * const goodbye: PeerSignal = { type: 'hangup', reason: 'lunch' }
+ * await client.signal(peer.id, goodbye)
  */
 export type PeerSignal =
   | NegotiationMessage

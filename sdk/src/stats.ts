@@ -1,6 +1,12 @@
 /** What goes over a connection, out of what browsers report of it, in a shape that is the same in all of them. */
 
-/** What goes in one direction. */
+/**
+ * What goes in one direction.
+ *
+ * @example
+ * const { bitsPerSecond, lossRate }: FlowStats = (await peer.stats()).received
+ * show(`${bitsPerSecond} bits a second, ${Math.round((lossRate ?? 0) * 100)} % lost`)
+ */
 export interface FlowStats {
   /** How many bytes went since the connection was made, audio, video and channels together. */
   readonly bytes: number
@@ -14,7 +20,13 @@ export interface FlowStats {
   readonly lossRate: number | undefined
 }
 
-/** The way that a connection has found. */
+/**
+ * The way that a connection has found.
+ *
+ * @example
+ * const { path } = await peer.stats()
+ * if (path?.relayed) show(`through a TURN server, by ${path.protocol}`)
+ */
 export interface PathStats {
   /** What this side's end is: `host`, `srflx`, `prflx` or `relay`. */
   readonly local: string
@@ -26,7 +38,13 @@ export interface PathStats {
   readonly protocol: string
 }
 
-/** What there is to know of one connection. */
+/**
+ * What there is to know of one connection.
+ *
+ * @example
+ * const isPoor = ({ roundTripMs, received }: ConnectionStats) => (roundTripMs ?? 0) > 300 || (received.lossRate ?? 0) > 0.05
+ * if (isPoor(await peer.stats())) await room.setCamera(false)
+ */
 export interface ConnectionStats {
   /** How long there and back takes, in milliseconds; `undefined` where it was not measured yet. */
   readonly roundTripMs: number | undefined

@@ -8,6 +8,10 @@ import { refusalOf } from './problem.ts'
 /**
  * A token, or a function that gets one: it is called for each connection and before the token expires, so it should return a fresh one.
  * A token that is given as text cannot be renewed: when it has expired the status is `failed`.
+ *
+ * @example
+ * const token: TokenOption = () => fetch('/token').then((answer) => answer.text())
+ * await joinRoom('https://rtc.example.org', { room: 'standup', token })
  */
 export type TokenOption = string | (() => string | Promise<string>)
 

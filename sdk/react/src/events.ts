@@ -23,7 +23,16 @@ export function useRoomEvent<Events, Name extends keyof Events>(
   useEffect(() => target?.on(name, (event) => latest.current(event)), [target, name, latest])
 }
 
-/** What is to be done at the events of a channel. */
+/**
+ * What is to be done at the events of a channel.
+ *
+ * @example
+ * const handlers: ChannelHandlers = {
+ *   open: ({ peer }) => show(`${peer.identity} can hear you`),
+ *   message: ({ data, from }) => show(from.identity, data),
+ * }
+ * const chat = useChannel(room, 'chat', handlers)
+ */
 export type ChannelHandlers = { readonly [Name in keyof ChannelEvents]?: (event: ChannelEvents[Name]) => void }
 
 /**

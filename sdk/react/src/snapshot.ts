@@ -5,7 +5,15 @@
 
 import { useCallback, useSyncExternalStore } from 'react'
 
-/** Whatever has snapshots: a `Room`, or a `SignalingClient`. */
+/**
+ * Whatever has snapshots: a `Room`, or a `SignalingClient`.
+ *
+ * @example
+ * function Status({ source }: { source: SnapshotSource<{ status: string }> }) {
+ *   return useSnapshot(source)?.status
+ * }
+ * createElement(Status, { source: room })
+ */
 export interface SnapshotSource<Snapshot> {
   /** What is visible now. */
   readonly getSnapshot: () => Snapshot

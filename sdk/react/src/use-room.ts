@@ -6,10 +6,24 @@ import { useLatest } from './latest.ts'
 import { useSnapshot } from './snapshot.ts'
 import { Stay } from './stay.ts'
 
-/** How to join: as for `joinRoom`, without its `signal`, because being mounted says it. */
+/**
+ * How to join: as for `joinRoom`, without its `signal`, because being mounted says it.
+ *
+ * @example
+ * const options: RoomOptions = { room: 'standup', token: () => fetch('/token').then((answer) => answer.text()) }
+ * const { room } = useRoom('https://rtc.example.org', options)
+ */
 export type RoomOptions = Omit<JoinOptions, 'signal'>
 
-/** Not in a room: not wanted, not yet, or not let in. */
+/**
+ * Not in a room: not wanted, not yet, or not let in.
+ *
+ * @example
+ * function Lobby({ status, error, rejoin }: OutsideRoom) {
+ *   if (status === 'failed') return createElement('button', { onClick: rejoin }, error?.hint)
+ *   return status === 'connecting' ? 'Joining …' : 'You are in no room.'
+ * }
+ */
 export interface OutsideRoom {
   /** `idle` without options, `connecting` while joining, `failed` where that failed: `error` says why. */
   readonly status: 'idle' | 'connecting' | 'failed'
@@ -23,7 +37,15 @@ export interface OutsideRoom {
   readonly rejoin: () => void
 }
 
-/** In a room, or in one that has ended. */
+/**
+ * In a room, or in one that has ended.
+ *
+ * @example
+ * function People({ snapshot, status }: InsideRoom) {
+ *   const names = snapshot.peers.map(({ identity }) => identity)
+ *   return createElement('p', { className: status }, names.join(', '))
+ * }
+ */
 export interface InsideRoom {
   /** How the connection to the server is. `failed` is final for it, not for the calls; `error` says why. */
   readonly status: Status
@@ -37,7 +59,13 @@ export interface InsideRoom {
   readonly rejoin: () => void
 }
 
-/** What {@link useRoom} returns. */
+/**
+ * What {@link useRoom} returns.
+ *
+ * @example
+ * const state: RoomState = useRoom('https://rtc.example.org', { room: 'standup', token })
+ * show(state.room ? state.snapshot.peers.length : state.status)
+ */
 export type RoomState = InsideRoom | OutsideRoom
 
 /**

@@ -20,7 +20,13 @@ export function useStream(stream: MediaStream | null | undefined): RefCallback<H
   )
 }
 
-/** What a {@link Video} takes: a stream, and whatever a `<video>` does. */
+/**
+ * What a {@link Video} takes: a stream, and whatever a `<video>` does.
+ *
+ * @example
+ * const props: VideoProps = { stream: peer.streams[0], muted: true, className: 'tile' }
+ * createElement(Video, props)
+ */
 export type VideoProps = Omit<ComponentPropsWithoutRef<'video'>, 'src'> & {
   /** What it shows. */
   readonly stream: MediaStream | null | undefined

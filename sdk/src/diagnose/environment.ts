@@ -2,7 +2,13 @@
 
 import { browserEnvironment, type Environment } from '../environment.ts'
 
-/** What can be replaced with {@link DiagnoseOptions.environment}; by default the browser's own. */
+/**
+ * What can be replaced with {@link DiagnoseOptions.environment}; by default the browser's own.
+ *
+ * @example
+ * const environment: Partial<DiagnosisEnvironment> = { agent: 'the kiosk in the hall' }
+ * show((await diagnose('https://rtc.example.org', { token, environment })).text)
+ */
 export interface DiagnosisEnvironment extends Environment {
   /** The time of day, as `Date.now`. */
   wallClock: () => number
@@ -16,7 +22,14 @@ export interface DiagnosisEnvironment extends Environment {
   queryPermission: (name: 'camera' | 'microphone') => Promise<PermissionState>
 }
 
-/** What counts of a page. */
+/**
+ * What counts of a page.
+ *
+ * @example
+ * // A page in an application, whose own scheme is as good as https.
+ * const page: PageFacts = { secure: true, protocol: 'app:' }
+ * await diagnose('https://rtc.example.org', { token, environment: { page } })
+ */
 export interface PageFacts {
   /** Whether it came by a way that browsers trust: `https:`, or from this machine. */
   readonly secure: boolean

@@ -2,7 +2,13 @@
 
 import type { AldisError, AldisErrorCode } from '../errors.ts'
 
-/** What is checked. */
+/**
+ * What is checked.
+ *
+ * @example
+ * const titles: Partial<Record<CheckId, string>> = { 'turn-udp': 'TURN by UDP', relay: 'Through the relay' }
+ * for (const id of CHECKS) show(titles[id] ?? id)
+ */
 export type CheckId =
   | 'page'
   | 'server'
@@ -42,10 +48,22 @@ export const CHECKS: readonly CheckId[] = [
   'microphone',
 ]
 
-/** How a check came out: `skipped` where there was nothing to check, or no way to. */
+/**
+ * How a check came out: `skipped` where there was nothing to check, or no way to.
+ *
+ * @example
+ * const marks: Record<CheckStatus, string> = { ok: '✓', warning: '!', failed: '✗', skipped: '–' }
+ * for (const { status, found } of report.checks) show(marks[status], found)
+ */
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped'
 
-/** What was found, to match on: the `code` of an `AldisError`, of the client or the server, or one of these. */
+/**
+ * What was found, to match on: the `code` of an `AldisError`, of the client or the server, or one of these.
+ *
+ * @example
+ * const has = (wanted: FindingCode) => report.checks.some(({ code }) => code === wanted)
+ * if (has('udp-blocked')) show('This network lets no UDP through: a TURN server over TLS helps.')
+ */
 export type FindingCode =
   | AldisErrorCode
   | 'check-failed'
@@ -58,10 +76,22 @@ export type FindingCode =
   | 'udp-blocked'
   | 'webrtc-missing'
 
-/** Figures of a check; which ones depends on the check. */
+/**
+ * Figures of a check; which ones depends on the check.
+ *
+ * @example
+ * const clock = report.checks.find(({ id }) => id === 'clock')
+ * show(`This device is ${clock?.details['skewMs'] ?? 0} ms ahead.`)
+ */
 export type Details = Readonly<Record<string, string | number | readonly string[] | readonly number[]>>
 
-/** What one check found. */
+/**
+ * What one check found.
+ *
+ * @example
+ * const isBad = ({ status }: Check) => status === 'failed'
+ * for (const { id, found, todo } of report.checks.filter(isBad)) show(id, found, todo)
+ */
 export interface Check {
   /** Which check. */
   readonly id: CheckId
@@ -79,7 +109,13 @@ export interface Check {
   readonly durationMs: number
 }
 
-/** What a diagnosis found; plain data but for its `toString`, which returns {@link Report.text}. */
+/**
+ * What a diagnosis found; plain data but for its `toString`, which returns {@link Report.text}.
+ *
+ * @example
+ * const report: Report = await diagnose('https://rtc.example.org', { token })
+ * if (report.status !== 'ok') await fetch('/bugs', { method: 'POST', body: report.text })
+ */
 export interface Report {
   /** The version of this shape. */
   readonly version: 1

@@ -5,10 +5,22 @@ import { Limit } from './limit.ts'
 import { Redaction } from './redact.ts'
 import { CHECKS, type Check, type CheckId, type Finding } from './report.ts'
 
-/** What `onProgress` hears: a check that begins, or one that is done. */
+/**
+ * What `onProgress` hears: a check that begins, or one that is done.
+ *
+ * @example
+ * const onProgress = (progress: Progress) => show(progress.id, progress.status === 'running' ? '…' : progress.found)
+ * await diagnose('https://rtc.example.org', { token, onProgress })
+ */
 export type Progress = Begun | Check
 
-/** A check that begins. */
+/**
+ * A check that begins.
+ *
+ * @example
+ * const hasBegun = (progress: Progress): progress is Begun => progress.status === 'running'
+ * await diagnose('https://rtc.example.org', { token, onProgress: (progress) => show(progress.id, hasBegun(progress)) })
+ */
 export interface Begun {
   /** Which check. */
   readonly id: CheckId

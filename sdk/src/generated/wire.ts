@@ -27,10 +27,22 @@ export type Identity = string
 /** The sender's own name for a message, up to 64 printable ASCII characters: errors and receipts about it name it in `re`. */
 export type MsgId = string
 
-/** A JSON object that nobody looked into. */
+/**
+ * A JSON object that nobody looked into.
+ *
+ * @example
+ * const attributes: JsonObject = { muted: true, hand: 'up' }
+ * room.setAttributes(attributes)
+ */
 export type JsonObject = { readonly [key: string]: unknown }
 
-/** Whether the connection of a peer in the room is there. */
+/**
+ * Whether the connection of a peer in the room is there.
+ *
+ * @example
+ * const words: Record<Presence, string> = { here: '', away: 'out of reach for the moment' }
+ * room.on('peer-updated', ({ peer }) => show(peer.identity, words[peer.presence]))
+ */
 export type Presence = Exclude<CheckedPresence, 'gone'>
 
 /** The first message of the server: the whole state, every time. */
@@ -153,7 +165,13 @@ export interface IceServers {
   iceCutsAtExpiry: boolean
 }
 
-/** One entry for `RTCConfiguration.iceServers`, as <https://www.w3.org/TR/webrtc/#rtciceserver-dictionary> has it. */
+/**
+ * One entry for `RTCConfiguration.iceServers`, as <https://www.w3.org/TR/webrtc/#rtciceserver-dictionary> has it.
+ *
+ * @example
+ * const hasTurn = ({ urls }: IceServer) => urls.some((url) => url.startsWith('turn'))
+ * show(client.iceServers.some(hasTurn))
+ */
 export interface IceServer {
   /** `stun:`, `turn:` or `turns:` URLs. */
   urls: string[]
@@ -163,7 +181,13 @@ export interface IceServer {
   credential?: string
 }
 
-/** Why a peer left. */
+/**
+ * Why a peer left.
+ *
+ * @example
+ * const words: Partial<Record<LeaveReason, string>> = { removed: 'was removed', timeout: 'has lost the connection' }
+ * room.on('peer-left', ({ peer, reason }) => show(peer.identity, words[reason] ?? 'left'))
+ */
 export type LeaveReason =
   /** It said so. */
   | 'left'
@@ -607,7 +631,15 @@ export type ClientMessage = ClientRequest | Signal
 /** The types that are relayed. */
 export type SignalType = Signal['type']
 
-/** What went wrong, as clients match on it. */
+/**
+ * What went wrong, as clients match on it.
+ *
+ * @example
+ * const final: readonly ErrorCode[] = ['removed', 'replaced']
+ * room.on('status', ({ error }) => {
+ *   if (final.some((code) => code === error?.code)) show('You cannot come back.')
+ * })
+ */
 export type ErrorCode =
   /** The message is not valid JSON. */
   | 'bad-json'

@@ -26,7 +26,13 @@ import { layOut, type Published } from '../senders.ts'
 import { Control, type ControlMessage } from './control.ts'
 import { gathered } from './gather.ts'
 
-/** How to invite and to answer. */
+/**
+ * How to invite and to answer.
+ *
+ * @example
+ * const options: ManualOptions = { iceServers: [{ urls: 'stun:stun.example.org' }], gatherMs: 1_000 }
+ * const invitation = await invite(options)
+ */
 export interface ManualOptions {
   /**
    * STUN and TURN servers. By default there are none: then two find each other on one network, or where one of them has a public address.
@@ -41,10 +47,24 @@ export interface ManualOptions {
   readonly environment?: Partial<Environment>
 }
 
-/** The other side of a {@link Call}. */
+/**
+ * The other side of a {@link Call}.
+ *
+ * @example
+ * const reply = (chat: Channel<OtherSide>) => chat.on('message', ({ data, from }) => chat.send(`you said ${data}`, { to: from }))
+ * reply(call.channel('chat'))
+ */
 export type OtherSide = Addressee
 
-/** What happens in a call: `call.on(name, listener)`. */
+/**
+ * What happens in a call: `call.on(name, listener)`.
+ *
+ * @example
+ * call.on('track', ({ stream }) => {
+ *   video.srcObject = stream
+ * })
+ * call.on('state', ({ state, reason }) => show(state, reason))
+ */
 export interface CallEvents {
   /** The connection changed. `reason` says why it ended, for people. */
   state: { readonly state: PairState; readonly reason?: string }
@@ -162,6 +182,11 @@ export class Call extends Emitter<CallEvents> {
    * Resolves when the connection stands.
    *
    * @throws AldisError `negotiation-failed` when no way to the other side was found, `peer-closed` when either side closes the call first
+   * @example
+   * call.connected().then(
+   *   () => show('You are connected.'),
+   *   (error: AldisError) => show(error.hint),
+   * )
    */
   connected(): Promise<void> {
     return this.#connected

@@ -11,6 +11,12 @@ const OPENING_MS = 30_000
 
 /**
  * A call that somebody is invited to: give {@link Invitation.text} to the other side, and what comes back to {@link Invitation.accept}.
+ *
+ * @example
+ * const invitation: Invitation = await invite()
+ * show(invitation.text)
+ * await invitation.accept(await carried())
+ * invitation.channel('chat').send('hello')
  */
 export class Invitation extends Call {
   #text = ''
@@ -60,7 +66,15 @@ export class Invitation extends Call {
   }
 }
 
-/** A call that this side was invited to: give {@link Reply.text} back to the other side, and wait for {@link Call.connected}. */
+/**
+ * A call that this side was invited to: give {@link Reply.text} back to the other side, and wait for {@link Call.connected}.
+ *
+ * @example
+ * const reply: Reply = await answer(await carried())
+ * show(reply.text)
+ * await reply.connected()
+ * await reply.publish({ audio: true })
+ */
 export class Reply extends Call {
   #text = ''
 

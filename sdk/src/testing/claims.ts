@@ -1,6 +1,12 @@
 /** Tokens of the test server: what a real one says, and no signature. */
 
-/** What a token says; see `docs/protocol.md`, section "JWT claims". */
+/**
+ * What a token says; see `docs/protocol.md`, section "JWT claims".
+ *
+ * @example
+ * const claims: TestClaims = { sub: 'alice', room: 'standup', name: 'Alice', can: ['signal', 'message', 'moderate'] }
+ * const token = server.token(claims)
+ */
 export interface TestClaims {
   /** Who it is for. */
   readonly sub: string

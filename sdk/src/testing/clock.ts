@@ -32,12 +32,25 @@ export class TestClock implements Clock {
   #now = 0
   #timers: Timer[] = []
 
-  /** Milliseconds since it was made, as far as it was moved. */
+  /**
+   * Milliseconds since it was made, as far as it was moved.
+   *
+   * @example
+   * const began = clock.now()
+   * await clock.advance(500)
+   * show(clock.now() - began) // 500
+   */
   now(): number {
     return this.#now
   }
 
-  /** Calls `run` once it was moved so far. */
+  /**
+   * Calls `run` once it was moved so far.
+   *
+   * @example
+   * clock.after(1_000, () => show('a second later'))
+   * await clock.advance(1_000)
+   */
   after(ms: number, run: () => void): Cancel {
     const timer = { at: this.#now + ms, run }
     this.#timers.push(timer)
@@ -51,7 +64,13 @@ export class TestClock implements Clock {
     return this.#timers.length
   }
 
-  /** Moves on by so much. */
+  /**
+   * Moves on by so much.
+   *
+   * @example
+   * server.cut('alice')
+   * await clock.advance(5_000) // she is back
+   */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
     await settle()
@@ -59,7 +78,13 @@ export class TestClock implements Clock {
     this.#now = end
   }
 
-  /** Moves on until nothing is planned any more. */
+  /**
+   * Moves on until nothing is planned any more.
+   *
+   * @example
+   * room.leave()
+   * await clock.drain() // throws where a timer is planned again and again
+   */
   async drain(limit = 10_000): Promise<void> {
     await settle()
     for (let next = this.#next(Number.POSITIVE_INFINITY); next !== undefined; next = this.#next(Number.POSITIVE_INFINITY)) {

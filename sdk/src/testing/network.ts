@@ -8,12 +8,25 @@ import { FakeDataChannel } from './data-channel.ts'
 import { FakeStream, type FakeTrack } from './media.ts'
 import { fragmentOf, sectionsOf } from './sdp.ts'
 
-/** All connections that can find each other. */
+/**
+ * All connections that can find each other.
+ *
+ * @example
+ * const network = new TestNetwork()
+ * const server = createTestServer({ createConnection: network.createConnection })
+ * network.cut()
+ */
 export class TestNetwork {
   readonly #connections = new Set<NetworkConnection>()
   #isCut = false
 
-  /** Makes a connection: for `createConnection` of the environment. */
+  /**
+   * Makes a connection: for `createConnection` of the environment.
+   *
+   * @example
+   * const pc = network.createConnection({})
+   * const negotiation = negotiate(pc, { polite: false, send: (message) => port.postMessage(message) })
+   */
   readonly createConnection = (configuration: RTCConfiguration): RTCPeerConnection => {
     const connection = new NetworkConnection(configuration, this)
     this.#connections.add(connection)

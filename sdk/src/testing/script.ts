@@ -3,7 +3,14 @@
 import type { ErrorCode, Signal } from '../generated/wire.ts'
 import type { Session } from './session.ts'
 
-/** Whom a fault is about: an identity, a peer id, or a room that was joined. */
+/**
+ * Whom a fault is about: an identity, a peer id, or a room that was joined.
+ *
+ * @example
+ * const bob: Whom = 'bob'
+ * server.cut(bob)
+ * server.kick(alice) // what `joinRoom` gave her
+ */
 export type Whom = string | { readonly me: { readonly id: string } }
 
 /** The faults to come. */

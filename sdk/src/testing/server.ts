@@ -16,7 +16,13 @@ import { TestNetwork } from './network.ts'
 import { Script, type Whom } from './script.ts'
 import { HEARTBEAT } from './welcome.ts'
 
-/** How a test server is made. */
+/**
+ * How a test server is made.
+ *
+ * @example
+ * const options: TestServerOptions = { clock: new TestClock(), iceServers: [{ urls: 'stun:stun.example.org' }] }
+ * const server = createTestServer(options)
+ */
 export interface TestServerOptions {
   /** Time; by default the system's. A {@link TestClock} moves only when the test moves it. */
   readonly clock?: Clock
@@ -92,7 +98,12 @@ export class TestServer {
     return this.#desk.token(claims)
   }
 
-  /** The ids of those who are in a room, oldest first. */
+  /**
+   * The ids of those who are in a room, oldest first.
+   *
+   * @example
+   * show(server.peers('standup').length)
+   */
   peers(room: string): readonly string[] {
     return this.#desk.rooms.get(room)?.sessions.map(({ id }) => id) ?? []
   }

@@ -56,6 +56,13 @@ impl Declaration {
         Self { name, docs, body: Body::Literals(members) }
     }
 
+    /// Shows it in use, line by line.
+    pub(crate) fn with_example(mut self, lines: &[&str]) -> Self {
+        self.docs.extend(["".to_owned(), "@example".to_owned()]);
+        self.docs.extend(lines.iter().map(|&line| line.to_owned()));
+        self
+    }
+
     /// The types that it names.
     pub(crate) fn references(&self) -> Vec<&str> {
         match &self.body {

@@ -18,6 +18,41 @@ pub(crate) const HEADER: &str = "\
 /// Types that are written below, and not read from the source.
 const OWN: [&str; 3] = ["ErrorCode", "JsonObject", "Presence"];
 
+/// The types that an application meets, each in use.
+const EXAMPLES: [(&str, &[&str]); 5] = [
+    (
+        "ErrorCode",
+        &[
+            "const final: readonly ErrorCode[] = ['removed', 'replaced']",
+            "room.on('status', ({ error }) => {",
+            "  if (final.some((code) => code === error?.code)) show('You cannot come back.')",
+            "})",
+        ],
+    ),
+    (
+        "IceServer",
+        &[
+            "const hasTurn = ({ urls }: IceServer) => urls.some((url) => url.startsWith('turn'))",
+            "show(client.iceServers.some(hasTurn))",
+        ],
+    ),
+    ("JsonObject", &["const attributes: JsonObject = { muted: true, hand: 'up' }", "room.setAttributes(attributes)"]),
+    (
+        "LeaveReason",
+        &[
+            "const words: Partial<Record<LeaveReason, string>> = { removed: 'was removed', timeout: 'has lost the connection' }",
+            "room.on('peer-left', ({ peer, reason }) => show(peer.identity, words[reason] ?? 'left'))",
+        ],
+    ),
+    (
+        "Presence",
+        &[
+            "const words: Record<Presence, string> = { here: '', away: 'out of reach for the moment' }",
+            "room.on('peer-updated', ({ peer }) => show(peer.identity, words[peer.presence]))",
+        ],
+    ),
+];
+
 /// The whole file.
 pub(crate) fn render() -> String {
     let source = Source::read();
@@ -25,8 +60,9 @@ pub(crate) fn render() -> String {
     let mut out = HEADER.to_owned();
     constants(&mut out);
     let ids = source.ids();
-    for declaration in ids.iter().chain(&own(&source)).chain(&types(&source, &ids, &messages)) {
-        declaration.write(&mut out);
+    let types = types(&source, &ids, &messages);
+    for declaration in ids.into_iter().chain(own(&source)).chain(types) {
+        shown(declaration).write(&mut out);
     }
     for declaration in &messages {
         declaration.write(&mut out);
@@ -36,6 +72,14 @@ pub(crate) fn render() -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// With its example, if it has one.
+fn shown(declaration: Declaration) -> Declaration {
+    match EXAMPLES.iter().find(|(name, _)| *name == declaration.name) {
+        Some((_, example)) => declaration.with_example(example),
+        None => declaration,
+    }
 }
 
 fn constants(out: &mut String) {
@@ -170,7 +214,7 @@ fn errors(out: &mut String) {
     let codes = ErrorCode::ALL.iter();
     let codes = codes.map(|code| Literal { text: quoted(code.as_str()), docs: vec![code.meaning().to_owned()] });
     let doc = "What went wrong, as clients match on it.".to_owned();
-    Declaration::literals("ErrorCode".to_owned(), vec![doc], codes.collect()).write(out);
+    shown(Declaration::literals("ErrorCode".to_owned(), vec![doc], codes.collect())).write(out);
     let mut list = |name: &str, doc: &str, has: fn(ErrorCode) -> bool| {
         comment(&[doc.to_owned()], "", out);
         out.push_str(&format!("export const {name}: readonly ErrorCode[] = [\n"));
