@@ -98,7 +98,8 @@ class EventStream implements Socket {
   send(text: string): void {
     if (this.#greeted) {
       this.#queue.push(text)
-      void this.#flush()
+      // What is said in one breath goes in one POST; and a goodbye goes once, as one that outlives the page.
+      queueMicrotask(() => void this.#flush())
     } else {
       this.#greeted = true
       void this.#listen(text)

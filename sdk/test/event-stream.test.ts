@@ -101,7 +101,9 @@ test('messages go up in their order, one POST at a time, with what was said mean
   const { line, server } = await streaming()
   let answer: (response: Response) => void = () => undefined
   server.answers.push(() => new Promise((resolve) => (answer = resolve)))
-  for (const id of ['a', 'b', 'c']) line.signaling.send({ type: 'check', id })
+  line.signaling.send({ type: 'check', id: 'a' })
+  await rest()
+  for (const id of ['b', 'c']) line.signaling.send({ type: 'check', id })
   await rest()
   expect(server.posts).toMatchObject([
     { url: 'https://rtc.example.org/v1/signal/n1.secret', token: 'token1', seq: 1, messages: [{ type: 'check', id: 'a' }] },
@@ -117,7 +119,7 @@ test('no POST is larger than the server takes', async () => {
   for (let count = 0; count < 6; count += 1) line.signaling.send({ type: 'check', id })
   await rest()
   // 50 kB each, and 128 KiB in a POST.
-  expect(server.posts.map(({ messages }) => messages.length)).toEqual([1, 2, 2, 1])
+  expect(server.posts.map(({ messages }) => messages.length)).toEqual([2, 2, 2])
 })
 
 test.each<[string, () => Response | Promise<Response>]>([
@@ -227,10 +229,14 @@ test('a stream that is held back later is noticed because no `pong` comes', asyn
 
 test('a goodbye goes up before the stream is dropped, and outlives the page', async () => {
   const { line, server } = await streaming()
+  let answer: (response: Response) => void = () => undefined
+  server.answers.push(() => new Promise((resolve) => (answer = resolve)))
   line.signaling.send({ type: 'check', id: 'a' })
+  await rest()
   line.signaling.send({ type: 'check', id: 'b' })
   line.signaling.leave()
   expect(server.stream.dropped).toBe(false)
+  answer(new Response(null, { status: 204 }))
   await rest()
   const said = server.posts.map(({ seq, messages, keepalive }) => [seq, messages.map(({ type }) => type), keepalive])
   // The first may not have left yet: it goes again, and is handled once.
@@ -240,6 +246,20 @@ test('a goodbye goes up before the stream is dropped, and outlives the page', as
     [2, ['check', 'leave'], true],
   ])
   expect(server.stream.dropped).toBe(true)
+})
+
+test('what is said in one breath is one POST, and a goodbye behind it is the only one', async () => {
+  const { line, server } = await streaming()
+  for (const id of ['a', 'b']) line.signaling.send({ type: 'check', id })
+  await rest()
+  line.signaling.send({ type: 'check', id: 'c' })
+  line.signaling.leave()
+  await rest()
+  const said = server.posts.map(({ seq, messages, keepalive }) => [seq, messages.map(({ type }) => type), keepalive])
+  expect(said).toEqual([
+    [1, ['check', 'check'], false],
+    [2, ['check', 'leave'], true],
+  ])
 })
 
 test.each([
