@@ -51,6 +51,34 @@ describe('in browsers', () => {
   }
 });
 
+describe('a page that is closed has left, although its browser breaks the stream before it says so', { concurrency: 2 }, () => {
+  const close = ({ page }) => page.close();
+  const leave = ({ page }) => page.goto('about:blank');
+  const CASES = [
+    ['closed', close, 'of the same origin'],
+    ['closed', close, 'of another origin'],
+    ['left', leave, 'of another origin'],
+  ];
+  // Firefox forgets its last request every other time.
+  for (const [how, end, where] of CASES) {
+    test(`a tab of Chromium, ${how}, ${where}`, async (t) => {
+      const { port } = await startAldis(t, 'dev');
+      const via = where === 'of another origin' ? (await startProxy(t, port)).port : port;
+      const [stays, goes] = [await openTab(t, 'stays', NO_DEVICES), await openTab(t, 'goes', NO_DEVICES)];
+      await join(stays, port, { connect: 'manual' });
+      await join(goes, port, { via, connect: 'manual', transport: 'sse' });
+      await until(stays, 'the other', () => window.room.peers.size === 1);
+      // What the test looks into does not outlive its page.
+      await goes.page.unrouteAll();
+      await end(goes);
+      const ended = performance.now();
+      await until(stays, 'that it left', () => window.log.some(({ name }) => name === 'peer-left'));
+      t.diagnostic(`seen after ${Math.round(performance.now() - ended)} ms`);
+      assert.equal(await stays.page.evaluate(() => window.log.find(({ name }) => name === 'peer-left').reason), 'left');
+    });
+  }
+});
+
 /** In the page: keeps what peers send. */
 const listen = () => {
   window.heard = [];

@@ -112,6 +112,9 @@ impl<C: Clone + PartialEq> Hub<C> {
             Input::Alive { seat } => self.in_room(&seat.room, |room, effects| room.alive(seat, effects)),
             Input::Written { room, from, re } => self.in_room(room, |room, effects| room.written(from, re, effects)),
             Input::Late { room, from, to, re } => self.in_room(room, |room, effects| room.late(from, to, re, effects)),
+            Input::Goodbye { room, peer, generation } => {
+                self.in_room(room, |room, effects| room.goodbye(peer, generation, effects));
+            }
             Input::Draining => {
                 effects.parking = ParkingPolicy::Refuse;
                 self.rooms.values_mut().for_each(|room| room.draining(effects));
@@ -161,6 +164,12 @@ impl<C: Clone + PartialEq> Hub<C> {
         duplicates: Duplicates,
     ) -> Result<(), WireError> {
         self.rooms.get(room).map_or(Ok(()), |room| room.preview(identity, max_peers, duplicates, &self.effects.limits))
+    }
+
+    /// Which connection of its session a peer has or had last, counted from its join; none once it has left for good.
+    #[must_use]
+    pub fn generation(&self, room: &RoomId, peer: &PeerId) -> Option<u64> {
+        self.rooms.get(room)?.generation(peer)
     }
 
     /// How many rooms have somebody in them.

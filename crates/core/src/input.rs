@@ -64,6 +64,15 @@ pub enum Input<'a, C> {
         /// The sender's name for it.
         re: &'a MsgId,
     },
+    /// The client of a connection that is over said goodbye after all. Nothing, if the session is of another generation by now.
+    Goodbye {
+        /// The room.
+        room: &'a RoomId,
+        /// Who.
+        peer: &'a PeerId,
+        /// The generation that the connection was.
+        generation: u64,
+    },
     /// The node is shutting down: nothing is parked any more, and what is parked goes back to its senders.
     Draining,
     /// A seated connection is gone.

@@ -143,6 +143,24 @@ impl<C: Clone + PartialEq> Room<C> {
         self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), ErrorCode::PeerGone, effects);
     }
 
+    /// A peer said goodbye when its connection was over. A newer one has nothing to do with it.
+    pub(crate) fn goodbye(&mut self, peer: &PeerId, generation: u64, effects: &mut Effects<C>) {
+        let Some(index) = self.find(peer.as_str()).filter(|index| self.sessions[*index].generation == generation)
+        else {
+            return;
+        };
+        // Whose owner has not said yet that it is over.
+        let connection = self.sessions[index].connection().cloned();
+        self.gone(index, LeaveReason::Left, effects);
+        if let Some(connection) = connection {
+            effects.push(Output::Close { connection, code: CloseCode::Bye, error: None });
+        }
+    }
+
+    pub(crate) fn generation(&self, peer: &PeerId) -> Option<u64> {
+        self.find(peer.as_str()).map(|index| self.sessions[index].generation)
+    }
+
     /// The connection of a session that may come back is gone.
     fn broken(&mut self, index: usize, unsent: Vec<Parcel>, effects: &mut Effects<C>) {
         // What was parked since the page froze is younger than what its connection could not take.

@@ -161,6 +161,29 @@ impl Driver {
         self.flush(dirty);
     }
 
+    /// The client of a connection that is over says goodbye.
+    ///
+    /// # Errors
+    /// `superseded` if its session has a newer connection, `gone` if it has ended.
+    pub fn goodbye(&self, seating: &Seating) -> Result<(), ErrorCode> {
+        let Seating { room, peer, generation, .. } = seating;
+        let mut dirty = Dirty::default();
+        {
+            let mut hub = self.shard(room).lock();
+            match hub.generation(room, peer) {
+                None => return Err(ErrorCode::Gone),
+                Some(newest) if newest != *generation => return Err(ErrorCode::Superseded),
+                Some(_) => {}
+            }
+            let now = self.clock.now();
+            hub.handle_input(now, Input::Goodbye { room, peer, generation: *generation });
+            self.settle(&mut hub, now, &mut dirty);
+            self.set_alarm(hub.poll_timeout());
+        }
+        self.flush(dirty);
+        Ok(())
+    }
+
     /// A connection that was closing is dead. A signal that it had begun to write and never ended goes back to the hub.
     pub fn abandoned(&self, connection: &Handle) {
         let mut dirty = Dirty::default();

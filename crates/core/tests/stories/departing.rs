@@ -105,3 +105,57 @@ fn nothing_follows_a_peer_left() {
     bench.forward(60_000);
     bench.expect_nothing();
 }
+
+#[test]
+fn a_goodbye_is_heard_after_the_connection_broke() {
+    let mut bench = Bench::new();
+    let [alice, bob] = bench.crowd(["alice", "bob"]);
+    bench.lose(&bob);
+    bench.say(&alice, r#"{"type":"offer","to":"bob","sdp":"v=0","msg":"1"}"#);
+    bench.goodbye(&bob);
+    bench.expect(&[
+        alice.gets(left("bob", LeaveReason::Left)),
+        alice.gets(not_delivered(ErrorCode::PeerGone, "bob", Some("1"))),
+    ]);
+    // The window of the stay that it was has nothing left to end.
+    bench.goodbye(&bob);
+    bench.forward(60_000);
+    bench.expect_nothing();
+    let again = bench.again(&bob).enter();
+    assert_eq!((again.id(), &again.welcome.peer.previous), (&id("bob-new"), &Some(id("bob"))));
+    bench.skip();
+}
+
+#[test]
+fn a_goodbye_of_an_older_connection_ends_nothing() {
+    let mut bench = Bench::new();
+    let [alice, old] = bench.crowd(["alice", "bob"]);
+    bench.lose(&old);
+    let bob = bench.again(&old).enter();
+    bench.skip();
+    bench.goodbye(&old);
+    bench.lose(&bob);
+    bench.goodbye(&old);
+    bench.expect_nothing();
+    assert_eq!(bench.hub.generation(&bob.seat.room, bob.id()), Some(bob.welcome.generation));
+    bench.goodbye(&bob);
+    bench.expect(&[alice.gets(left("bob", LeaveReason::Left))]);
+    assert_eq!(bench.hub.generation(&bob.seat.room, bob.id()), None);
+}
+
+#[test]
+fn a_goodbye_ends_a_connection_that_nobody_knows_to_be_over() {
+    let mut bench = Bench::new();
+    let [alice, bob, carol] = bench.crowd(["alice", "bob", "carol"]);
+    bench.say(&carol, r#"{"type":"frozen"}"#);
+    bench.goodbye(&bob);
+    bench.expect(&[
+        alice.gets(left("bob", LeaveReason::Left)),
+        carol.gets(left("bob", LeaveReason::Left)),
+        bob.closed_with_bye(),
+    ]);
+    bench.goodbye(&carol);
+    bench.expect(&[alice.gets(left("carol", LeaveReason::Left)), carol.closed_with_bye()]);
+    bench.lose(&carol);
+    bench.expect_nothing();
+}

@@ -100,6 +100,12 @@ impl Bench {
         self.input(Input::Disconnected { seat: &client.seat, departure, unsent });
     }
 
+    /// Its client says goodbye by a way that does not need the connection.
+    pub(crate) fn goodbye(&mut self, client: &Client) {
+        let generation = client.welcome.generation;
+        self.input(Input::Goodbye { room: &client.seat.room, peer: &client.seat.peer, generation });
+    }
+
     pub(crate) fn authorize(&mut self, client: &Client, profile: Profile, grant: Grant) {
         self.input(Input::Authorized { seat: &client.seat, profile, grant });
     }

@@ -125,7 +125,7 @@ struct Queue {
 }
 
 /// Where a connection sits, once it does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Seating {
     /// The room.
     pub room: RoomId,

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use aldis_protocol::{CloseCode, Post};
+use aldis_protocol::{CloseCode, Post, limits::Limit};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
@@ -23,6 +23,7 @@ use crate::{
     sse::{
         mailbox::{Delivery, Fate, Mailbox, Work},
         mailboxes::ConnectionId,
+        parted::Kept,
     },
 };
 
@@ -52,7 +53,9 @@ impl Posts {
 
     /// The connection has ended.
     pub(super) fn close(&self, node: &Node) {
-        node.mailboxes.close(self.id);
+        if node.mailboxes.close(self.id, node.clock.now(), &node.limits) == Kept::Fewer {
+            node.metrics.limit(Limit::parted_streams);
+        }
     }
 }
 

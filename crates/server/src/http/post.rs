@@ -4,12 +4,15 @@
 //! order of `seq`, and the answer is what became of it. The token only says that this is the same client: what a message may do is
 //! the connection's grant, which `auth` renews.
 //!
+//! A goodbye is heard for as long as its session is away, also when its stream is over: it comes from pages that are closed, and a
+//! browser breaks the stream of such a page before it sends the last POST.
+//!
 //! Whoever guesses names of connections learns nothing: for a good token there is one answer for those that are not here, those that
 //! are somebody else's and those that are over.
 
 use std::{sync::Arc, time::Duration};
 
-use aldis_protocol::{ErrorCode, Post, WireError, limits::Limit};
+use aldis_protocol::{ClientMessage, ErrorCode, Limits, Post, WireError, limits::Limit};
 use axum::{
     Extension,
     body::Body,
@@ -28,7 +31,10 @@ use super::{
 use crate::{
     auth::TokenError,
     node::Node,
-    sse::mailbox::{Fate, Mailbox, Refused},
+    sse::{
+        mailbox::{Fate, Refused},
+        mailboxes::Addressee,
+    },
     ws::handshake::Offered,
 };
 
@@ -57,8 +63,8 @@ pub async fn endpoint(
 
 async fn take(node: &Node, caller: &Caller, parts: &Parts, body: Body) -> Result<(), WireError> {
     check_origin(node, &parts.headers)?;
-    let mailbox = match find(node, parts) {
-        Ok(mailbox) => mailbox,
+    let addressee = match find(node, parts) {
+        Ok(addressee) => addressee,
         Err(refusal) => {
             // A good token is served whatever its address did; anybody else is one of so many strangers.
             caller.admit(node)?;
@@ -72,31 +78,73 @@ async fn take(node: &Node, caller: &Caller, parts: &Parts, body: Body) -> Result
         }
     };
     caller.recognise();
-    let mailbox = mailbox.ok_or_else(gone)?;
+    let addressee = addressee.ok_or_else(gone)?;
     match read(node, body).await? {
-        Upward::Post(seq, text) => fate(node, mailbox.post(seq, text)).await,
+        Upward::Post { seq, text, goodbye } => {
+            let handled = match &addressee {
+                Addressee::Open(mailbox) => fate(node, mailbox.post(seq, text)).await,
+                Addressee::Parted(_) => Err(gone()),
+            };
+            match handled {
+                Err(error) if error.code == ErrorCode::Gone => hear(node, &addressee, goodbye),
+                handled => handled,
+            }
+        }
         Upward::Broken(bytes, error) => {
+            let Addressee::Open(mailbox) = addressee else { return Err(gone()) };
             fate(node, mailbox.broken(bytes, error.code)).await?;
             Err(error)
         }
     }
 }
 
+/// Hears the goodbye in a POST that came when its connection was over. What else it says is not handled, and the answer says so.
+fn hear(node: &Node, addressee: &Addressee, goodbye: Goodbye) -> Result<(), WireError> {
+    match addressee.parted() {
+        Some(parted) if goodbye != Goodbye::None => node.driver.goodbye(&parted.seating).map_err(WireError::new)?,
+        Some(_) | None => return Err(gone()),
+    }
+    match goodbye {
+        Goodbye::Alone => Ok(()),
+        Goodbye::Last | Goodbye::None => Err(gone()),
+    }
+}
+
 /// What a body holds.
 enum Upward {
     /// A place and all the rest, still as text.
-    Post(u64, String),
+    Post { seq: u64, text: String, goodbye: Goodbye },
     /// So many bytes that are no POST, and why.
     Broken(usize, WireError),
 }
 
+/// Whether a POST says `leave`. Behind that nothing is handled, so it is the last that it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goodbye {
+    None,
+    Alone,
+    Last,
+}
+
+impl Goodbye {
+    fn of(post: &Post<'_>, limits: &Limits) -> Self {
+        let Some(last) = post.messages.last().map(|last| last.get()) else { return Self::None };
+        let is_small = last.len() as u64 <= limits.small_message_bytes;
+        match is_small.then(|| ClientMessage::parse(last, limits)) {
+            Some(Ok(ClientMessage::Leave)) if post.messages.len() == 1 => Self::Alone,
+            Some(Ok(ClientMessage::Leave)) => Self::Last,
+            _ => Self::None,
+        }
+    }
+}
+
 /// Finds the connection that the path names, if the token is of its identity and room.
-fn find(node: &Node, parts: &Parts) -> Result<Option<Arc<Mailbox>>, Refusal> {
+fn find(node: &Node, parts: &Parts) -> Result<Option<Addressee>, Refusal> {
     let query = read_query(&parts.uri).map_err(Refusal::Request)?;
     let token = find_token(&parts.headers, &Offered::default(), &query).map_err(Refusal::Request)?;
-    let mailbox = node.mailboxes.find(parts.uri.path());
-    match verify(node, token, mailbox.as_ref().map(|mailbox| &mailbox.room)) {
-        Ok(token) => Ok(mailbox.filter(|mailbox| mailbox.identity == token.identity && mailbox.room == token.room)),
+    let addressee = node.mailboxes.find(parts.uri.path(), node.clock.now());
+    match verify(node, token, addressee.as_ref().map(Addressee::room)) {
+        Ok(token) => Ok(addressee.filter(|of| *of.identity() == token.identity && *of.room() == token.room)),
         // It is good in every other way.
         Err(TokenError::OtherRoom { .. } | TokenError::RoomNeeded { .. }) => Ok(None),
         Err(error) => Err(Refusal::from(&error)),
@@ -122,8 +170,8 @@ async fn read(node: &Node, body: Body) -> Result<Upward, WireError> {
             return Ok(Upward::Broken(bytes, WireError::with(ErrorCode::BadJson, "The body is not UTF-8.")));
         }
     };
-    Ok(match Post::parse(&text).map(|post| post.seq) {
-        Ok(seq) => Upward::Post(seq, text),
+    Ok(match Post::parse(&text).map(|post| (post.seq, Goodbye::of(&post, limits))) {
+        Ok((seq, goodbye)) => Upward::Post { seq, text, goodbye },
         Err(rejection) => Upward::Broken(text.len(), rejection.error),
     })
 }

@@ -18,6 +18,7 @@ use aldis_protocol::{ErrorCode, Identity, Limits, RoomId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::parted::Parted;
 use crate::connection::outlet::Handle;
 
 /// Where the POSTs of one connection wait for its task.
@@ -127,6 +128,12 @@ impl Mailbox {
     /// The next in order.
     pub fn take(&self) -> Option<Delivery> {
         self.order.lock().ready.pop_front()
+    }
+
+    /// What is kept of its connection when that is over; nothing, if it never had a seat.
+    pub fn parted(&self) -> Option<Parted> {
+        let seating = self.owner.0.seating()?.clone();
+        Some(Parted { identity: self.identity.clone(), seating })
     }
 
     /// Nothing is handled any more: whoever waits is told that the connection is gone.

@@ -5,10 +5,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use aldis_protocol::NodeId;
+use aldis_core::Moment;
+use aldis_protocol::{Identity, Limits, NodeId, RoomId};
 use parking_lot::Mutex;
 
-use super::mailbox::Mailbox;
+use super::{
+    mailbox::Mailbox,
+    parted::{Kept, Parted, PartedStreams},
+};
 
 /// Where a connection's POSTs go.
 pub const PATH: &str = "/v1/signal/";
@@ -20,7 +24,22 @@ pub struct ConnectionId(u128);
 /// All mailboxes.
 pub struct Mailboxes {
     node: NodeId,
-    open: Mutex<HashMap<ConnectionId, Arc<Mailbox>>>,
+    named: Mutex<Named>,
+}
+
+/// What a name may stand for.
+#[derive(Default)]
+struct Named {
+    open: HashMap<ConnectionId, Arc<Mailbox>>,
+    parted: PartedStreams,
+}
+
+/// Whom a POST reaches.
+pub enum Addressee {
+    /// A connection.
+    Open(Arc<Mailbox>),
+    /// Nobody, unless it is a goodbye.
+    Parted(Parted),
 }
 
 impl ConnectionId {
@@ -35,7 +54,7 @@ impl Mailboxes {
     /// None yet.
     #[must_use]
     pub fn new(node: NodeId) -> Self {
-        Self { node, open: Mutex::new(HashMap::new()) }
+        Self { node, named: Mutex::default() }
     }
 
     /// The path that a client POSTs to.
@@ -46,12 +65,12 @@ impl Mailboxes {
 
     /// Opens the mailbox of a connection.
     pub fn open(&self, id: ConnectionId, mailbox: Arc<Mailbox>) {
-        self.open.lock().insert(id, mailbox);
+        self.named.lock().open.insert(id, mailbox);
     }
 
-    /// Finds the mailbox of a path, if it is one of this node and open.
+    /// Finds the connection of a path, if it is one of this node.
     #[must_use]
-    pub fn find(&self, path: &str) -> Option<Arc<Mailbox>> {
+    pub fn find(&self, path: &str, now: Moment) -> Option<Addressee> {
         let name = path.strip_prefix(PATH)?;
         let (_, bits) = name.rsplit_once('.')?;
         let id = ConnectionId(u128::from_str_radix(bits, 16).ok()?);
@@ -59,24 +78,69 @@ impl Mailboxes {
         if self.name(id) != name {
             return None;
         }
-        self.open.lock().get(&id).cloned()
+        let mut named = self.named.lock();
+        match named.open.get(&id) {
+            Some(mailbox) => Some(Addressee::Open(Arc::clone(mailbox))),
+            None => named.parted.find(id, now).map(Addressee::Parted),
+        }
     }
 
     /// Whether none is open.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.open.lock().is_empty()
+        self.named.lock().open.is_empty()
     }
 
-    /// Closes a mailbox: its connection has ended.
-    pub fn close(&self, id: ConnectionId) {
-        let closed = self.open.lock().remove(&id);
+    /// Closes a mailbox: its connection has ended, and its session knows. For as long as that may be resumed it may say goodbye.
+    pub fn close(&self, id: ConnectionId, now: Moment, limits: &Limits) -> Kept {
+        let (closed, kept) = {
+            let mut named = self.named.lock();
+            let closed = named.open.remove(&id);
+            let kept = match closed.as_ref().and_then(|mailbox| mailbox.parted()) {
+                Some(parted) => {
+                    let max = usize::try_from(limits.parted_streams).unwrap_or(usize::MAX);
+                    named.parted.keep(id, parted, now, now.after(limits.resume_window_ms), max)
+                }
+                None => Kept::All,
+            };
+            (closed, kept)
+        };
+        // Whoever is told now that it is gone finds it among the others.
         if let Some(mailbox) = closed {
             mailbox.close();
         }
+        kept
     }
 
     fn name(&self, ConnectionId(bits): ConnectionId) -> String {
         format!("{}.{bits:032x}", self.node)
+    }
+}
+
+impl Addressee {
+    /// Who may POST.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Self::Open(mailbox) => &mailbox.identity,
+            Self::Parted(parted) => &parted.identity,
+        }
+    }
+
+    /// In which room.
+    #[must_use]
+    pub fn room(&self) -> &RoomId {
+        match self {
+            Self::Open(mailbox) => &mailbox.room,
+            Self::Parted(parted) => &parted.seating.room,
+        }
+    }
+    /// What the connection is when it is over.
+    #[must_use]
+    pub fn parted(&self) -> Option<Parted> {
+        match self {
+            Self::Open(mailbox) => mailbox.parted(),
+            Self::Parted(parted) => Some(parted.clone()),
+        }
     }
 }

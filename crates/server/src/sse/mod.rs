@@ -11,3 +11,4 @@
 pub mod event;
 pub mod mailbox;
 pub mod mailboxes;
+pub mod parted;

@@ -25,6 +25,7 @@ mod sizes;
 mod slow_reader;
 mod sse;
 mod sse_ends;
+mod sse_leave;
 mod sse_posts;
 mod sse_resume;
 mod stay;
