@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,27 +26,32 @@ pub enum Flaw {
     NoText(usize),
 }
 
-/// Reads a body of at most `max_bytes` that comes within `max_ms`.
+/// How much more time each byte that has come gives the others: 4 KiB a second are enough. A slow network may take its time for what is
+/// large, and whoever sends nothing has no more than `max_ms`.
+const BYTES_PER_MS: u64 = 4;
+
+/// Reads a body of at most `max_bytes` that comes within `max_ms`, or not much slower than [`BYTES_PER_MS`].
 ///
 /// # Errors
 /// Why there is none.
 pub async fn read(body: Body, max_bytes: u64, max_ms: u64) -> Result<String, NoBody> {
-    let bytes = collect(body, usize::try_from(max_bytes).unwrap_or(usize::MAX));
-    let bytes = tokio::time::timeout(Duration::from_millis(max_ms), bytes).await.map_err(|_| NoBody::Late)??;
+    let bytes = collect(body, usize::try_from(max_bytes).unwrap_or(usize::MAX), max_ms).await?;
     String::from_utf8(bytes).map_err(|error| NoBody::Broken(Flaw::NoText(error.as_bytes().len())))
 }
 
-async fn collect(body: Body, max_bytes: usize) -> Result<Vec<u8>, NoBody> {
+async fn collect(body: Body, max_bytes: usize, max_ms: u64) -> Result<Vec<u8>, NoBody> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
-    while let Some(chunk) = chunks.next().await {
+    let start = Instant::now();
+    loop {
+        let due = start + Duration::from_millis(max_ms + bytes.len() as u64 / BYTES_PER_MS);
+        let Some(chunk) = timeout_at(due, chunks.next()).await.map_err(|_| NoBody::Late)? else { return Ok(bytes) };
         let chunk = chunk.map_err(|_| NoBody::Broken(Flaw::Cut))?;
         if chunk.len() > max_bytes - bytes.len() {
             return Err(NoBody::TooLarge);
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -77,5 +83,23 @@ mod tests {
         assert_eq!(read(never, 9, 5_000).await, Err(NoBody::Late));
         let cut = Body::from_stream(stream::iter([Ok("a"), Err(io::Error::from(io::ErrorKind::ConnectionReset))]));
         assert_eq!(read(cut, 9, 5_000).await, Err(NoBody::Broken(Flaw::Cut)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_comes_slowly_is_waited_for_and_one_that_trickles_is_not() {
+        let every = |ms: u64, bytes: &'static [u8]| {
+            let chunks = stream::iter(0..8).then(move |_| async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Ok::<_, io::Error>(bytes)
+            });
+            Body::from_stream(chunks)
+        };
+        // 8 KiB a second, as a line of 64 kbit/s brings them.
+        let slow = read(every(1_000, &[b'a'; 8_192]), 65_536, 5_000).await;
+        assert_eq!(slow.map(|text| text.len()), Ok(65_536));
+        assert_eq!(read(every(1_000, b"a"), 65_536, 5_000).await, Err(NoBody::Late));
+        let start = Instant::now();
+        assert_eq!(read(every(3_000, &[b'a'; 4_096]), 65_536, 5_000).await, Err(NoBody::Late));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
 }
