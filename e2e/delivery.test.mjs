@@ -27,16 +27,16 @@ const TALK_MS = 200;
 const PATIENCE_MS = 20_000;
 
 describe('delivery', { concurrency: true }, () => {
-  test('on a good network everything arrives', async (t) => {
-    const { history, ann, bob } = await meet(t);
+  byEach('on a good network everything arrives', async (t, by) => {
+    const { history, ann, bob } = await meet(t, by);
     await talkFor(3_000, ann, bob);
     await finish(t, history);
     assertAllResolved(history);
     assert.deepEqual([history.seen('ann'), history.seen('bob')], [['bob appeared'], ['ann appeared']]);
   });
 
-  test(`a connection that is cut every second for ${FLAPPING_S} s loses nothing, and nobody is seen to leave`, async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach(`a connection that is cut every second for ${FLAPPING_S} s loses nothing, and nobody is seen to leave`, async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     // So that there is always something on its way when it is cut.
     proxy.slow({ ms: FLAPPING_MS });
@@ -54,8 +54,8 @@ describe('delivery', { concurrency: true }, () => {
     assert.ok(opened > 2, 'it did break');
   });
 
-  test('a half-open connection is noticed within 25 s, and resumed', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('a half-open connection is noticed within 25 s, and resumed', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     await noticed(t, { history, bob, proxy, ms: 25_000 + PATIENCE_MS / 10 });
     ann.say('bob');
     bob.say('ann');
@@ -63,8 +63,8 @@ describe('delivery', { concurrency: true }, () => {
     assertAllResolved(history);
   });
 
-  test('a half-open connection is noticed sooner where the one behind it speaks', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('a half-open connection is noticed sooner where the one behind it speaks', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     bob.talk('ann', TALK_MS);
     // No heartbeat is as fast as this.
     await noticed(t, { history, bob, proxy, ms: 15_000 });
@@ -72,8 +72,8 @@ describe('delivery', { concurrency: true }, () => {
     assertAllResolved(history);
   });
 
-  test('a half-open connection is noticed sooner by the server where somebody speaks into it', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('a half-open connection is noticed sooner by the server where somebody speaks into it', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     proxy.abandon();
     ann.talk('bob', TALK_MS);
@@ -85,8 +85,8 @@ describe('delivery', { concurrency: true }, () => {
     assertStayed(history, bob, id);
   });
 
-  test('an outage of 20 s loses nothing', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('an outage of 20 s loses nothing', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     for (let round = 0; round < REPEATS; round += 1) {
       talk(ann, bob);
@@ -98,8 +98,8 @@ describe('delivery', { concurrency: true }, () => {
     assert.deepEqual(history.seen('ann').slice(0, 3), ['bob appeared', 'bob away', 'bob here']);
   });
 
-  test('a stay survives an outage of 40 s that nobody speaks into, and what became too old in it is rejected by name', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('a stay survives an outage of 40 s that nobody speaks into, and what became too old in it is rejected by name', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     for (let round = 0; round < REPEATS; round += 1) {
       // Were ann to speak, the server would find out at once, and wait for 30 s only.
@@ -139,8 +139,8 @@ describe('delivery', { concurrency: true }, () => {
     });
   }
 
-  test('300 ms and 2 % loss cost time and nothing else', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('300 ms and 2 % loss cost time and nothing else', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     proxy.slow({ ms: 150, share: 0.02, againMs: 900, random: seeded(1) });
     await talkFor(POOR_S * 1_000, ann, bob, 100);
@@ -162,8 +162,8 @@ describe('delivery', { concurrency: true }, () => {
     assert.equal(history.of('opened', 'bob').length, 1, 'the connection held');
   });
 
-  test('a network that lets go only every 3 s costs time and nothing else', async (t) => {
-    const { history, ann, bob, proxy } = await meet(t);
+  byEach('a network that lets go only every 3 s costs time and nothing else', async (t, by) => {
+    const { history, ann, bob, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     proxy.collect(3_000);
     await talkFor(POOR_S * 1_000, ann, bob);
@@ -172,8 +172,8 @@ describe('delivery', { concurrency: true }, () => {
     assertStayed(history, bob, id);
   });
 
-  test('a server that is killed and started again loses nothing, and nobody is seen to leave', async (t) => {
-    const { history, ann, bob, server } = await meet(t);
+  byEach('a server that is killed and started again loses nothing, and nobody is seen to leave', async (t, by) => {
+    const { history, ann, bob, server } = await meet(t, by);
     const ids = [ann, bob].map(({ room }) => room.me.id);
     talk(ann, bob);
     let running = server;
@@ -189,8 +189,8 @@ describe('delivery', { concurrency: true }, () => {
     [ann, bob].forEach((member, at) => assertStayed(history, member, ids[at]));
   });
 
-  test('a server that is stopped in order and started again loses nothing, and nobody is seen to leave', async (t) => {
-    const { history, ann, bob, server } = await meet(t, { env: { ALDIS_DRAIN_WINDOW_MS: '5000' } });
+  byEach('a server that is stopped in order and started again loses nothing, and nobody is seen to leave', async (t, by) => {
+    const { history, ann, bob, server } = await meet(t, { ...by, env: { ALDIS_DRAIN_WINDOW_MS: '5000' } });
     const ids = [ann, bob].map(({ room }) => room.me.id);
     talk(ann, bob);
     await last(1_000);
@@ -203,6 +203,7 @@ describe('delivery', { concurrency: true }, () => {
     [ann, bob].forEach((member, at) => assertStayed(history, member, ids[at]));
   });
 
+  // By event stream a POST would go to the next server as soon as the proxy leads there, and its stream is still at this one.
   test('when one server hands over to another, nobody is ever without', async (t) => {
     const { history, ann, bob, server, proxy } = await meet(t, { env: { ALDIS_DRAIN_WINDOW_MS: '5000' }, both: 'through the proxy' });
     const ids = [ann, bob].map(({ room }) => room.me.id);
@@ -219,8 +220,8 @@ describe('delivery', { concurrency: true }, () => {
     assert.deepEqual(history.of('status').filter(({ is }) => is !== 'joined'), [], 'the new connection stood before the old one went');
   });
 
-  test('who was taken for gone and comes back under the same id is spoken with again', async (t) => {
-    const { history, ann, bob, server, proxy } = await meet(t);
+  byEach('who was taken for gone and comes back under the same id is spoken with again', async (t, by) => {
+    const { history, ann, bob, server, proxy } = await meet(t, by);
     const id = bob.room.me.id;
     talk(ann, bob);
     await last(1_000);
@@ -341,7 +342,10 @@ describe('delivery', { concurrency: true }, () => {
     let server = await serve(t, { env });
     const proxies = await Promise.all(Array.from({ length: CROWD }, () => startProxy(t, server.port)));
     const members = [];
-    for (const [at, proxy] of proxies.entries()) members.push(await enter(t, `m${at}`, proxy.port, history));
+    // Every other one by event stream.
+    for (const [at, proxy] of proxies.entries()) {
+      members.push(await enter(t, `m${at}`, proxy.port, history, { transport: at % 2 ? 'sse' : 'websocket' }));
+    }
     for (const [at, member] of members.entries()) member.talk(`m${(at + 1) % CROWD}`, CROWD_EVERY_MS);
 
     const faults = {
@@ -376,13 +380,19 @@ describe('delivery', { concurrency: true }, () => {
   });
 });
 
+/** A test that everybody goes through by WebSocket, and once more by event stream and POST. */
+function byEach(name, run) {
+  test(name, (t) => run(t, {}));
+  test(`${name}, by event stream`, (t) => run(t, { transport: 'sse' }));
+}
+
 /** A server, ann who reaches it, and bob who reaches it through a proxy. */
-async function meet(t, { env, both } = {}) {
+async function meet(t, { env, both, transport } = {}) {
   const server = await serve(t, { env });
   const proxy = await startProxy(t, server.port);
   const history = new History();
-  const ann = await enter(t, 'ann', both ? proxy.port : server.port, history);
-  const bob = await enter(t, 'bob', proxy.port, history);
+  const ann = await enter(t, 'ann', both ? proxy.port : server.port, history, { transport });
+  const bob = await enter(t, 'bob', proxy.port, history, { transport });
   await history.until(PATIENCE_MS, 'that they meet', () => ann.peer('bob'));
   return { server, proxy, history, ann, bob };
 }
@@ -427,7 +437,7 @@ async function hearsFrom(history, { name }) {
 async function noticed(t, { history, bob, proxy, ms }) {
   const id = bob.room.me.id;
   const since = performance.now();
-  assert.equal(proxy.abandon(), 1);
+  assert.ok(proxy.abandon() > 0);
   await history.until(ms, 'that bob opens another connection', () => history.of('opened', 'bob').length > 1);
   t.diagnostic(`noticed after ${Math.round(performance.now() - since)} ms`);
   await rejoined(history, bob);
