@@ -289,8 +289,8 @@ async fn rates_are_those_of_a_websocket() {
     assert_eq!(rig.limit_hits("messages_per_second"), 3);
 }
 
-#[tokio::test]
-async fn a_flood_of_posts_that_say_nothing_is_closed() {
+/// POSTs without a message, in the order that `next` counts, until the connection is closed for it.
+async fn a_flood_is_closed(next: impl Fn(u64) -> u64) {
     let rig = Rig::start(|config| {
         config.limits.message_burst = 1;
         config.limits.message_burst_per_peer = 0;
@@ -299,20 +299,29 @@ async fn a_flood_of_posts_that_say_nothing_is_closed() {
     });
     let mut bob = rig.events("bob").await;
     let mut stream = rig.dial().await;
-    let mut seq = 0;
+    let mut seq = 1;
     let last = within("a close", async {
         loop {
-            // Empty ones and repeats alike.
-            seq += u64::from(seq % 2 == 0) + u64::from(seq == 1);
-            let answer = bob.request(seq.max(1), &[]).ask(&mut stream).await.0;
+            let answer = bob.request(seq, &[]).ask(&mut stream).await.0;
             if answer.status != 204 {
                 return answer;
             }
+            seq = next(seq);
         }
     })
     .await;
     assert_eq!((last.status, last.problem().as_str()), (410, "gone"));
     bob.closed_with(4429, "rate-limited").await;
+}
+
+#[tokio::test]
+async fn a_flood_of_posts_that_say_nothing_is_closed() {
+    a_flood_is_closed(|seq| seq + 1).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_repeated_posts_is_closed() {
+    a_flood_is_closed(|seq| seq).await;
 }
 
 #[tokio::test]
