@@ -12,6 +12,8 @@
 #   BENCH_PAIRS            pairs that arrive in a round of it (5000)
 #   BENCH_OVER             the time within which they arrive, in whole seconds (60s)
 #   BENCH_CONNECTIONS      connections of the idle load (10000)
+#   BENCH_ROUNDS_TRANSPORTS
+#                          rounds of WebSocket beside event stream and POST (3), with as many idle connections
 #   BENCH_BIN              a folder with `aldis` and `axum-relay`; without it both are built first, optimised
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,6 +23,7 @@ rounds_arrivals=${BENCH_ROUNDS_ARRIVALS:-3}
 pairs=${BENCH_PAIRS:-5000}
 over=${BENCH_OVER:-60s}
 connections=${BENCH_CONNECTIONS:-10000}
+rounds_transports=${BENCH_ROUNDS_TRANSPORTS:-3}
 windows="10 1"
 # axum-send is axum's chat example with TCP_NODELAY, as Aldis has it. axum-forward flushes in bursts. axum-nagle is axum-send as
 # `axum::serve` leaves it: the kernel gathers small writes, which is cheap and slow; look at its p99 beside its throughput.
@@ -273,6 +276,40 @@ idle() {
     echo "  $(field joinedKib) KiB a connection, $(field afterHandshakeKib) KiB after one handshake a pair"
 }
 
+# Columns: round, transport, KiB of an idle connection, then median and p99 in microseconds of the only message under way.
+transports() {
+    local patience=180 round transport idle
+    for round in $(seq "$rounds_transports"); do
+        for transport in websocket sse; do
+            start_server aldis "${unlimited[@]}"
+            run_load idle --connections "$connections" --dialect v1 --transport "$transport"
+            idle=$(field joinedKib)
+            stop_server
+            start_server aldis "${unlimited[@]}"
+            run_load relay --pairs 1 --window 1 --warmup 1s --duration 5s --dialect v1 --transport "$transport"
+            stop_server
+            echo "$round $transport $idle $(field p50Us) $(field p99Us)" >>"$work/transports"
+            echo "round $round, $transport: $idle KiB, $(cat "$work/report")" >&2
+        done
+    done
+
+    awk -v rounds="$rounds_transports" "$median"'
+        { for (c = 3; c <= NF; c++) figure[$1, $2, c] = $c }
+        END {
+            split("websocket sse", name, " ")
+            split("KiB idle|p50 us|p99 us", label, "|")
+            printf "\nThe transports, medians\n%-9s%15s%15s\n", "", name[1], name[2]
+            for (c = 3; c <= 5; c++) {
+                printf "%-9s", label[c - 2]
+                for (s = 1; s <= 2; s++) {
+                    for (r = 1; r <= rounds; r++) list[r] = figure[r, name[s], c]
+                    printf "%15.6g", median(list, rounds)
+                }
+                print ""
+            }
+        }' "$work/transports"
+}
+
 [ "$rounds" = 0 ] || relay
 [ "$rounds_arrivals" = 0 ] || arrivals
 if [ "$rounds" != 0 ] || [ "$rounds_arrivals" != 0 ]; then
@@ -280,3 +317,4 @@ if [ "$rounds" != 0 ] || [ "$rounds_arrivals" != 0 ]; then
     echo "Nothing was lost, doubled or reordered in any run."
 fi
 [ "$connections" = 0 ] || idle
+[ "$rounds_transports" = 0 ] || transports

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aldis_client::{Connection, Outgoing};
-use aldis_protocol::{CloseCode, Received, ServerMessage, SignalKind};
+use aldis_client::Outgoing;
+use aldis_protocol::{Received, ServerMessage, SignalKind};
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
 use tokio::{
@@ -19,7 +19,9 @@ use tokio::{
 
 use super::{
     join::{self, Pair},
-    payload, process,
+    payload,
+    peer::Peer,
+    process,
     report::IdleReport,
     target::{self, Target},
 };
@@ -136,7 +138,7 @@ async fn hold(mut pair: Pair, mut phases: watch::Receiver<Phase>, called: mpsc::
         }
     }
     // The figures are complete; how the goodbyes go is not what is measured.
-    let _ = tokio::join!(pair.first.close(CloseCode::Bye), pair.second.close(CloseCode::Bye));
+    let _ = tokio::join!(pair.first.close(), pair.second.close());
     Ok(())
 }
 
@@ -149,15 +151,15 @@ async fn call(pair: &mut Pair) -> anyhow::Result<()> {
     expect(&mut pair.first, SignalKind::Answer).await
 }
 
-async fn signal(connection: &mut Connection, description: Outgoing, candidate: Outgoing) -> anyhow::Result<()> {
+async fn signal(connection: &mut Peer, description: Outgoing, candidate: Outgoing) -> anyhow::Result<()> {
     connection.feed_text(description.to_json()).await?;
     for _ in 0..CANDIDATES {
         connection.feed_text(candidate.to_json()).await?;
     }
-    Ok(connection.flush().await?)
+    connection.flush().await
 }
 
-async fn expect(connection: &mut Connection, description: SignalKind) -> anyhow::Result<()> {
+async fn expect(connection: &mut Peer, description: SignalKind) -> anyhow::Result<()> {
     let kinds = std::iter::once(description).chain(std::iter::repeat_n(SignalKind::IceCandidate, CANDIDATES));
     for expected in kinds {
         let came = loop {

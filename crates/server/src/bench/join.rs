@@ -1,18 +1,17 @@
 //! Pairs of peers, each pair in a room of its own.
 
-use aldis_client::Connection;
 use anyhow::ensure;
 use futures_util::{Stream, StreamExt as _, stream};
 
-use super::target::Target;
+use super::{peer::Peer, target::Target};
 
 /// Joins under way at once: connections that have shown no token yet are limited by address, to 200 by default.
 const JOINING: usize = 64;
 
 /// Two peers in one room; the second came later.
 pub(super) struct Pair {
-    pub(super) first: Connection,
-    pub(super) second: Connection,
+    pub(super) first: Peer,
+    pub(super) second: Peer,
 }
 
 /// Joins so many pairs, and yields each as soon as it is complete.

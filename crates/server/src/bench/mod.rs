@@ -15,9 +15,11 @@
 //! `ALDIS_LIMITS_BYTE_BURST` raised to 1000000000, as `bench/run.sh` does.
 
 mod arrivals;
+mod events;
 mod idle;
 mod join;
 mod payload;
+mod peer;
 mod process;
 mod relay;
 mod report;

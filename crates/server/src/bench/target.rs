@@ -10,6 +10,11 @@ use anyhow::Context as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use tokio::runtime::{Builder, Runtime};
 
+use super::{
+    events::{EventPeer, Origin},
+    peer::Peer,
+};
+
 /// Longer than any run.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
@@ -37,6 +42,9 @@ pub(super) struct Target {
     /// Which kind of clients join.
     #[arg(long, value_enum, default_value = "raw")]
     dialect: Kind,
+    /// How they connect. An event stream is opened with an `aldis.v1` `hello` and the token in a header, without TLS.
+    #[arg(long, value_enum, default_value = "websocket")]
+    transport: Transport,
     /// Threads of the load.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -54,6 +62,15 @@ enum Kind {
     V1,
 }
 
+/// How they connect.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Transport {
+    /// As most clients do.
+    Websocket,
+    /// Event stream and POST.
+    Sse,
+}
+
 /// An HS256 key of the server.
 #[derive(Clone)]
 struct Key {
@@ -63,8 +80,22 @@ struct Key {
 
 impl Target {
     /// Connects one client as `identity` to `room`.
-    pub(super) async fn join(&self, room: &str, identity: &str) -> anyhow::Result<Connection> {
+    pub(super) async fn join(&self, room: &str, identity: &str) -> anyhow::Result<Peer> {
         let token = self.key.as_ref().map(|key| key.mint(room, identity)).transpose()?;
+        let refused = || format!("{identity} cannot join {room}");
+        match self.transport {
+            Transport::Websocket => {
+                let connection = Connection::connect(self.options(room, token)).await.with_context(refused)?;
+                Ok(Peer::Socket(Box::new(connection)))
+            }
+            Transport::Sse => {
+                let peer = EventPeer::join(Origin::parse(&self.url)?, room, token, JOIN_TIMEOUT);
+                Ok(Peer::Events(Box::new(peer.await.with_context(refused)?)))
+            }
+        }
+    }
+
+    fn options(&self, room: &str, token: Option<String>) -> Options {
         let (dialect, token) = match self.dialect {
             Kind::Raw => (Dialect::Raw, token.map(Token::Header)),
             Kind::V1 => (Dialect::default(), token.map(Token::Subprotocol)),
@@ -73,7 +104,7 @@ impl Target {
         options.token = token;
         options.trust = if self.insecure { Some(Trust::anybody()) } else { self.ca.clone() };
         options.timeout = JOIN_TIMEOUT;
-        Connection::connect(options).await.with_context(|| format!("{identity} cannot join {room}"))
+        options
     }
 
     /// The runtime of the load.

@@ -8,8 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aldis_client::Connection;
-use aldis_protocol::{CloseCode, PeerId, Received, ServerMessage};
+use aldis_protocol::{PeerId, Received, ServerMessage};
 use anyhow::{Context as _, bail};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
@@ -20,6 +19,7 @@ use tokio::{
 
 use super::{
     payload::{self, Candidates, Stamp},
+    peer::Peer,
     tally::{Faults, Tally},
 };
 
@@ -55,7 +55,7 @@ pub(super) struct Client {
 }
 
 struct Player {
-    connection: Connection,
+    connection: Peer,
     candidates: Candidates,
     sent: u64,
     tally: Tally,
@@ -81,7 +81,7 @@ impl Shared {
 
 impl Client {
     /// The two clients of a pair.
-    pub(super) fn pair(first: Connection, second: Connection) -> [Self; 2] {
+    pub(super) fn pair(first: Peer, second: Peer) -> [Self; 2] {
         let (firsts_total, from_first) = oneshot::channel();
         let (seconds_total, from_second) = oneshot::channel();
         let (first_id, second_id) = (first.id().clone(), second.id().clone());
@@ -91,12 +91,7 @@ impl Client {
         ]
     }
 
-    fn new(
-        connection: Connection,
-        to: &PeerId,
-        total: oneshot::Sender<u64>,
-        partners_total: oneshot::Receiver<u64>,
-    ) -> Self {
+    fn new(connection: Peer, to: &PeerId, total: oneshot::Sender<u64>, partners_total: oneshot::Receiver<u64>) -> Self {
         let player = Player { connection, candidates: Candidates::to(to), sent: 0, tally: Tally::default() };
         Self { player, total, partners_total }
     }
@@ -134,7 +129,7 @@ impl Client {
         let _ = timeout(LINGER, player.read_until(None)).await;
         let faults = player.tally.faults(expected);
         // The figures are complete; how the goodbye goes is not what is measured.
-        let _ = player.connection.close(CloseCode::Bye).await;
+        let _ = player.connection.close().await;
         Ok(faults)
     }
 }
@@ -171,7 +166,7 @@ impl Player {
             self.connection.feed_text(message).await?;
             self.sent += 1;
         }
-        Ok(self.connection.flush().await?)
+        self.connection.flush().await
     }
 
     /// Notes a message of the partner; skips what the server says of the room.

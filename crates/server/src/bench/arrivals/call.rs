@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 
-use aldis_client::Connection;
 use aldis_protocol::{PeerId, Received, ServerMessage};
 use anyhow::{Context as _, bail};
 use parking_lot::Mutex;
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::bench::{
     payload::{self, Candidates, Stamp},
+    peer::Peer as Client,
     tally::{Faults, Tally},
     target::Target,
 };
@@ -47,14 +47,14 @@ impl Scene {
 #[derive(Default)]
 pub(super) struct Outcome {
     /// The connections that lived to the end, still open.
-    pub(super) connections: Vec<Connection>,
+    pub(super) connections: Vec<Client>,
     /// Why the others did not.
     pub(super) failures: Vec<anyhow::Error>,
     pub(super) faults: Faults,
 }
 
 impl Outcome {
-    fn note(&mut self, ended: anyhow::Result<Connection>) {
+    fn note(&mut self, ended: anyhow::Result<Client>) {
         match ended {
             Ok(connection) => self.connections.push(connection),
             Err(failure) => self.failures.push(failure),
@@ -122,7 +122,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Arrives, calls, and stays to the end.
-    async fn run(&mut self, room: &str) -> anyhow::Result<Connection> {
+    async fn run(&mut self, room: &str) -> anyhow::Result<Client> {
         let due = self.arrived;
         sleep_until(due).await;
         self.arrived = Instant::now();
@@ -137,7 +137,7 @@ impl<'a> Caller<'a> {
         Ok(connection)
     }
 
-    async fn call(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
+    async fn call(&mut self, connection: &mut Client) -> anyhow::Result<()> {
         if let Some(partner) = connection.welcome().peers.first().map(|peer| peer.id.clone()) {
             self.meet(connection, partner).await?;
         }
@@ -158,7 +158,7 @@ impl<'a> Caller<'a> {
         candidate.unwrap_or(self.scene.end)
     }
 
-    async fn take(&mut self, connection: &mut Connection, text: &str) -> anyhow::Result<()> {
+    async fn take(&mut self, connection: &mut Client, text: &str) -> anyhow::Result<()> {
         if let Some(stamp) = payload::stamp(text) {
             let latency = self.scene.start.elapsed().saturating_sub(stamp.sent);
             self.scene.figures.lock().relay.note(latency);
@@ -172,7 +172,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    async fn took(&mut self, connection: &mut Connection, stamp: Stamp) -> anyhow::Result<()> {
+    async fn took(&mut self, connection: &mut Client, stamp: Stamp) -> anyhow::Result<()> {
         self.tally.note(stamp.sequence);
         if self.complete.is_none() && self.tally.is_complete(MESSAGES) {
             self.complete = Some(Instant::now());
@@ -186,7 +186,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    async fn meet(&mut self, connection: &mut Connection, partner: PeerId) -> anyhow::Result<()> {
+    async fn meet(&mut self, connection: &mut Client, partner: PeerId) -> anyhow::Result<()> {
         match self.role {
             Role::Offers => self.describe(connection, &partner).await,
             Role::Answers => {
@@ -196,7 +196,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    async fn describe(&mut self, connection: &mut Connection, partner: &PeerId) -> anyhow::Result<()> {
+    async fn describe(&mut self, connection: &mut Client, partner: &PeerId) -> anyhow::Result<()> {
         let stamp = self.scene.stamp(&mut self.sent);
         connection
             .send(match self.role {
@@ -211,13 +211,13 @@ impl<'a> Caller<'a> {
     }
 
     /// Sends the candidates that are due, in one write.
-    async fn trickle(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
+    async fn trickle(&mut self, connection: &mut Client) -> anyhow::Result<()> {
         if let Stage::Trickling { candidates, due } = &mut self.stage {
             while let Some(due) = due.pop_front_if(|due| *due <= Instant::now()) {
                 self.scene.figures.lock().lateness.note(due.elapsed());
                 connection.feed_text(candidates.message(self.scene.stamp(&mut self.sent))).await?;
             }
         }
-        Ok(connection.flush().await?)
+        connection.flush().await
     }
 }

@@ -10,7 +10,6 @@ mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
-use aldis_protocol::CloseCode;
 use anyhow::{Context as _, bail};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -22,7 +21,9 @@ use self::{
     report::{ArrivalsReport, Cost, Usage},
 };
 use super::{
-    join, process,
+    join,
+    peer::Peer,
+    process,
     report::print,
     tally::Faults,
     target::{self, Target},
@@ -94,7 +95,7 @@ async fn load(args: ArrivalsArgs) -> anyhow::Result<(ArrivalsReport, Option<anyh
     let Outcome { connections, failures, faults } = outcome;
     let stayed = connections.len() as u64;
     // The figures are complete; how the goodbyes go is not what is measured.
-    let _ = join_all(connections.into_iter().map(|connection| connection.close(CloseCode::Bye))).await;
+    let _ = join_all(connections.into_iter().map(Peer::close)).await;
     let report = ArrivalsReport {
         pairs,
         over_seconds: over.as_secs_f64(),
