@@ -30,7 +30,7 @@ pub enum Flaw {
 /// large, and whoever sends nothing has no more than `max_ms`.
 const BYTES_PER_MS: u64 = 4;
 
-/// Reads a body of at most `max_bytes` that comes within `max_ms`, or not much slower than [`BYTES_PER_MS`].
+/// Reads a body of at most `max_bytes` that comes within `max_ms`, and 1 s more for each 4 kB of it that has come.
 ///
 /// # Errors
 /// Why there is none.
