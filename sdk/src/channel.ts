@@ -3,7 +3,7 @@
 import { callError } from './call-errors.ts'
 import { AldisError } from './errors.ts'
 import { Emitter } from './events.ts'
-import { checkObject, checkSignal, refuse } from './options.ts'
+import { checkBoolean, checkNothing, checkOptions, checkSignal, numberOf, refuse } from './options.ts'
 import type { Peer } from './peer.ts'
 
 /**
@@ -121,15 +121,9 @@ export class Channel<Who extends Addressee = Peer> extends Emitter<ChannelEvents
    *   chat.send(part)
    * }
    */
-  async drained({
-    below = DRAINED_BYTES,
-    signal,
-  }: {
-    readonly below?: number
-    readonly signal?: AbortSignal | undefined
-  } = {}): Promise<void> {
-    if (!(typeof below === 'number' && below >= 0)) refuse('below', 'a number of bytes', below)
-    checkSignal(signal)
+  async drained(options: { readonly below?: number; readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkOptions(options, { below: numberOf('bytes'), signal: checkSignal })
+    const { below = DRAINED_BYTES, signal } = options
     signal?.throwIfAborted()
     const waits = this.#open().map(([channel]) => drain(channel, below, signal))
     await Promise.all(waits)
@@ -152,8 +146,10 @@ export class Channel<Who extends Addressee = Peer> extends Emitter<ChannelEvents
    * const reached = chat.send('hello')
    * show(`${reached.length} peers get it`)
    */
-  send(data: ChannelData, { to }: { to?: Who | readonly Who[] } = {}): Who[] {
+  send(data: ChannelData, options: { to?: Who | readonly Who[] } = {}): Who[] {
     checkData(data)
+    checkOptions(options, { to: checkNothing })
+    const { to } = options
     const wanted = to === undefined ? this.peers : ([to].flat() as Who[])
     for (const who of wanted) if (!this.#reach.has(who)) refuse('to', this.#reach.name, who)
     const links = wanted.map((peer) => {
@@ -263,9 +259,9 @@ export class Channels<Who extends Addressee = Peer> {
 
   /** The channel of a name; the same one each time. */
   get(name: string, options: ChannelOptions): Channel<Who> {
+    check(name, options)
     const known = this.#channels.get(name)
     if (known !== undefined) return known
-    check(name, options)
     const made = new Channel<Who>(name, options, this.#reach)
     this.#channels.set(name, made)
     for (const [connection, { peer, opens }] of this.#connections) this.#open(made, connection, peer, opens)
@@ -329,18 +325,18 @@ function sizeOf(data: unknown): number {
   return typeof data === 'string' ? data.length : data instanceof ArrayBuffer ? data.byteLength : 0
 }
 
+function checkLimit(option: string, found: unknown): void {
+  const good = Number.isInteger(found) && (found as number) >= 0 && (found as number) <= LIMIT_MAX
+  if (!good) refuse(option, `a whole number up to ${LIMIT_MAX}`, found)
+}
+
 /** Refuses what a browser would refuse only later, when there is somebody to open a channel to. */
 function check(name: unknown, options: ChannelOptions): void {
-  checkObject('options', options)
+  checkOptions(options, { ordered: checkBoolean, maxPacketLifeTime: checkLimit, maxRetransmits: checkLimit })
   if (typeof name !== 'string' || new TextEncoder().encode(name).length > LIMIT_MAX) {
     refuse('name', `text of at most ${LIMIT_MAX} bytes`, name)
   }
-  const { ordered, maxPacketLifeTime, maxRetransmits } = options
-  if (ordered !== undefined && typeof ordered !== 'boolean') refuse('ordered', '`true` or `false`', ordered)
-  for (const [option, limit] of Object.entries({ maxPacketLifeTime, maxRetransmits })) {
-    const good = limit === undefined || (Number.isInteger(limit) && limit >= 0 && limit <= LIMIT_MAX)
-    if (!good) refuse(option, `a whole number up to ${LIMIT_MAX}`, limit)
-  }
+  const { maxPacketLifeTime, maxRetransmits } = options
   if (maxPacketLifeTime !== undefined && maxRetransmits !== undefined) {
     refuse('maxRetransmits', 'left out where there is a `maxPacketLifeTime`', maxRetransmits)
   }

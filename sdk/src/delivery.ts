@@ -8,6 +8,7 @@ import type { Cancel, Clock } from './clock.ts'
 import { AldisError } from './errors.ts'
 import type { ClientLimits, ErrorMessage, PeerId, Presence, ReceiptMessage, Relayed, Signal, WirePeer } from './generated/wire.ts'
 import type { Lane, Parcel } from './lane.ts'
+import { refuse } from './options.ts'
 import { Pace } from './pace.ts'
 import { limitsOf, payloadOf } from './payload.ts'
 import { PlainLane } from './plain-lane.ts'
@@ -115,7 +116,10 @@ export class Delivery {
   post(id: PeerId, parcel: Parcel, settle: (failure?: AldisError) => void): void {
     const bytes = ENVELOPE_BYTES + new TextEncoder().encode(JSON.stringify(parcel)).length
     const entry = this.#lanes.get(id)
-    if (entry === undefined) return settle(new AldisError('peer-closed', 'The peer has left.', { outcome: 'not-delivered' }))
+    if (entry === undefined) {
+      if (typeof id !== 'string') refuse('to', 'an id in `client.peers`', id)
+      return settle(new AldisError('peer-closed', `${id} is not in the room.`, { outcome: 'not-delivered' }))
+    }
     entry.lane.post({ parcel, bytes, settle }, this.#now())
     this.#pump()
   }

@@ -55,6 +55,6 @@ function switchOff(media: Media, track: MediaStreamTrack): undefined {
 function constraintsOf(choice: unknown): boolean | MediaTrackConstraints {
   if (choice === true) return true
   if (typeof choice === 'string' && choice !== '') return { deviceId: { exact: choice } }
-  if (typeof choice === 'object' && choice !== null) return choice
+  if (typeof choice === 'object' && choice !== null && !Array.isArray(choice)) return choice
   return refuse('choice', '`true`, `false`, the id of a device, or constraints', choice)
 }

@@ -1,6 +1,5 @@
 /** The URLs of a server. */
 
-import { AldisError } from './errors.ts'
 import { refuse } from './options.ts'
 
 /** The characters of a room id, as the protocol has them. */
@@ -22,8 +21,7 @@ export interface Endpoint {
  * @throws AldisError `invalid-option`
  */
 export function endpointOf(server: string | URL, room: string): Endpoint {
-  if (typeof room !== 'string' || !ROOM_ID.test(room))
-    refuse('room', 'a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -', room)
+  checkRoom('room', room)
   const url = parse(server)
   const secure = /^(https|wss):$/.test(url.protocol) ? 's' : ''
   const base = `${secure}://${url.host}${url.pathname.replace(/\/+$/, '')}`
@@ -35,14 +33,19 @@ export function endpointOf(server: string | URL, room: string): Endpoint {
   }
 }
 
+/** Refuses what is no name of a room. */
+export function checkRoom(option: string, found: unknown): void {
+  const good = typeof found === 'string' && ROOM_ID.test(found)
+  if (!good) refuse(option, 'a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -', found)
+}
+
 function parse(base: string | URL): URL {
-  let cause: unknown
   try {
     // A page may name its own server by a path alone.
     const url = new URL(base, String(base)[0] === '/' ? globalThis.location?.href : undefined)
     if (/^(https?|wss?):$/.test(url.protocol)) return url
-  } catch (error) {
-    cause = error
+  } catch {
+    // It is none at all.
   }
-  throw new AldisError('invalid-option', `\`url\` must begin with http or ws, not ${JSON.stringify(String(base))}.`, { cause })
+  return refuse('url', 'a URL of http or ws', String(base))
 }

@@ -1,16 +1,16 @@
 /** What joining a room takes, with and without calls: the options that both have, and the way in. */
 
 import { whenAborted } from './abort.ts'
-import { endpointOf } from './endpoint.ts'
+import { checkRoom, endpointOf } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
 import { AldisError } from './errors.ts'
-import { checkFunction, checkObject, checkSignal, refuse } from './options.ts'
+import { type Checks, checkClass, checkObject, checkOptions, checkSignal, numberOf, oneOf } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { RunningClock } from './running.ts'
 import { Signaling } from './signaling.ts'
 import { socketsOf, type Transport, type WebSocketClass } from './socket.ts'
 import { STREAMS } from './stream-lane.ts'
-import { type TokenOption, tokenSource } from './token.ts'
+import { checkToken, type TokenOption, tokenSource } from './token.ts'
 
 /**
  * How to join.
@@ -65,15 +65,23 @@ const JOIN_TIMEOUT_MS = 15_000
 /** What this client tells the others it understands. */
 const FEATURES: readonly string[] = [STREAMS]
 
+/** Node 20 has no `WebSocket`. */
+function transportOf({ transport = 'auto', WebSocket: given, environment }: SignalingClientOptions): Transport {
+  if (transport === 'sse' || (given ?? environment?.openSocket ?? globalThis.WebSocket)) return transport
+  const hint = "Pass the `WebSocket` of the package `ws`, use Node 22, or `transport: 'sse'`."
+  throw new AldisError('invalid-option', 'There is no `WebSocket` here.', { hint })
+}
+
 /** Makes what joining takes out of the options that both ways of joining have. */
 export function prepare<World extends SignalingEnvironment>(
   url: string | URL,
   options: SignalingClientOptions,
   theWorld: World,
+  more?: Checks,
 ): Entrance<World> {
-  checkObject('options', options)
-  check(options)
-  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, transport = 'auto', WebSocket: given } = options
+  checkOptions(options, { ...CHECKS, ...more })
+  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, WebSocket: given } = options
+  const transport = transportOf(options)
   const world = { ...theWorld, ...(given && { openSocket: socketsOf(given) }), ...options.environment }
   const clock = new RunningClock(world.clock)
   const environment = { ...world, clock }
@@ -116,25 +124,13 @@ export function enter<Target extends { leave(): void; hear?(event: PageEvent): v
   })
 }
 
-function check({
-  token,
-  joinTimeoutMs,
-  transport = 'auto',
-  signal,
-  WebSocket: given,
-  environment,
-}: SignalingClientOptions): void {
-  if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
-    refuse('token', 'a string or a function', token)
-  }
-  const ms: unknown = joinTimeoutMs ?? 0
-  if (typeof ms !== 'number' || !(ms >= 0)) refuse('joinTimeoutMs', 'a number of milliseconds', ms)
-  if (!['auto', 'websocket', 'sse'].includes(transport)) refuse('transport', "'auto', 'websocket' or 'sse'", transport)
-  checkSignal(signal)
-  if (given !== undefined) checkFunction('WebSocket', given)
-  if (environment !== undefined) checkObject('environment', environment)
-  if (transport !== 'sse' && given === undefined && environment?.openSocket === undefined && globalThis.WebSocket === undefined) {
-    const hint = "Pass the `WebSocket` of the package `ws`, use Node 22, or `transport: 'sse'`."
-    throw new AldisError('invalid-option', 'There is no `WebSocket` here.', { hint })
-  }
+/** The options that both ways of joining have. */
+const CHECKS: Checks = {
+  room: checkRoom,
+  token: checkToken,
+  joinTimeoutMs: numberOf('milliseconds'),
+  transport: oneOf("'auto', 'websocket' or 'sse'"),
+  signal: checkSignal,
+  WebSocket: checkClass,
+  environment: checkObject,
 }

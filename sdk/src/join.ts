@@ -3,7 +3,8 @@
 import { type CodecPreferences, checkCodecs } from './codecs.ts'
 import { enter, prepare, type SignalingClientOptions } from './enter.ts'
 import { browserEnvironment, type Environment } from './environment.ts'
-import { checkObject, refuse } from './options.ts'
+import { asAldisError } from './errors.ts'
+import { type Checks, checkObject, checkWorld, oneOf, refuse } from './options.ts'
 import { type ConnectOption, Room } from './room.ts'
 import type { Layout } from './senders.ts'
 
@@ -50,13 +51,29 @@ export interface JoinOptions extends SignalingClientOptions {
  * await room.publish({ audio: true, video: true })
  */
 export async function joinRoom(url: string | URL, options: JoinOptions): Promise<Room> {
-  const entrance = prepare(url, options, browserEnvironment())
+  const entrance = prepare(url, options, browserEnvironment(), CHECKS)
   const { connect = 'mesh', layout = 'media', rtc = {}, codecs = {}, signal } = options
-  if (connect !== 'mesh' && connect !== 'manual' && typeof connect !== 'function') {
-    refuse('connect', "'mesh', 'manual' or a function", connect)
-  }
-  if (layout !== 'media' && layout !== 'data') refuse('layout', "'media' or 'data'", layout)
-  checkObject('rtc', rtc)
+  if (options.rtc) tryOut(rtc, entrance.environment)
   checkCodecs(codecs, entrance.environment)
   return enter(new Room({ ...entrance, connect, layout, rtc, codecs }), entrance, signal)
+}
+
+/** Lets the browser say now what it would say of a configuration when there is somebody to connect to. */
+function tryOut(rtc: RTCConfiguration, { createConnection }: Environment): void {
+  try {
+    createConnection(rtc).close()
+  } catch (error) {
+    throw asAldisError(error, 'invalid-option', 'The browser does not take `rtc`')
+  }
+}
+
+const CHECKS: Checks = {
+  connect: (option, found) => {
+    if (found !== 'mesh' && found !== 'manual' && typeof found !== 'function')
+      refuse(option, "'mesh', 'manual' or a function", found)
+  },
+  layout: oneOf("'media' or 'data'"),
+  rtc: checkObject,
+  codecs: checkObject,
+  environment: checkWorld,
 }

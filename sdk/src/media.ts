@@ -94,6 +94,7 @@ export class Media {
 
   /** Takes tracks away, and stops those that this library opened. */
   remove(source: MediaStream | MediaStreamTrack): void {
+    if (!isTrack(source) && !isStream(source)) refuse('source', 'a `MediaStream` or a `MediaStreamTrack`', source)
     // A track that another stream has taken over stays.
     const tracks = isTrack(source) ? [source] : source.getTracks().filter((track) => this.#tracks.get(track) === source)
     const removed = tracks.filter((track) => this.#tracks.delete(track))

@@ -23,7 +23,7 @@ import { belongs, Candidates } from './candidates.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type AldisError, asAldisError, rethrow } from './errors.ts'
 import { HeadStart } from './head-start.ts'
-import { checkFunction, checkObject, refuse } from './options.ts'
+import { checkBoolean, checkClock, checkFunction, checkObject, refuse } from './options.ts'
 
 /**
  * Names of descriptions, so that an answer to an offer that was taken back is known as such.
@@ -186,8 +186,15 @@ export function negotiate(pc: RTCPeerConnection, link: NegotiationLink): Negotia
   checkObject('link', link)
   if (typeof link.polite !== 'boolean') refuse('link.polite', '`true` on one side and `false` on the other', link.polite)
   checkFunction('link.send', link.send)
+  // It may be an object of a class, with what else that needs.
+  for (const key of LINK_FUNCTIONS) checkFunction(`link.${key}`, link[key] ?? link.send)
+  checkBoolean('link.numbered', link.numbered ?? true)
+  checkClock('link.clock', link.clock ?? systemClock)
+  if (typeof pc?.setLocalDescription !== 'function') refuse('pc', 'an `RTCPeerConnection`', pc)
   return new Negotiator(pc, link)
 }
+
+const LINK_FUNCTIONS = ['beforeAnswer', 'onError', 'onBroken', 'reachable', 'onStep'] as const
 
 /** How long an offer may go unanswered, in milliseconds, and how often it is made again before the connection counts as broken. */
 const ANSWER_MS = 10_000
@@ -243,7 +250,10 @@ class Negotiator implements Negotiation {
   }
 
   receive(message: NegotiationMessage): Promise<void> {
-    return this.#run(() => this.#handle(message))
+    return this.#run(() => {
+      checkObject('message', message)
+      return this.#handle(message)
+    })
   }
 
   restart(): void {
@@ -391,6 +401,8 @@ class Negotiator implements Negotiation {
         return this.#restartFor()
       case 'nack':
         return this.#refused(message.x?.re)
+      default:
+        refuse('message.type', '`offer`, `answer`, `ice-candidate`, `restart` or `nack`', (message as { type: unknown }).type)
     }
   }
 

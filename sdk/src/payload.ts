@@ -33,7 +33,8 @@ export function limitsOf(limits: ClientLimits | undefined, beside: number): Payl
 
 function textOf(data: unknown): string | undefined {
   try {
-    return JSON.stringify(data)
+    // It would leave functions out without a word; a `BigInt` is what it refuses.
+    return JSON.stringify(data, (_, value: unknown) => (typeof value === 'function' ? 0n : value))
   } catch {
     return undefined
   }

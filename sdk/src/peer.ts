@@ -21,7 +21,7 @@ import type { Parcel } from './lane.ts'
 import type { Media } from './media.ts'
 import type { Membership } from './membership.ts'
 import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from './negotiate.ts'
-import { checkSignal } from './options.ts'
+import { checkOptions, checkSignal } from './options.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
 import type { PeerSnapshot, RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
@@ -300,8 +300,9 @@ export class Peer {
    * await peer.connect()
    * show(`${peer.identity} is connected`)
    */
-  async connect({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    checkSignal(signal)
+  async connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkOptions(options, { signal: checkSignal })
+    const { signal } = options
     signal?.throwIfAborted()
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal

@@ -14,7 +14,7 @@ import type { IceServers, JsonObject, LeaveReason, PeerId, Presence, WelcomeMess
 import { Media, type MediaSource } from './media.ts'
 import { type Above, Membership, type MembershipParts, type Self } from './membership.ts'
 import type { NegotiationStep } from './negotiate.ts'
-import { checkObject, checkSignal } from './options.ts'
+import { checkObject, checkOptions, checkSignal, refuse } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { Peer, type PeerHost, type PeerState, type PeerStats } from './peer.ts'
 import { Scope } from './scope.ts'
@@ -228,8 +228,9 @@ export class Room extends Emitter<RoomEvents> {
    * @throws AldisError `media-denied`, `media-missing`, `media-busy`, `media-unsatisfied` or `insecure-context` when the browser gives
    * nothing; `too-many-tracks`; `invalid-option`; `left` once the room was left or the server has closed it
    */
-  async publish(source: MediaSource, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<MediaStream> {
-    checkSignal(signal)
+  async publish(source: MediaSource, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<MediaStream> {
+    checkOptions(options, { signal: checkSignal })
+    const { signal } = options
     signal?.throwIfAborted()
     return this.#share(() => unlessAborted(this.#media.add(source, signal), signal, () => undefined))
   }
@@ -315,7 +316,6 @@ export class Room extends Emitter<RoomEvents> {
    * room.unpublish(camera)
    */
   unpublish(source: MediaStream | MediaStreamTrack): void {
-    checkObject('source', source)
     this.#media.remove(source)
   }
 
@@ -382,7 +382,10 @@ export class Room extends Emitter<RoomEvents> {
    * const reached = await room.send({ text: 'hello, all' })
    * show(reached.map(({ identity }) => identity))
    */
-  async send(data: unknown): Promise<Peer[]> {
+  async send(data: unknown): Promise<Peer[]>
+  async send(data: unknown, options?: unknown): Promise<Peer[]> {
+    // Whoever names some, as for a channel, must not tell everybody.
+    if (options !== undefined) refuse('options', 'left out', options)
     this.#membership.checkIn()
     const peers = [...this.#peers.values()]
     const fates = await Promise.allSettled(peers.map((peer) => peer.send(data)))

@@ -68,7 +68,11 @@ function fieldsOf(signal: PeerSignal): object {
     case 'rebuild':
       return {}
     default:
-      return refuse('signal.type', 'one of `offer`, `answer`, `ice-candidate`, `hangup`, `restart`, `nack` and `rebuild`', signal)
+      return refuse(
+        'signal.type',
+        'one of `offer`, `answer`, `ice-candidate`, `hangup`, `restart`, `nack` and `rebuild`',
+        (signal as { type: unknown }).type,
+      )
   }
 }
 

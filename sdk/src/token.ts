@@ -3,6 +3,7 @@
 import type { Endpoint } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
+import { refuse } from './options.ts'
 import { refusalOf } from './problem.ts'
 
 /**
@@ -24,6 +25,11 @@ export interface TokenSource {
   readonly renewable: boolean
   /** Gets one; rejects with an {@link AldisError}. */
   get(): Promise<string>
+}
+
+/** Refuses what is neither a token nor a function. */
+export function checkToken(option: string, found: unknown): void {
+  if (typeof found !== 'string' && typeof found !== 'function') refuse(option, 'a string or a function', found)
 }
 
 /** The source for an option. Without one, a development server is asked. */

@@ -38,8 +38,8 @@ test.each(['', 'a b', 'ä', 'a/b', 'a\n', 'room*', '0'.repeat(129)])('%j is no r
 test.each([
   ['', 'not ""'],
   ['rtc.example.org', 'not "rtc.example.org"'],
-  ['https://', 'must begin with'],
-  ['/aldis', 'must begin with'],
+  ['https://', 'must be a URL of http or ws'],
+  ['/aldis', 'must be a URL of http or ws'],
   ['localhost:8080', 'not "localhost:8080"'],
   ['ftp://example.org', 'not "ftp:'],
   ['file:///etc/passwd', 'not "file:'],

@@ -703,7 +703,7 @@ test('nonsense of the other side is an error, not the end', async () => {
   await polite.negotiation.receive({ type: 'offer' } as NegotiationMessage)
   await polite.negotiation.receive({ type: 'ice-candidate' } as NegotiationMessage)
   await polite.negotiation.receive({ type: 'poem' } as unknown as NegotiationMessage)
-  expect(polite.errors.map(({ code }) => code)).toEqual(['negotiation-failed'])
+  expect(polite.errors.map(({ code }) => code)).toEqual(['negotiation-failed', 'invalid-option'])
   await polite.negotiation.receive(offer(sdpOf('x'), 1))
   expect(polite.sent).toMatchObject([{ type: 'nack' }, { type: 'answer' }])
 })

@@ -58,6 +58,8 @@ export async function join({ peers = [], welcome, environment, ...options }: Par
   })
   await world.server.welcome({ peers, ...welcome })
   const room = await joining
+  // Only tried out.
+  if (options.rtc) world.connections.shift()
   const events: Party['events'] = {}
   const log: string[] = []
   const steps: string[] = []
