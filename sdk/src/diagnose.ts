@@ -14,14 +14,16 @@
  * @packageDocumentation
  */
 
-import { browserDiagnosis, type DiagnosisEnvironment } from './diagnose/environment.ts'
+import { browserDiagnosis, checkDiagnosis, type DiagnosisEnvironment } from './diagnose/environment.ts'
 import { checkAll } from './diagnose/plan.ts'
 import { shortAgent } from './diagnose/redact.ts'
 import { type Report, reportOf } from './diagnose/report.ts'
 import { type Progress, Run } from './diagnose/run.ts'
-import { endpointOf } from './endpoint.ts'
-import { AldisError, rethrow } from './errors.ts'
-import type { TokenOption } from './token.ts'
+import { checkRoom, endpointOf } from './endpoint.ts'
+import { rethrow } from './errors.ts'
+import { checkIceServers } from './ice-servers.ts'
+import { type Checks, checkFunction, checkOptions, checkSignal, oneOf } from './options.ts'
+import { checkToken, type TokenOption } from './token.ts'
 
 export type { DiagnosisEnvironment, PageFacts } from './diagnose/environment.ts'
 export {
@@ -62,6 +64,16 @@ export interface DiagnoseOptions {
   readonly environment?: Partial<DiagnosisEnvironment>
 }
 
+const CHECKED: Checks = {
+  room: checkRoom,
+  token: checkToken,
+  iceServers: checkIceServers,
+  devices: oneOf("'look' or 'ask'"),
+  onProgress: checkFunction,
+  signal: checkSignal,
+  environment: checkDiagnosis,
+}
+
 /** How long all checks together take at most, in milliseconds. */
 const WHOLE_MS = 15_000
 
@@ -78,11 +90,11 @@ const WHOLE_MS = 15_000
  * await navigator.clipboard.writeText(report.text)
  */
 export async function diagnose(url: string | URL, options: DiagnoseOptions = {}): Promise<Report> {
+  checkOptions(options, CHECKED)
   const { room, token, iceServers, devices = 'look', signal, onProgress } = options
   const environment = { ...browserDiagnosis(), ...options.environment }
   const ownRoom = `check-${Math.floor(environment.random() * 36 ** 6).toString(36)}`
   const { probe } = endpointOf(url, room ?? ownRoom)
-  if (devices !== 'look' && devices !== 'ask') throw new AldisError('invalid-option', "`devices` must be 'look' or 'ask'.")
   signal?.throwIfAborted()
 
   const run = new Run(environment, (progress) => {

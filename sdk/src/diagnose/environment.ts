@@ -1,6 +1,7 @@
 /** What a diagnosis takes from the world around it, beyond what the client does. */
 
 import { browserEnvironment, type Environment } from '../environment.ts'
+import { checkObject, checkParts, refuse } from '../options.ts'
 
 /**
  * What can be replaced with {@link DiagnoseOptions.environment}; by default the browser's own.
@@ -49,4 +50,12 @@ export function browserDiagnosis(): DiagnosisEnvironment {
     // Which names there are differs between browsers, and the types know none of these.
     queryPermission: async (name) => (await navigator.permissions.query({ name: name as PermissionName })).state,
   }
+}
+
+/** Refuses what is no such environment. */
+export function checkDiagnosis(option: string, found: unknown): void {
+  const { page, agent = '', ...functions } = checkObject(option, found as Partial<DiagnosisEnvironment>)
+  checkParts(option, functions, browserDiagnosis())
+  if (typeof agent !== 'string') refuse(`${option}.agent`, 'a string', agent)
+  if (page !== undefined) checkObject(`${option}.page`, page)
 }

@@ -15,14 +15,17 @@
 
 import { type Addressee, type Channel, type ChannelOptions, Channels, type Reach } from '../channel.ts'
 import { browserEnvironment, type Environment } from '../environment.ts'
-import { AldisError } from '../errors.ts'
+import { AldisError, asAldisError } from '../errors.ts'
 import { Emitter } from '../events.ts'
+import { checkIceServers, checkRtc } from '../ice-servers.ts'
 import { Media, type MediaSource } from '../media.ts'
 import type { NegotiationMessage, NegotiationStep } from '../negotiate.ts'
+import { checkOptions, checkParts, numberOf } from '../options.ts'
 import { Pair, type PairState, type Part } from '../pair.ts'
 import { RunningClock } from '../running.ts'
 import { Scope } from '../scope.ts'
 import { layOut, type Published } from '../senders.ts'
+import { checkReason } from '../signals.ts'
 import { Control, type ControlMessage } from './control.ts'
 import { gathered } from './gather.ts'
 
@@ -76,6 +79,16 @@ export interface CallEvents {
   negotiation: { readonly step: NegotiationStep }
   /** Something failed and nobody was waiting for it. */
   error: { readonly error: AldisError }
+}
+
+/** Refuses what are no such options. */
+export function checkManual(options: ManualOptions): void {
+  checkOptions(options, {
+    iceServers: checkIceServers,
+    rtc: checkRtc,
+    gatherMs: numberOf('milliseconds'),
+    environment: (option, found) => checkParts(option, found, browserEnvironment()),
+  })
 }
 
 const OTHER: OtherSide = { identity: 'the other side' }
@@ -146,7 +159,11 @@ export class Call extends Emitter<CallEvents> {
     this.#connected = Promise.race([stood, this.#failed])
     // Nobody has to wait for it.
     this.#connected.catch(() => undefined)
-    this.pair = this.#makePair(part, { ...rtc, iceServers: rtc?.iceServers ?? iceServers, bundlePolicy: 'max-bundle' })
+    try {
+      this.pair = this.#makePair(part, { ...rtc, iceServers: rtc?.iceServers ?? iceServers, bundlePolicy: 'max-bundle' })
+    } catch (error) {
+      throw asAldisError(error, 'invalid-option', 'The browser makes no connection')
+    }
     this.#media = new Media(this.environment, () => void this.pair.sync())
     this.#control = new Control(this.pair.connection, (message) => this.#hear(part, message))
     this.#control.on('open', () => this.#opened(part))
@@ -239,6 +256,7 @@ export class Call extends Emitter<CallEvents> {
    * call.close()
    */
   close(reason?: string): void {
+    checkReason('reason', reason)
     if (!this.life.live) return
     const goodbye = this.#control.isOpen
     if (goodbye) this.#control.send({ type: 'hangup', ...(reason !== undefined && { reason }) })

@@ -1,7 +1,7 @@
 /** The two sides of an introduction by hand. */
 
 import { AldisError } from '../errors.ts'
-import { Call, type ManualOptions } from './call.ts'
+import { Call, checkManual, type ManualOptions } from './call.ts'
 import { keepCalling } from './calling.ts'
 import { describe, type Facts, factsOf } from './description.ts'
 import { checkReply, type Letter, readText, writeText } from './text.ts'
@@ -111,6 +111,7 @@ export class Reply extends Call {
  * invitation.channel('chat').send('hello')
  */
 export async function invite(options: ManualOptions = {}): Promise<Invitation> {
+  checkManual(options)
   return written(new Invitation(options), (invitation) => invitation.write())
 }
 
@@ -128,6 +129,7 @@ export async function invite(options: ManualOptions = {}): Promise<Invitation> {
  * await reply.connected()
  */
 export async function answer(invitation: string, options: ManualOptions = {}): Promise<Reply> {
+  checkManual(options)
   const letter = readText('invitation', invitation)
   return written(new Reply(options), (reply) => reply.write(letter))
 }

@@ -6,6 +6,11 @@
 
 import { encodeQR } from 'qr'
 import { decodeQR } from 'qr/decode.js'
+import { AldisError } from '../errors.ts'
+import { checkFunction, checkOptions, checkSignal, refuse } from '../options.ts'
+
+/** How much the largest code holds of any text, in bytes: ISO 18004, table 7. */
+const CAPACITY = 2_953
 
 /** How long to wait between two looks at a camera, in milliseconds. */
 const LOOK_MS = 150
@@ -22,9 +27,10 @@ const LOOK_PX = 960
  * picture.src = `data:image/svg+xml,${encodeURIComponent(drawQr(invitation.text))}`
  */
 export function drawQr(text: string): string {
+  if (typeof text !== 'string') refuse('text', 'a string', text)
   const quiet = 4
   // It is read from a screen, which has no dirt: less correction means larger modules.
-  const rows = encodeQR(text, 'raw', { ecc: 'low', border: quiet })
+  const rows = rowsOf(text, quiet)
   const path = rows.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : []))).join('')
   const size = rows.length
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size} ${size}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h${size}v${size}H0z"/><path d="${path}"/></svg>`
@@ -37,7 +43,10 @@ export function drawQr(text: string): string {
  * @example
  * const text = readQr(canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height))
  */
-export function readQr({ data, width, height }: ImageData): string | undefined {
+export function readQr(picture: ImageData): string | undefined {
+  const { data, width, height } = picture ?? {}
+  const good = ArrayBuffer.isView(data) && typeof width === 'number' && typeof height === 'number'
+  if (!good) refuse('picture', 'an `ImageData`', picture)
   try {
     return decodeQR({ data, width, height })
   } catch {
@@ -57,14 +66,26 @@ export function readQr({ data, width, height }: ImageData): string | undefined {
  */
 export async function scanQr(
   video: HTMLVideoElement,
-  { wanted = () => true, signal }: { wanted?: (text: string) => boolean; signal?: AbortSignal } = {},
+  options: { wanted?: (text: string) => boolean; signal?: AbortSignal } = {},
 ): Promise<string> {
+  if (typeof video?.videoWidth !== 'number') refuse('video', 'a `<video>`', video)
+  checkOptions(options, { wanted: checkFunction, signal: checkSignal })
+  const { wanted = () => true, signal } = options
   const canvas = document.createElement('canvas')
   for (;;) {
     signal?.throwIfAborted()
     const text = look(video, canvas)
     if (text !== undefined && wanted(text)) return text
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
+}
+
+function rowsOf(text: string, border: number): boolean[][] {
+  try {
+    return encodeQR(text, 'raw', { ecc: 'low', border })
+  } catch (cause) {
+    const message = `\`text\` must be short enough for a QR code, which holds up to ${CAPACITY} bytes, not ${text.length} characters.`
+    throw new AldisError('invalid-option', message, { cause })
   }
 }
 
