@@ -16,7 +16,7 @@ const PROMISES = [
   { name: 'on top of it, the React hooks', entries: ['../react/src/index'], without: ['react', 'aldis-client'], most: 2 * KIB },
   { name: 'manual (/manual.js)', entries: ['manual/index'], most: 14 * KIB },
   { name: 'manual/qr (/qr.js, with the package `qr`)', entries: ['manual/qr'], most: 20 * KIB },
-  { name: 'testing, beside the SDK', entries: ['testing/index'], most: 11.5 * KIB },
+  { name: 'testing, beside the SDK', entries: ['testing/index'], most: 13 * KIB },
 ]
 
 /** Extras of a room: what it would weigh without one of these files. */

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { diagnose } from '../src/diagnose.ts'
 import { answer, invite } from '../src/manual/index.ts'
 import { drawQr, readQr, scanQr } from '../src/manual/qr.ts'
-import { createTestServer } from '../src/testing/index.ts'
+import { createTestServer, TestClock } from '../src/testing/index.ts'
 
 type Row = readonly [options: unknown, message: string]
 
@@ -107,3 +107,48 @@ test.each<[string, () => unknown, string]>([
   ['scanQr with a number for a wish', () => scanQr(video, { wanted: 5 as never }), '`wanted` must be a function, not 5.'],
   ['scanQr with a typo', () => scanQr(video, { wnted: 5 } as never), '`options` must be made of wanted, signal, not "wnted".'],
 ])('%s says what is wrong', (_, run, message) => expectRefusal(run, message))
+
+// The server in memory
+
+test.each<Row>([
+  [null, '`options` must be an object, not null.'],
+  [{ clock: 5 }, '`clock.after` must be a function, not undefined.'],
+  [{ iceServers: 'x' }, '`iceServers` must be a list, not "x".'],
+  [{ createConnection: 5 }, '`createConnection` must be a function, not 5.'],
+  [{ clok: new TestClock() }, '`options` must be made of clock, createConnection, iceServers, not "clok".'],
+])('createTestServer(%j) says: %s', (options, message) => expectRefusal(() => createTestServer(options as never), message))
+
+type Server = { readonly [Name in keyof ReturnType<typeof createTestServer>]: (...all: unknown[]) => unknown }
+
+test.each<[string, (server: Server) => unknown, string]>([
+  ['options()', (server) => server.options(), '`options` must be an object, not undefined.'],
+  ['options without identity', (server) => server.options({ room: 'x' }), '`identity` must be a string, not undefined.'],
+  ['options without room', (server) => server.options({ identity: 'x' }), '`room` must be a string of 1 to 128 characters'],
+  ['options with a typo', (server) => server.options({ room: 'x', identity: 'x', nam: 'y' }), 'not "nam".'],
+  [
+    'options with a wish',
+    (server) => server.options({ room: 'x', identity: 'x', can: ['fly'] }),
+    "`can` must be 'broadcast', 'message',",
+  ],
+  ['token without sub', (server) => server.token({ room: 'x' }), '`sub` must be a string, not undefined.'],
+  ['peers', (server) => server.peers(5), '`room` must be a string of 1 to 128 characters'],
+  ['cut', (server) => server.cut(5), '`who` must be a string, not 5.'],
+  ['silence', (server) => server.silence(null), '`who` must be a string, not undefined.'],
+  ['delay', (server) => server.delay(Number.NaN), '`ms` must be a number of milliseconds, not NaN.'],
+  ['delay', (server) => server.delay('x'), '`ms` must be a number of milliseconds, not "x".'],
+  ['delay', (server) => server.delay(-5), '`ms` must be a number of milliseconds, not -5.'],
+  ['drop', (server) => server.drop('x'), '`count` must be a whole number, not "x".'],
+  ['drop', (server) => server.drop(1, 5), '`who` must be a string, not 5.'],
+  ['fail', (server) => server.fail('alice', 'xx'), '`code` must be one of bad-json, '],
+  ['fail', (server) => server.fail(5, 'forbidden'), '`who` must be a string, not 5.'],
+  ['refuse', (server) => server.refuse('room-ful'), '`code` must be one of bad-json, '],
+  ['refuse', (server) => server.refuse('room-full', -1), '`times` must be a whole number, not -1.'],
+  ['restart', (server) => server.restart('loose'), "`sessions` must be 'kept' or 'lost', not \"loose\"."],
+  ['drain', (server) => server.drain('x'), '`withinMs` must be a number of milliseconds, not "x".'],
+  ['kick', (server) => server.kick('alice', 5), '`reason` must be text of at most 256 bytes, not 5.'],
+  ['full', (server) => server.full('standup', 1.5), '`peers` must be a whole number, not 1.5.'],
+  ['advance', () => new TestClock().advance(-5), '`ms` must be a number of milliseconds, not -5.'],
+  ['advance', () => new TestClock().advance(Number.NaN), '`ms` must be a number of milliseconds, not NaN.'],
+])('the test server: %s says what is wrong: %#', (_, run, message) =>
+  expectRefusal(() => run(createTestServer({ clock: new TestClock() }) as unknown as Server), message),
+)

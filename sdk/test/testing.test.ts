@@ -213,3 +213,15 @@ test('it works on the time of the system, too, and leaves nothing behind', async
   await settle()
   expect(server.peers('standup')).toEqual([])
 })
+
+test('a token without an identity, of whoever made it, lets nobody in and harms nobody else', async () => {
+  const { server, clock } = await meet('alice')
+  const part = (value: object): string => btoa(JSON.stringify(value)).replace(/=+$/, '')
+  const token = `${part({ alg: 'none', typ: 'JWT' })}.${part({ room: 'standup', exp: 4_000_000_000 })}.unsigned`
+  const joining = joinRoom(server.url, { room: 'standup', token, environment: server.environment }).catch(
+    (error: unknown) => error,
+  )
+  await clock.advance(1_000)
+  expect(await joining).toMatchObject({ code: 'token-invalid' })
+  expect(server.peers('standup')).toHaveLength(1)
+})

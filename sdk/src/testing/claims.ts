@@ -42,7 +42,8 @@ export function claimsOf(token: string): (TestClaims & { readonly exp: number })
     const [header, body = ''] = token.split('.')
     const letters = atob(body.replaceAll('-', '+').replaceAll('_', '/'))
     const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0))
-    return header === HEADER ? JSON.parse(new TextDecoder().decode(bytes)) : undefined
+    const claims = header === HEADER ? JSON.parse(new TextDecoder().decode(bytes)) : undefined
+    return typeof claims?.sub === 'string' ? claims : undefined
   } catch {
     return undefined
   }

@@ -1,6 +1,7 @@
 /** Time that stands still until the test moves it. */
 
 import type { Cancel, Clock } from '../clock.ts'
+import { checkCount, checkMs } from './input.ts'
 
 /** How many turns of the microtask queue the longest chain of promises in a test takes, with room to spare. */
 const TURNS = 64
@@ -72,6 +73,7 @@ export class TestClock implements Clock {
    * await clock.advance(5_000) // she is back
    */
   async advance(ms: number): Promise<void> {
+    checkMs('ms', ms)
     const end = this.#now + ms
     await settle()
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) await this.#fire(next)
@@ -86,6 +88,7 @@ export class TestClock implements Clock {
    * await clock.drain() // throws where a timer is planned again and again
    */
   async drain(limit = 10_000): Promise<void> {
+    checkCount('limit', limit)
     await settle()
     for (let next = this.#next(Number.POSITIVE_INFINITY); next !== undefined; next = this.#next(Number.POSITIVE_INFINITY)) {
       if (limit-- === 0) throw new Error('The timers never end.')

@@ -8,6 +8,7 @@ import { Scope } from '../scope.ts'
 import type { SocketEvents } from '../socket.ts'
 import { claimsOf, type TestClaims, tokenOf } from './claims.ts'
 import { readMessage } from './envelope.ts'
+import { checkWhom } from './input.ts'
 import { Line } from './line.ts'
 import { closeCodeOf, problemOf, wireError } from './refusals.ts'
 import { RESUME_WINDOW_MS, TestRoom } from './room.ts'
@@ -85,6 +86,7 @@ export class Desk {
   }
 
   find(who: Whom): Guest[] {
+    checkWhom('who', who)
     const name = nameOf(who)
     const found = [...this.guests].filter(({ seat }) => seat?.session.claims.sub === name || seat?.session.id === name)
     if (found.length === 0)

@@ -2,23 +2,31 @@
 
 import { CLOSE_CODES, type ErrorCode, type WireError } from '../generated/wire.ts'
 
-/** The statuses of refusals that are no 400; `docs/protocol.md` has all of them. */
-const STATUS: { readonly [code in ErrorCode]?: number } = {
-  'token-missing': 401,
-  'token-invalid': 401,
-  'token-expired': 401,
-  forbidden: 403,
-  'origin-forbidden': 403,
-  'room-full': 409,
-  'identity-taken': 409,
-  'connection-limit': 429,
-  'address-limit': 429,
-  'rate-limited': 429,
-  draining: 503,
-  overloaded: 503,
-  unavailable: 503,
-  internal: 500,
-}
+/** The codes by the status of their refusals; `docs/protocol.md` has them too. */
+const CODES = {
+  400: ['bad-json', 'bad-envelope', 'unknown-type', 'too-deep', 'bad-request', 'protocol-unsupported'],
+  401: ['token-missing', 'token-invalid', 'token-expired'],
+  403: ['forbidden', 'origin-forbidden'],
+  404: ['unknown-peer', 'not-found'],
+  405: ['method-not-allowed'],
+  406: ['not-acceptable'],
+  408: ['hello-timeout', 'heartbeat-timeout'],
+  409: ['room-full', 'identity-taken', 'superseded', 'replaced'],
+  410: ['peer-gone', 'removed', 'gone'],
+  413: ['too-large'],
+  425: ['out-of-order'],
+  426: ['upgrade-invalid'],
+  429: ['rate-limited', 'connection-limit', 'address-limit'],
+  500: ['internal'],
+  503: ['queue-full', 'unavailable', 'slow-reader', 'draining', 'overloaded'],
+} as const satisfies Readonly<Record<number, readonly ErrorCode[]>>
+
+/** The status of each. The type says that none is missing. */
+export const STATUS: ReadonlyMap<string, number> = new Map(
+  Object.entries(CODES).flatMap(([status, codes]) =>
+    codes.map((code: ErrorCode extends (typeof CODES)[keyof typeof CODES][number] ? string : never) => [code, Number(status)]),
+  ),
+)
 
 /** An error as the wire has it. Its words are the test server's own: go by the code. */
 export function wireError(code: ErrorCode, message: string = `The test server says ${code}.`): WireError {
@@ -34,5 +42,5 @@ export function closeCodeOf(code: ErrorCode): number {
 /** The same error as the answer to a request that is no WebSocket. */
 export function problemOf(error: WireError): Response {
   const headers = { 'content-type': 'application/problem+json' }
-  return new Response(JSON.stringify(error), { status: STATUS[error.code] ?? 400, headers })
+  return new Response(JSON.stringify(error), { status: STATUS.get(error.code) ?? 400, headers })
 }

@@ -6,11 +6,15 @@
  */
 
 import { type Clock, systemClock } from '../clock.ts'
+import { checkRoom } from '../endpoint.ts'
 import type { Environment } from '../environment.ts'
 import type { ErrorCode } from '../generated/wire.ts'
 import type { JoinOptions } from '../join.ts'
+import { checkOptions, oneOf } from '../options.ts'
+import { checkReason } from '../signals.ts'
 import type { TestClaims } from './claims.ts'
 import { Desk } from './desk.ts'
+import { checkClaims, checkCode, checkCount, checkMs, checkWhom, SERVER_OPTIONS } from './input.ts'
 import { FakeStream, FakeTrack } from './media.ts'
 import { TestNetwork } from './network.ts'
 import { Script, type Whom } from './script.ts'
@@ -55,6 +59,7 @@ export class TestServer {
 
   /** @internal */
   constructor(options: TestServerOptions) {
+    checkOptions(options, SERVER_OPTIONS)
     const { clock = systemClock, iceServers = [] } = options
     this.#desk = new Desk({ clock, script: this.#script, iceServers })
     this.environment = {
@@ -83,6 +88,7 @@ export class TestServer {
    * await joinRoom(server.url, server.options({ room: 'standup', identity: 'alice', can: ['signal', 'message', 'broadcast'] }))
    */
   options(who: Omit<TestClaims, 'sub'> & { readonly identity: string }): JoinOptions & { readonly environment: Environment } {
+    checkClaims(who, 'identity')
     const { identity, ...claims } = who
     return { room: who.room, token: () => this.token({ ...claims, sub: identity }), environment: this.environment }
   }
@@ -95,6 +101,7 @@ export class TestServer {
    * await joinRoom(server.url, { room: 'standup', token: server.token({ sub: 'alice', room: 'standup' }), environment: server.environment })
    */
   token(claims: TestClaims): string {
+    checkClaims(claims, 'sub')
     return this.#desk.token(claims)
   }
 
@@ -105,6 +112,7 @@ export class TestServer {
    * show(server.peers('standup').length)
    */
   peers(room: string): readonly string[] {
+    checkRoom('room', room)
     return this.#desk.rooms.get(room)?.sessions.map(({ id }) => id) ?? []
   }
 
@@ -127,6 +135,8 @@ export class TestServer {
    * server.refuse('overloaded', 3)
    */
   refuse(code: ErrorCode, times = 1): void {
+    checkCode('code', code)
+    checkCount('times', times)
     this.#script.refuse(code, times)
   }
 
@@ -158,6 +168,7 @@ export class TestServer {
    * server.delay(200)
    */
   delay(ms: number): void {
+    checkMs('ms', ms)
     this.#script.delayMs = ms
   }
 
@@ -170,6 +181,8 @@ export class TestServer {
    * server.drop(1, 'alice')
    */
   drop(count: number, who?: Whom): void {
+    checkCount('count', count)
+    if (who !== undefined) checkWhom('who', who)
     this.#script.drop(count, who)
   }
 
@@ -182,6 +195,8 @@ export class TestServer {
    * server.fail('alice', 'queue-full')
    */
   fail(who: Whom, code: ErrorCode): void {
+    checkWhom('who', who)
+    checkCode('code', code)
     this.#script.fail(who, code)
   }
 
@@ -193,6 +208,7 @@ export class TestServer {
    * server.restart('lost')
    */
   restart(sessions: 'kept' | 'lost' = 'kept'): void {
+    oneOf("'kept' or 'lost'")('sessions', sessions)
     this.#desk.forget(sessions)
   }
 
@@ -203,6 +219,7 @@ export class TestServer {
    * server.drain(5_000)
    */
   drain(withinMs = 25_000): void {
+    checkMs('withinMs', withinMs)
     for (const { line, scope } of this.#desk.guests) {
       line.say({ type: 'reconnect', reason: 'drain', withinMs })
       scope.after(withinMs, () => line.end(1012))
@@ -236,6 +253,7 @@ export class TestServer {
    * server.kick('alice', 'spam')
    */
   kick(who: Whom, reason?: string): void {
+    checkReason('reason', reason)
     for (const guest of this.#desk.find(who)) this.#desk.kick(guest, reason)
   }
 
@@ -246,6 +264,8 @@ export class TestServer {
    * server.full('standup')
    */
   full(room: string, peers: number = this.peers(room).length): void {
+    checkRoom('room', room)
+    checkCount('peers', peers)
     this.#script.full(room, peers)
   }
 }

@@ -36,7 +36,7 @@ export class Tickets {
   /** Reads a token; it counts only for the same identity and room. */
   read(token: string | undefined, sub: string, room: string): Ticket | undefined {
     const claims = token === undefined ? undefined : claimsOf(token)
-    if (claims?.sub !== sub || claims.room !== room) return undefined
+    if (claims === undefined || claims.sub !== sub || claims.room !== room) return undefined
     const [secret, id, place, generation, at] = claims.metadata as [number, string, number, number, number]
     return secret === this.#secret ? { id, place, generation, isFresh: this.#clock.now() - at < FRESH_MS } : undefined
   }
