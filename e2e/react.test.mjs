@@ -170,6 +170,10 @@ test('a room that cannot be joined is an error, and is joined by another try', a
   await show(tab, port, { room: 'here', joinTimeoutMs: -1 });
   await says(tab, 'failed');
   assert.equal(await tab.page.evaluate(() => window.seen.error.code), 'invalid-option');
+  await tab.page.evaluate((url) => window.show({ url, mark: 'first' }), `http://localhost:${port}`);
+  await until(tab, 'options are missed', () => window.seen.error?.message === '`options` must be an object, not undefined.');
+  await show(tab, port, { room: 'here', joinTimeoutMs: -1 });
+  await until(tab, 'options are there', () => window.seen.error?.message.includes('joinTimeoutMs'));
   await show(tab, port, { room: 'here' });
   await says(tab, 'failed');
   await tab.page.evaluate(() => window.seen.rejoin());

@@ -2,6 +2,7 @@
 
 import type { Channel, ChannelEvents, ChannelOptions, Emitter, Room } from 'aldis-client'
 import { useEffect, useState } from 'react'
+import { check, checkHandlers, refuse } from './check.ts'
 import { useLatest } from './latest.ts'
 
 /**
@@ -19,6 +20,8 @@ export function useRoomEvent<Events, Name extends keyof Events>(
   name: Name,
   handler: (event: Events[Name]) => void,
 ): void {
+  check('target', 'a room or a channel', target, 'on')
+  if (typeof handler !== 'function') refuse('handler', 'a function', handler)
   const latest = useLatest(handler)
   useEffect(() => target?.on(name, (event) => latest.current(event)), [target, name, latest])
 }
@@ -53,6 +56,8 @@ export function useChannel(
   handlers: ChannelHandlers = {},
   options: ChannelOptions = {},
 ): Channel | undefined {
+  check('room', 'a room', room, 'channel')
+  checkHandlers(handlers)
   const latest = useLatest({ handlers, options })
   const [held, hold] = useState<{ readonly room: Room; readonly channel: Channel }>()
   useEffect(() => {

@@ -4,6 +4,7 @@
  */
 
 import { useCallback, useSyncExternalStore } from 'react'
+import { check } from './check.ts'
 
 /**
  * Whatever has snapshots: a `Room`, or a `SignalingClient`.
@@ -70,6 +71,7 @@ function usePart<Snapshot, Part>(
   look: (snapshot: Snapshot) => Part,
   none: Part,
 ): Part {
+  check('room', 'a room', room, 'getSnapshot')
   const subscribe = useCallback((listener: () => void) => room?.subscribe(listener) ?? nothing, [room])
   const get = (): Part => (room ? look(room.getSnapshot()) : none)
   return useSyncExternalStore(subscribe, get, () => none)

@@ -89,13 +89,15 @@ export function useRoom(url: string | URL, options: RoomOptions | null): RoomSta
   const [stay] = useState(() => new Stay())
   const [attempt, rejoin] = useReducer((count: number) => count + 1, 0)
   const latest = useLatest({ url, options })
-  const key = options === null ? undefined : `${url} ${options.room}`
+  // Where there are none by mistake joining says so.
+  const key = options === null ? undefined : `${url} ${options?.room}`
 
   const state = useSyncExternalStore(stay.subscribe, stay.get, stay.getOnServer)
   // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt is another stay
   useEffect(() => {
     const { url, options } = latest.current
     if (key === undefined || options === null) return
+    if (typeof options !== 'object') return stay.begin(key, () => joinRoom(url, options))
     const now = live(options, () => latest.current.options ?? options)
     return stay.begin(key, (signal) => joinRoom(url, { ...now, signal }))
   }, [stay, latest, key, attempt])
