@@ -177,3 +177,24 @@ test('no text holds a token, a credential, an address or a session description',
     expect(all).toContain('public IPv4')
   }
 })
+
+test.each([
+  'https://u:pw123456@x.org/?access_token=opaque-secret-123',
+  'wss://pw123456@x.org#access_token=opaque-secret-123',
+  'http://x.org:8080/a/b?opaque-secret-123',
+  '/token?key=opaque-secret-123&room=a',
+  'turn:x.org?transport=tcp&key=opaque-secret-123',
+])('of the URL %s in a text of others its secrets are kept out', async (url) => {
+  const token = (): never => {
+    throw new Error(`GET ${url} failed`)
+  }
+  const report = await new Patient().examine({ token })
+  expect(of(report, 'token').found).toMatch(/^The `token` function failed: GET \S+ failed\.$/)
+  for (const secret of ['pw123456', 'opaque-secret-123']) expect(JSON.stringify(report) + report.text).not.toContain(secret)
+})
+
+test('what tells the URLs of a TURN server apart is no secret', async () => {
+  const patient = new Patient()
+  patient.ice.answers.set(TCP, 701)
+  expect(of(await patient.examine(), 'turn-tcp').found).toContain(TCP)
+})

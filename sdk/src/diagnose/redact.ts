@@ -6,6 +6,12 @@ import type { Details } from './report.ts'
 const ADDRESS =
   /\[?(?<![\w:.])[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}(?:(?:\.\d{1,3}){3})?(?:%\w+)?(?![\w:])\]?|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)/gi
 
+/** What stands before the host of a URL. */
+const USER = /\b([a-z][\w+.-]*:\/\/)[^\s/?#]*@/gi
+
+/** What follows the path of a URL, and may be a secret; not that of TURN, which is none. */
+const QUERY = /(?<=:\/\/[^\s?#]*)[?#][^\s"'`<>]*|[?#](?!transport=\w+(?![\w&=]))[\w.~-]+=[^\s"'`<>]*/gi
+
 /** The name that a browser gives out in the place of an address. */
 const HIDDEN = /\b[\w-]+\.local\b/gi
 
@@ -30,6 +36,8 @@ export class Redaction {
     for (const secret of this.#secrets) clean = clean.replaceAll(secret, '(secret)')
     return clean
       .replace(TOKEN, '(token)')
+      .replace(USER, '$1(secret)@')
+      .replace(QUERY, '?(secret)')
       .replace(ADDRESS, (address) => `(${networkOf(address)})`)
       .replace(HIDDEN, '(hidden address)')
   }
