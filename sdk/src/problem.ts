@@ -8,6 +8,11 @@ export function fromServer(error: WireError): AldisError {
   return new AldisError(error.code, error.message, { ...error, retryable: RETRYABLE_CODES.includes(error.code) })
 }
 
+/** Whether a request was refused, or something else answers every one with a page of its own. */
+export function isRefusal({ ok, headers }: Response): boolean {
+  return !ok || !!headers.get('content-type')?.includes('html')
+}
+
 /** The refusal in an answer that is not a success. */
 export async function refusalOf(answer: Response): Promise<AldisError> {
   const body: unknown = await answer.json().catch(() => undefined)

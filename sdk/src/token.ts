@@ -76,7 +76,7 @@ async function ask(url: string, environment: SignalingEnvironment): Promise<stri
   if (answer.status === 404) {
     throw new AldisError('token-missing', `No \`token\` was given, and ${url} gives out none.`, { hint: HINT })
   }
-  if (!answer.ok) throw await refusalOf(answer)
-  const { token } = (await answer.json()) as { token?: unknown }
-  return checked(token)
+  const body = answer.ok ? ((await answer.json().catch(() => undefined)) as { token?: unknown } | undefined) : undefined
+  if (!body) throw await refusalOf(answer)
+  return checked(body.token)
 }

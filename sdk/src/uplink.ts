@@ -31,7 +31,7 @@ import {
   type WelcomeMessage,
 } from './generated/wire.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { fromServer, refusalOf } from './problem.ts'
+import { fromServer, isRefusal, refusalOf } from './problem.ts'
 import { Scope } from './scope.ts'
 import type { OpenSocket, Socket, SocketEvents } from './socket.ts'
 import type { TokenSource } from './token.ts'
@@ -214,7 +214,7 @@ export class Uplink {
     const headers = { authorization: `Bearer ${token}` }
     try {
       const answer = await this.#environment.fetch(this.#options.endpoint.probe, { headers, signal })
-      if (!answer.ok) return await refusalOf(answer)
+      if (isRefusal(answer)) return await refusalOf(answer)
       return new AldisError('websocket-blocked', 'The server answers, but no WebSocket to it opens.')
     } catch (cause) {
       return unreachable(this.#options.endpoint.probe, cause)

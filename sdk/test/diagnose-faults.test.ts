@@ -246,8 +246,22 @@ describe('a server that is not there', () => {
     const patient = new Patient()
     patient.probe = () => new Response('<h1>It works</h1>', { status: 404 })
     patient.socket = 'never opens'
-    expect(wrong(await patient.examine())).toMatchObject({ server: 'server-unreachable', websocket: 'websocket-blocked' })
+    expect(wrong(await patient.examine())).toEqual({ server: 'server-unreachable' })
   })
+
+  test.each([undefined, tokenFor('standup')])(
+    'and answers everything with its one page is named so, with the token %s',
+    async (token) => {
+      const patient = new Patient()
+      patient.probe = () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })
+      patient.socket = 'never opens'
+      const report = await patient.examine({ token: token as string })
+      expect(wrong(report)).toEqual({ server: 'server-unreachable' })
+      expect(of(report, 'server').found).toBe('The server answered 200, and not as Aldis does.')
+      expect(of(report, 'token').found).toContain('`server`')
+      expect(of(report, 'websocket').found).toMatch(token ? /`server`/ : /`token`/)
+    },
+  )
 })
 
 describe('the page', () => {

@@ -113,6 +113,11 @@ test.each<[string, () => Response, object]>([
     { hint: 'Add it.' },
   ],
   ['the page of another server', () => new Response('<html>Not found', { status: 404 }), { code: 'server-unreachable' }],
+  [
+    'the one page of another server',
+    () => new Response('<html>', { headers: { 'content-type': 'text/html; charset=utf-8' } }),
+    { code: 'server-unreachable' },
+  ],
   ['a code of the future', () => problem(400, { code: 'new-code', message: 'New.' }), { code: 'new-code' }],
 ])('where the probe is answered with %s it is given up', async (_, answer, error) => {
   const line = await started()

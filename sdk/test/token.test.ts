@@ -103,6 +103,12 @@ test.each<[string, () => Response | Promise<Response>, object]>([
     { code: 'server-unreachable', retryable: true },
   ],
   ['cannot be reached', () => Promise.reject(new TypeError('x')), { code: 'server-unreachable', retryable: true }],
+  [
+    'is another program with one page for everything',
+    () => new Response('<!doctype html>'),
+    { code: 'server-unreachable', retryable: false, message: 'The server answered 200, and not as Aldis does.' },
+  ],
+  ['answers with nothing', () => new Response('null'), { code: 'server-unreachable' }],
   ['answers with no token', () => new Response('{}'), { code: 'token-failed' }],
   ['answers with another type', () => new Response('{"token":7}'), { code: 'token-failed' }],
 ])('a development server that %s', async (_, answer, error) => {

@@ -1,7 +1,7 @@
 /** Would the server let this token in? It is asked by the probe: the same request as the WebSocket's, without one. */
 
 import { AldisError } from '../errors.ts'
-import { refusalOf } from '../problem.ts'
+import { isRefusal, refusalOf } from '../problem.ts'
 import type { DiagnosisEnvironment } from './environment.ts'
 import type { Limit } from './limit.ts'
 import { type Finding, findingOf, seeOther } from './report.ts'
@@ -40,7 +40,7 @@ export async function askAdmission(
   const roundTripMs = Math.round(environment.clock.now() - began)
   const date = Date.parse(answer.headers.get('date') ?? '')
   return {
-    refusal: answer.ok ? undefined : await limit.race(refusalOf(answer)),
+    refusal: isRefusal(answer) ? await limit.race(refusalOf(answer)) : undefined,
     serverTime: Number.isNaN(date) ? undefined : date,
     localTime: wall + roundTripMs / 2,
     roundTripMs,
@@ -71,8 +71,9 @@ export function judgeToken(token: string | AldisError, admission: Admission | un
     // A development server that does not answer gives out no tokens either.
     return typeof token === 'string' || token.code === 'server-unreachable' ? seeOther('server') : findingOf(token)
   }
-  if (typeof token !== 'string') return findingOf(token)
   const { refusal } = admission
+  // Whatever answers there gives out no tokens, because it is no Aldis.
+  if (typeof token !== 'string') return token.code === refusal?.code ? seeOther('server') : findingOf(token)
   if (refusal !== undefined && OF_TOKENS.test(refusal.code)) return findingOf(refusal)
   if (refusal !== undefined && !AFTER_TOKENS.test(refusal.code)) return seeOther('server')
   return { status: 'ok', found: 'The server accepts it for this room.' }

@@ -117,7 +117,8 @@ async function judge(end: End, admission: Promise<Admission | undefined>, limit:
 }
 
 async function neverOpened(admission: Promise<Admission | undefined>, limit: Limit): Promise<Finding> {
-  if ((await admission) === undefined) return seeOther('server')
+  const answer = await admission
+  if (answer === undefined || answer.refusal?.code === 'server-unreachable') return seeOther('server')
   const found = `The server answers, but no WebSocket to it opens${limit.signal.aborted ? ` within ${limit.elapsed}` : ''}.`
   return findingOf(new AldisError('websocket-blocked', found))
 }

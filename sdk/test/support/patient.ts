@@ -67,9 +67,9 @@ export class Patient {
 
   /** Runs the diagnosis to its end. */
   async examine({ environment, ...options }: DiagnoseOptions = {}, url: string = SERVER): Promise<Report> {
-    const token = tokenFor('standup')
+    const all = 'token' in options ? options : { token: tokenFor('standup'), ...options }
     let over = false
-    const done = diagnose(url, { token, ...options, environment: { ...this.environment, ...environment } })
+    const done = diagnose(url, { ...all, environment: { ...this.environment, ...environment } })
     const end = (): void => {
       over = true
     }
