@@ -141,6 +141,32 @@ test('what other checks can do makes a warning of a failure', async () => {
   expect(of(report, 'turn-udp').found).toMatch(/within 5 s/)
 })
 
+test('where TURN answers by TCP alone it may be the network or the server, and the port is that of the URL', async () => {
+  const patient = new Patient()
+  const [udp, tcp] = ['turn:turn.example.org:5000', 'turn:turn.example.org:5000?transport=tcp']
+  patient.iceServers = [{ urls: [STUN, udp, tcp], username: 'somebody', credential: 'something' }]
+  answer([STUN, 'silent'], [udp, 'silent'])(patient)
+  const { code, found, todo } = of(await patient.examine(), 'turn-udp')
+  expect(code).toBe('udp-blocked')
+  expect(found).toMatch(/this network lets no UDP through, or the TURN server does not listen for it/)
+  expect(todo).toMatch(/listens at UDP 5000/)
+  expect(todo).not.toContain('3478')
+})
+
+test.each([
+  [
+    'turn:no-such-host.example.org',
+    'Check that the name no-such-host.example.org is right and has an address, that the TURN server runs',
+  ],
+  ['turn:192.0.2.7:3478', 'Check that the TURN server runs'],
+  ['turn:[2001:db8::7]:3478', 'Check that the TURN server runs'],
+])('where nothing answers at %s its name is doubted too, if it is one', async (url, todo) => {
+  const patient = new Patient()
+  patient.iceServers = [{ urls: [url], username: 'somebody', credential: 'something' }]
+  answer([url, 701])(patient)
+  expect(of(await patient.examine(), 'turn-udp').todo).toContain(todo)
+})
+
 test('a wrong secret is told from a quota, and known at once', async () => {
   const patient = new Patient()
   answer([UDP, 401], [TCP, 486], [TLS, 401])(patient)

@@ -52,6 +52,17 @@ export function judgeTurn(transport: Transport, tries: readonly TurnTry[], other
   return { ...finding, status, details }
 }
 
+/** RFC 7065, section 3.2: where the URL does not say. */
+function portOf(url: string): string {
+  return /:(\d+)(?:\?|$)/.exec(url)?.[1] ?? (/^turns/i.test(url) ? '5349' : '3478')
+}
+
+/** A browser says no more of a name that there is not. */
+function nameOf(url: string): string {
+  const name = /^turns?:([^:?[]*[a-z][^:?[]*)/i.exec(url)?.[1]
+  return name === undefined ? '' : `the name ${name} is right and has an address, that `
+}
+
 function judgeFailure(transport: Transport, { url, gathered }: TurnTry, others: Others): Finding {
   const answer = gathered.errors.find((code) => code < NO_ANSWER)
   if (answer !== undefined) {
@@ -65,8 +76,8 @@ function judgeFailure(transport: Transport, { url, gathered }: TurnTry, others: 
     return {
       status: 'warning',
       code: 'udp-blocked',
-      found: `${url} does not answer by UDP, while TURN does by TCP: this network lets no UDP through, or not there.`,
-      todo: 'Calls go by TCP, with more delay. Allow UDP to port 3478 of the TURN server, if the network is yours.',
+      found: `${url} does not answer by UDP, while TURN does by TCP: this network lets no UDP through, or the TURN server does not listen for it.`,
+      todo: `Calls go by TCP, with more delay. Check that the TURN server listens at UDP ${portOf(url)}; if the network is yours, let UDP to that port through.`,
     }
   }
   const name = NAMES[transport]
@@ -76,7 +87,7 @@ function judgeFailure(transport: Transport, { url, gathered }: TurnTry, others: 
     found: gathered.tellsErrors
       ? `Nothing answers at ${url} by ${name}${gathered.complete ? '' : ` within ${Math.round(gathered.ms / 1_000)} s`}.`
       : `${url} opens no relay by ${name}: it does not answer, or refuses the credential. This browser does not say which.`,
-    todo: `Check that the TURN server runs and listens there, and that firewalls let ${name} to its port through.${
+    todo: `Check that ${nameOf(url)}the TURN server runs and listens there, and that firewalls let ${name} to its port through.${
       gathered.tellsErrors ? '' : ` ${CALL_HINTS['turn-refused']}`
     }`,
   }
