@@ -7,7 +7,7 @@ export const CALL_HINTS = {
   'channel-full': 'Send less, or send it again later.',
   'insecure-context': 'Serve the page over https.',
   'media-busy': 'Close the program that uses it.',
-  'media-denied': "Allow them in the browser's address bar.",
+  'media-denied': "Allow it in the browser's address bar.",
   'media-missing': 'Plug one in, or ask for the other only.',
   'media-unsatisfied': 'Ask for less.',
   'not-connected': 'Wait for `open` of the channel.',

@@ -1,6 +1,6 @@
 /** What this side publishes, and where it comes from. */
 
-import { type CallErrorCode, callError } from './call-errors.ts'
+import { CALL_HINTS, type CallErrorCode, callError } from './call-errors.ts'
 import type { Environment } from './environment.ts'
 import { AldisError, reason } from './errors.ts'
 import { refuse } from './options.ts'
@@ -19,14 +19,18 @@ export type MediaSource = MediaStream | MediaStreamTrack | MediaStreamConstraint
 /** What the browser was asked for. */
 export type Capture = 'device' | 'screen'
 
-/** How browsers name what can go wrong: Media Capture and Streams, section 10.2, and Screen Capture, section 5.1. */
-const CAPTURE_ERRORS: ReadonlyMap<string, readonly [CallErrorCode, string]> = new Map([
+/** What failed, the end of a sentence, and what to do if not the usual. */
+type CaptureError = readonly [CallErrorCode, string, string?]
+
+/** How browsers name what can go wrong, or the constraint: Media Capture and Streams, section 10.2, and Screen Capture, section 5.1. */
+const CAPTURE_ERRORS: ReadonlyMap<string, CaptureError> = new Map([
+  ['deviceId', ['media-unsatisfied', 'of this id is not there.', 'Choose another one.']],
   ['NotAllowedError', ['media-denied', 'was denied.']],
   ['NotFoundError', ['media-missing', 'is not there.']],
   ['OverconstrainedError', ['media-unsatisfied', 'does not fulfil the constraints.']],
 ])
 
-const BUSY: readonly [CallErrorCode, string] = ['media-busy', 'does not start.']
+const BUSY: CaptureError = ['media-busy', 'does not start.']
 
 /** The published tracks of a room, each with its stream. */
 export class Media {
@@ -110,16 +114,13 @@ export class Media {
   /** Asks the browser for tracks, which are this library's to stop. */
   async capture(what: Capture, constraints: MediaStreamConstraints, signal?: AbortSignal): Promise<MediaStream> {
     const { getUserMedia, getDisplayMedia } = this.#environment
-    const [ask, name] = what === 'device' ? [getUserMedia, 'The camera or microphone'] : [getDisplayMedia, 'The screen']
+    const [ask, name] = what === 'device' ? [getUserMedia, nameOf(constraints)] : [getDisplayMedia, 'The screen']
     if (ask === undefined) throw callError('insecure-context', `${name} is not for this page: its browser has no such API.`)
     let stream: MediaStream
     try {
       stream = await ask(constraints)
     } catch (cause) {
-      const known = cause instanceof DOMException ? (CAPTURE_ERRORS.get(cause.name) ?? BUSY) : undefined
-      if (known === undefined) throw new AldisError('invalid-option', `${name} was refused: ${reason(cause)}`, { cause })
-      const [code, message] = known
-      throw callError(code, `${name} ${message}`, { cause })
+      throw captureError(name, cause)
     }
     for (const track of stream.getTracks()) this.#captured.set(track, what)
     if (signal?.aborted) for (const track of stream.getTracks()) this.#stop(track)
@@ -146,6 +147,20 @@ export class Media {
       throw callError('too-many-tracks', `${count} ${kind} tracks are more than the ${TRACKS_MAX} that a connection carries.`)
     }
   }
+}
+
+function captureError(what: string, cause: unknown): AldisError {
+  const { name, constraint } = Object(cause)
+  // By the name, and not by the class: in Firefox not all of them are a `DOMException`.
+  const named = CAPTURE_ERRORS.get(constraint) ?? CAPTURE_ERRORS.get(name)
+  const known = named ?? (cause instanceof DOMException ? BUSY : undefined)
+  if (known === undefined) return new AldisError('invalid-option', `${what} was refused: ${reason(cause)}`, { cause })
+  const [code, message, hint = CALL_HINTS[code]] = known
+  return new AldisError(code, `${what} ${message}`, { cause, hint })
+}
+
+function nameOf({ audio, video }: MediaStreamConstraints): string {
+  return `The ${audio ? (video ? 'camera or microphone' : 'microphone') : 'camera'}`
 }
 
 function checkLive({ readyState }: MediaStreamTrack): void {

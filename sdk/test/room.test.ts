@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { AldisError } from '../src/errors.ts'
 import { type JoinOptions, joinRoom } from '../src/join.ts'
+import type { Room } from '../src/room.ts'
 import type { Layout } from '../src/senders.ts'
 import { settle } from './support/clock.ts'
 import { FakePeerConnection, sdpOf } from './support/connection.ts'
@@ -414,6 +415,31 @@ test.each([
   const failure = await room.publish({ audio: true }).catch((error: unknown) => error)
   expect(failure).toBeInstanceOf(AldisError)
   expect(failure).toMatchObject({ code, cause, hint: expect.stringMatching(/./) })
+})
+
+test.each<[string, (room: Room) => Promise<unknown>, string]>([
+  ['setCamera', (room) => room.setCamera(true), 'The camera was denied.'],
+  ['setMicrophone', (room) => room.setMicrophone(true), 'The microphone was denied.'],
+  ['publish of one', (room) => room.publish({ audio: true, video: false }), 'The microphone was denied.'],
+  ['publish of both', (room) => room.publish({ audio: true, video: true }), 'The camera or microphone was denied.'],
+])('%s names what was denied', async (_, open, message) => {
+  const { room } = await join({ environment: { getUserMedia: () => Promise.reject(new DOMException('…', 'NotAllowedError')) } })
+  await expect(open(room)).rejects.toMatchObject({ code: 'media-denied', message })
+})
+
+test.each<[string, (message: string, constraint?: string) => unknown]>([
+  ['a DOMException', (message, constraint) => Object.assign(new DOMException(message, 'OverconstrainedError'), { constraint })],
+  ['an object of its own, as in Firefox', (message, constraint) => ({ name: 'OverconstrainedError', message, constraint })],
+])('a device of an id that there is not is told by %s, and from constraints that nothing fulfils', async (_, overconstrained) => {
+  const constraints = ['deviceId', 'width']
+  const getUserMedia = (): Promise<never> => Promise.reject(overconstrained('…', constraints.shift()))
+  const { room } = await join({ environment: { getUserMedia } })
+  await expect(room.setCamera('gone')).rejects.toMatchObject({
+    code: 'media-unsatisfied',
+    message: 'The camera of this id is not there.',
+    hint: 'Choose another one.',
+  })
+  await expect(room.setCamera({ width: 9_999 })).rejects.toMatchObject({ code: 'media-unsatisfied', hint: 'Ask for less.' })
 })
 
 test('a page without a camera at all is an insecure one', async () => {
