@@ -214,9 +214,11 @@ class EventStream implements Socket {
   #bye(): void {
     const bodies = [this.#body, this.#queue.length > 0 && this.#wrap()].filter((body): body is string => !!body)
     const sent = bodies.map((body) => this.#ask(String(this.#post), body, {}, body.length < OUTLIVES_BYTES))
-    const over = (): void => this.#abort.abort()
-    this.#environment.clock.after(BYE_MS, over)
-    void Promise.allSettled(sent).then(over)
+    const cancel = this.#environment.clock.after(BYE_MS, () => this.#abort.abort())
+    void Promise.allSettled(sent).then(() => {
+      cancel()
+      this.#abort.abort()
+    })
   }
 
   #ask(url: string, body: string, headers: Record<string, string> = {}, keepalive = false): Promise<Response> {

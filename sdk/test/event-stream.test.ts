@@ -246,6 +246,8 @@ test('a goodbye goes up before the stream is dropped, and outlives the page', as
     [2, ['check', 'leave'], true],
   ])
   expect(server.stream.dropped).toBe(true)
+  // A timer of its own would keep a process alive.
+  expect(line.clock.planned).toBe(0)
 })
 
 test('what is said in one breath is one POST, and a goodbye behind it is the only one', async () => {
