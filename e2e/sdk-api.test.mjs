@@ -69,7 +69,11 @@ for (const [browser, open] of Object.entries(OPEN)) {
 
     assert.equal(globalThis.WebSocket, undefined, 'this Node has a WebSocket: run the first client without the option too');
     const { SignalingClient } = await entry('signaling-entry.js');
-    await assert.rejects(SignalingClient.join(url, { room: 'mixed' }), { code: 'invalid-option', hint: /`ws`/ });
+    const alone = SignalingClient.join(url, { room: 'mixed', transport: 'websocket' });
+    await assert.rejects(alone, { code: 'invalid-option', message: /`ws`/ });
+    const streaming = await SignalingClient.join(url, { room: 'alone' });
+    assert.equal(streaming.status, 'joined');
+    streaming.leave();
     const given = await SignalingClient.join(url, { room: 'mixed', WebSocket });
     globalThis.WebSocket = WebSocket;
     t.after(() => delete globalThis.WebSocket);

@@ -4,7 +4,7 @@ import { whenAborted } from './abort.ts'
 import { checkRoom, endpointOf } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
 import { AldisError } from './errors.ts'
-import { type Checks, checkClass, checkObject, checkOptions, checkSignal, numberOf, oneOf } from './options.ts'
+import { type Checks, checkClass, checkObject, checkOptions, checkSignal, numberOf, oneOf, refuse } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { RunningClock } from './running.ts'
 import { Signaling } from './signaling.ts'
@@ -46,7 +46,7 @@ export interface SignalingClientOptions {
    * await joinRoom('https://rtc.example.org', { room: 'standup', token, transport: 'sse' })
    */
   readonly transport?: Transport
-  /** Where there is no global one, as in Node 20: the `WebSocket` of the package `ws`. */
+  /** Where there is no global one, as in Node 20: the `WebSocket` of the package `ws`. Without any, messages go by event stream. */
   readonly WebSocket?: WebSocketClass | undefined
   /** Replaces what is taken from the world around: the clock, the network. */
   readonly environment?: Partial<SignalingEnvironment>
@@ -65,11 +65,11 @@ const JOIN_TIMEOUT_MS = 15_000
 /** What this client tells the others it understands. */
 const FEATURES: readonly string[] = [STREAMS]
 
-/** Node 20 has no `WebSocket`. */
+/** Node 20 has no `WebSocket`: there the event stream is the one way. */
 function transportOf({ transport = 'auto', WebSocket: given, environment }: SignalingClientOptions): Transport {
-  if (transport === 'sse' || (given ?? environment?.openSocket ?? globalThis.WebSocket)) return transport
-  const hint = "Pass the `WebSocket` of the package `ws`, use Node 22, or `transport: 'sse'`."
-  throw new AldisError('invalid-option', 'There is no `WebSocket` here.', { hint })
+  if (given ?? environment?.openSocket ?? globalThis.WebSocket) return transport
+  if (transport === 'websocket') refuse('WebSocket', 'that of the package `ws`', given)
+  return 'sse'
 }
 
 /** Makes what joining takes out of the options that both ways of joining have. */

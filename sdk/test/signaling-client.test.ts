@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SignalingClient } from '../src/client.ts'
 import type { SignalingClientOptions } from '../src/enter.ts'
 import { type NegotiationMessage, negotiate } from '../src/negotiate.ts'
@@ -8,6 +8,7 @@ import { settle } from './support/clock.ts'
 import { FakePeerConnection, sdpOf } from './support/connection.ts'
 import { last } from './support/lists.ts'
 import { wirePeer } from './support/server.ts'
+import { FakeStreams } from './support/streams.ts'
 import { newWorld } from './support/world.ts'
 
 const withTwo: AloneOptions = { peers: [wirePeer('b', { attributes: { hand: 'up' } }), wirePeer('raw', { features: [] })] }
@@ -256,13 +257,32 @@ test('whoever brings a class of sockets needs no global one', async () => {
   expect(socket.onmessage).toBeNull()
 })
 
-test('where there are no sockets at all, joining says what to do', async () => {
+describe('where there is no WebSocket, as in Node 20', () => {
   const { WebSocket } = globalThis
-  Object.assign(globalThis, { WebSocket: undefined })
-  try {
-    const joining = SignalingClient.join('https://x.org', { room: 'a', token: 'fixed' })
-    await expect(joining).rejects.toMatchObject({ code: 'invalid-option', hint: expect.stringContaining('`ws`') })
-  } finally {
-    Object.assign(globalThis, { WebSocket })
-  }
+  beforeEach(() => Object.assign(globalThis, { WebSocket: undefined }))
+  afterEach(() => Object.assign(globalThis, { WebSocket }))
+
+  test('joining goes by event stream', async () => {
+    const { openSocket, ...environment } = newWorld().environment
+    const server = new FakeStreams()
+    const abort = new AbortController()
+    const joining = SignalingClient.join('https://x.org', {
+      room: 'a',
+      token: 'fixed',
+      signal: abort.signal,
+      environment: { ...environment, fetch: server.fetch },
+    })
+    joining.catch(() => undefined)
+    await vi.waitFor(() => expect(server.streams).toHaveLength(1))
+    expect(server.probes).toBe(0)
+    abort.abort()
+  })
+
+  test('whoever wants WebSockets alone is told where one comes from', async () => {
+    const joining = SignalingClient.join('https://x.org', { room: 'a', token: 'fixed', transport: 'websocket' })
+    await expect(joining).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: '`WebSocket` must be that of the package `ws`, not undefined.',
+    })
+  })
 })
