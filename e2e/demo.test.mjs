@@ -181,7 +181,7 @@ test('who is not let in is told why, and may try again', async (t) => {
   await join(second, port, { token: 'a.wrong.token' });
   t.diagnostic(await complaint(second, 'token-invalid'));
   await join(second, port, { token: 'no token' });
-  assert.match(await complaint(second, 'token-failed'), /`token` is not a JSON Web Token/);
+  assert.match(await complaint(second, 'token-failed'), /`token` of type string is not a JSON Web Token/);
   assertQuiet(first, second);
 
   await open(second, port);

@@ -23,8 +23,9 @@ export interface Endpoint {
 export function endpointOf(server: string | URL, room: string): Endpoint {
   checkRoom('room', room)
   const url = parse(server)
-  const secure = /^(https|wss):$/.test(url.protocol) ? 's' : ''
-  const base = `${secure}://${url.host}${url.pathname.replace(/\/+$/, '')}`
+  const scheme = /^(?:http|ws)(s?):$/.exec(url?.protocol ?? '')
+  if (!url || !scheme) refuse('url', 'a URL of http or ws', String(server))
+  const base = `${scheme[1]}://${url.host}${url.pathname.replace(/\/+$/, '')}`
   const signal = `${base}/v1/signal?${new URLSearchParams({ room })}`
   return {
     socket: `ws${signal}`,
@@ -39,13 +40,11 @@ export function checkRoom(option: string, found: unknown): void {
   if (!good) refuse(option, 'a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -', found)
 }
 
-function parse(base: string | URL): URL {
+function parse(base: string | URL): URL | undefined {
   try {
     // A page may name its own server by a path alone.
-    const url = new URL(base, String(base)[0] === '/' ? globalThis.location?.href : undefined)
-    if (/^(https?|wss?):$/.test(url.protocol)) return url
+    return new URL(base, String(base)[0] === '/' ? globalThis.location?.href : undefined)
   } catch {
-    // It is none at all.
+    return undefined
   }
-  return refuse('url', 'a URL of http or ws', String(base))
 }

@@ -3,7 +3,7 @@
 import { whenAborted } from './abort.ts'
 import { checkRoom, endpointOf } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
-import { AldisError } from './errors.ts'
+import { leftError } from './errors.ts'
 import { type Checks, checkClass, checkObject, checkOptions, checkSignal, numberOf, oneOf, refuse } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { RunningClock } from './running.ts'
@@ -65,13 +65,6 @@ const JOIN_TIMEOUT_MS = 15_000
 /** What this client tells the others it understands. */
 const FEATURES: readonly string[] = [STREAMS]
 
-/** Node 20 has no `WebSocket`: there the event stream is the one way. */
-function transportOf({ transport = 'auto', WebSocket: given, environment }: SignalingClientOptions): Transport {
-  if (given ?? environment?.openSocket ?? globalThis.WebSocket) return transport
-  if (transport === 'websocket') refuse('WebSocket', 'that of the package `ws`', given)
-  return 'sse'
-}
-
 /** Makes what joining takes out of the options that both ways of joining have. */
 export function prepare<World extends SignalingEnvironment>(
   url: string | URL,
@@ -80,8 +73,10 @@ export function prepare<World extends SignalingEnvironment>(
   more?: Checks,
 ): Entrance<World> {
   checkOptions(options, { ...CHECKS, ...more })
-  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, WebSocket: given } = options
-  const transport = transportOf(options)
+  const { room: id, token, joinTimeoutMs = JOIN_TIMEOUT_MS, transport: wanted = 'auto', WebSocket: given } = options
+  // Node 20 has no `WebSocket`: there the event stream is the one way.
+  const transport = given || options.environment?.openSocket || globalThis.WebSocket ? wanted : 'sse'
+  if (wanted === 'websocket' && transport === 'sse') refuse('WebSocket', 'that of the package `ws`', given)
   const world = { ...theWorld, ...(given && { openSocket: socketsOf(given) }), ...options.environment }
   const clock = new RunningClock(world.clock)
   const environment = { ...world, clock }
@@ -113,7 +108,7 @@ export function enter<Target extends { leave(): void; hear?(event: PageEvent): v
       off()
       if (status === 'joined') return resolve(target)
       target.leave()
-      reject(error ?? new AldisError('left', 'This side is no longer in the room.'))
+      reject(error ?? leftError())
     })
     signaling.on('status', ({ status }) => {
       if (status !== 'left') return

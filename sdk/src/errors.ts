@@ -8,7 +8,6 @@ const CLIENT_ERRORS = {
   'invalid-option': 'Correct this option.',
   left: 'Join again with `joinRoom`.',
   'message-too-large': 'Send it in smaller parts.',
-  'negotiation-failed': 'Make another connection.',
   'peer-closed': 'Try again when it is there.',
   'server-incompatible': 'Update the server or the client.',
   'server-unreachable': 'Check the server, its URL and the network.',
@@ -18,7 +17,7 @@ const CLIENT_ERRORS = {
 } as const
 
 /** What may work later without a change. */
-const RETRYABLE = /^(channel-full|not-connected|server-unreachable|timed-out|websocket-blocked)$/
+const RETRYABLE = /^(server-unreachable|timed-out|websocket-blocked)$/
 
 /**
  * What only the client can find out. What each means, and what to tell a user: the guide `docs/guide/quick-start.md`, section "Errors".
@@ -149,9 +148,14 @@ export class AldisError extends Error {
   }
 }
 
+/** For whoever still waits for something of a room that was left. */
+export function leftError(outcome?: UndeliveredOutcome): AldisError {
+  return new AldisError('left', 'This side is no longer in the room.', { outcome })
+}
+
 /** Whatever was thrown, as an {@link AldisError}. */
-export function asAldisError(thrown: unknown, code: ClientErrorCode, message: string): AldisError {
-  return thrown instanceof AldisError ? thrown : new AldisError(code, `${message}: ${reason(thrown)}`, { cause: thrown })
+export function asAldisError(thrown: unknown, code: ClientErrorCode, message: string, hint?: string): AldisError {
+  return thrown instanceof AldisError ? thrown : new AldisError(code, `${message}: ${reason(thrown)}`, { hint, cause: thrown })
 }
 
 /** What somebody else's error says, as the end of a sentence. */

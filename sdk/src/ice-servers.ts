@@ -1,6 +1,6 @@
 /** ICE servers, as a browser takes them: what it would refuse with words of its own, and only when there is somebody to connect to. */
 
-import { checkObject, oneOf, refuse } from './options.ts'
+import { checkObject, refuse } from './options.ts'
 
 /** Refuses what is no list of ICE servers. */
 export function checkIceServers(option: string, found: unknown): void {
@@ -19,11 +19,4 @@ export function checkIceServers(option: string, found: unknown): void {
       }
     }
   })
-}
-
-/** Refuses what is no `RTCConfiguration`, as far as applications write it themselves. */
-export function checkRtc(option: string, found: unknown): void {
-  const { iceServers, iceTransportPolicy = 'all' } = checkObject(option, found as RTCConfiguration)
-  if (iceServers !== undefined) checkIceServers(`${option}.iceServers`, iceServers)
-  oneOf("'all' or 'relay'")(`${option}.iceTransportPolicy`, iceTransportPolicy)
 }

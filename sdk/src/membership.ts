@@ -6,7 +6,7 @@
 import { Attributes } from './attributes.ts'
 import { Delivery } from './delivery.ts'
 import type { SignalingEnvironment } from './environment.ts'
-import { AldisError } from './errors.ts'
+import { AldisError, leftError } from './errors.ts'
 import type {
   ErrorMessage,
   IceServer,
@@ -173,7 +173,7 @@ export class Membership {
 
   /** Throws where it has ended. */
   checkIn(): void {
-    if (this.isOver) throw new AldisError('left', 'This side is no longer in the room.', { outcome: 'not-delivered' })
+    if (this.isOver) throw leftError('not-delivered')
   }
 
   #changed(event: StatusEvent): void {
@@ -181,7 +181,7 @@ export class Membership {
     if (event.status === 'left') {
       this.#roster.left()
       this.#attributes.end()
-      this.#delivery.clear(new AldisError('left', 'This side is no longer in the room.'))
+      this.#delivery.clear(leftError())
     }
     this.#above.status(event)
   }

@@ -280,7 +280,7 @@ class Negotiator implements Negotiation {
         await task()
       } catch (error) {
         // What a closed connection refuses is nobody's failure.
-        if (!this.#isOver()) this.#report(asAldisError(error, 'negotiation-failed', 'The browser refused a description'))
+        if (!this.#isOver()) this.#report(refused(error))
       }
     })
     return this.#mailbox
@@ -371,7 +371,7 @@ class Negotiator implements Negotiation {
     // What a closed connection refuses is nobody's failure.
     if (this.#isOver() || this.#broken) return false
     this.#broken = true
-    const error = asAldisError(why, 'negotiation-failed', 'The browser refused a description')
+    const error = refused(why)
     const { onBroken } = this.#link
     this.#report(error, onBroken ? (told) => onBroken.call(this.#link, told) : undefined)
     return false
@@ -538,4 +538,8 @@ class Negotiator implements Negotiation {
       if (!this.#ignoring && belongs(candidate, this.#pc)) throw error
     }
   }
+}
+
+function refused(thrown: unknown): AldisError {
+  return asAldisError(thrown, 'negotiation-failed', 'The browser refused a description', 'Make another connection.')
 }

@@ -89,9 +89,7 @@ export function checkParts(option: string, found: unknown, own: object): void {
 /** A value, as a few words of a sentence. */
 function words(value: unknown): string {
   if (typeof value === 'function') return 'a function'
-  if (typeof value !== 'object' || value === null) {
-    const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
-    return text.length > 80 ? `${text.slice(0, 80)}…` : text
-  }
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80))
+  if (typeof value !== 'object' || value === null) return String(value)
   return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'Object'})`
 }

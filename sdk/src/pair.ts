@@ -4,7 +4,7 @@ import { callError } from './call-errors.ts'
 import type { Cancel } from './clock.ts'
 import { type CodecPreferences, preferCodecs } from './codecs.ts'
 import type { Environment } from './environment.ts'
-import { AldisError } from './errors.ts'
+import type { AldisError } from './errors.ts'
 import { type Negotiation, type NegotiationMessage, type NegotiationStep, negotiate } from './negotiate.ts'
 import { DISTANCE_MS, Recovery } from './recovery.ts'
 import { Scope } from './scope.ts'
@@ -166,8 +166,7 @@ export class Pair {
       preferCodecs(this.connection, this.#options.codecs, this.#options.environment)
       await synced
     } catch (cause) {
-      if (this.#state !== 'closed')
-        this.#options.onError(new AldisError('negotiation-failed', 'A track cannot be sent.', { cause }))
+      if (this.#state !== 'closed') this.#options.onError(callError('negotiation-failed', 'A track cannot be sent.', { cause }))
     }
   }
 
@@ -317,7 +316,7 @@ export class Pair {
   }
 
   #broken(why: string): void {
-    this.#options.onBroken(new AldisError('negotiation-failed', why, { retryable: true }))
+    this.#options.onBroken(callError('negotiation-failed', why, { retryable: true }))
   }
 
   #become(state: PairState): void {

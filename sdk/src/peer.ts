@@ -2,10 +2,11 @@
 
 import { unlessAborted } from './abort.ts'
 import { Allowance } from './allowance.ts'
+import { callError } from './call-errors.ts'
 import type { Channels } from './channel.ts'
 import type { CodecPreferences } from './codecs.ts'
 import type { Environment } from './environment.ts'
-import { AldisError, asAldisError } from './errors.ts'
+import { AldisError, asAldisError, leftError } from './errors.ts'
 import type { GiveUp } from './gate.ts'
 import type {
   JsonObject,
@@ -492,7 +493,7 @@ export class Peer {
   /** Why there is nobody to call. */
   #refusal(): AldisError | undefined {
     if (this.#relation.at === 'gone') return new AldisError('peer-closed', this.#relation.why)
-    return this.#host.isOver() ? new AldisError('left', 'This side is no longer in the room.') : undefined
+    return this.#host.isOver() ? leftError() : undefined
   }
 
   /** Tells the application, unless the peer has made this side tell it too much. */
@@ -802,7 +803,7 @@ export class Peer {
     if (state === 'failed') {
       relation.opening.end()
       this.#letGo('closed')
-      this.#waiters.reject(new AldisError('negotiation-failed', `No way to ${this.identity} was found.`, { retryable: true }))
+      this.#waiters.reject(callError('negotiation-failed', `No way to ${this.identity} was found.`, { retryable: true }))
     }
     this.#tell()
   }

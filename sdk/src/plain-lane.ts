@@ -59,7 +59,7 @@ export class PlainLane implements Lane {
     this.#pausedUntil = now
     this.#settle(
       ({ state }) => state === 'sent',
-      new AldisError('timed-out', 'The connection to the server broke before it said what became of the message.', {
+      new AldisError('timed-out', 'The connection broke before the server said what became of the message.', {
         outcome: 'unknown',
       }),
     )

@@ -1,7 +1,7 @@
 /** What a server says when it lets nobody in: `application/problem+json`, RFC 9457. */
 
 import { AldisError } from './errors.ts'
-import { type ErrorCode, RETRYABLE_CODES, type WireError } from './generated/wire.ts'
+import { RETRYABLE_CODES, type WireError } from './generated/wire.ts'
 
 /** An error of the server, as an {@link AldisError}. */
 export function fromServer(error: WireError): AldisError {
@@ -15,15 +15,15 @@ export function isRefusal({ ok, headers }: Response): boolean {
 
 /** The refusal in an answer that is not a success. */
 export async function refusalOf(answer: Response): Promise<AldisError> {
-  const body: unknown = await answer.json().catch(() => undefined)
-  if (isProblem(body)) return fromServer(body)
+  const body: { readonly code?: unknown; readonly message?: unknown } = Object(await answer.json().catch(() => undefined))
+  // A code that this version does not know is passed on: people can read its message.
+  if (typeof body.code === 'string' && typeof body.message === 'string') return fromServer(body as WireError)
   // A proxy, or another server altogether.
   const message = `The server answered ${answer.status}, and not as Aldis does.`
   return new AldisError('server-unreachable', message, { retryable: answer.status >= 500 })
 }
 
-function isProblem(body: unknown): body is WireError {
-  const { code, message } = Object(body) as { code?: unknown; message?: unknown }
-  // A code that this version does not know is passed on: people can read its message.
-  return typeof (code satisfies unknown as ErrorCode) === 'string' && typeof message === 'string'
+/** Where there is no answer at all. */
+export function unreachable(url: string, cause: unknown): AldisError {
+  return new AldisError('server-unreachable', `${url} does not answer.`, { cause })
 }

@@ -68,11 +68,7 @@ function fieldsOf(signal: PeerSignal): object {
     case 'rebuild':
       return {}
     default:
-      return refuse(
-        'signal.type',
-        'one of `offer`, `answer`, `ice-candidate`, `hangup`, `restart`, `nack` and `rebuild`',
-        (signal as { type: unknown }).type,
-      )
+      return refuse('signal.type', 'that of a `PeerSignal`', (signal as { type: unknown }).type)
   }
 }
 

@@ -4,7 +4,7 @@ import type { Endpoint } from './endpoint.ts'
 import type { SignalingEnvironment } from './environment.ts'
 import { AldisError, asAldisError } from './errors.ts'
 import { refuse } from './options.ts'
-import { refusalOf } from './problem.ts'
+import { refusalOf, unreachable } from './problem.ts'
 
 /**
  * A token, or a function that gets one: it is called for each connection and before the token expires, so it should return a fresh one.
@@ -54,8 +54,7 @@ export function tokenSource(option: TokenOption | undefined, endpoint: Endpoint,
 function checked(token: unknown): string {
   // These are the characters of a JSON Web Token; anything else cannot be a WebSocket subprotocol either.
   if (typeof token === 'string' && /^[\w.=-]+$/.test(token)) return token
-  const found = typeof token === 'string' ? 'not a JSON Web Token' : `of type ${typeof token}`
-  throw new AldisError('token-failed', `\`token\` is ${found}.`, { hint: HINT })
+  throw new AldisError('token-failed', `The \`token\` of type ${typeof token} is not a JSON Web Token.`, { hint: HINT })
 }
 
 function developmentTokens(endpoint: Endpoint, environment: SignalingEnvironment): TokenSource {
@@ -71,7 +70,7 @@ async function ask(url: string, environment: SignalingEnvironment): Promise<stri
   try {
     answer = await environment.fetch(url, { signal: AbortSignal.timeout(10_000) })
   } catch (cause) {
-    throw new AldisError('server-unreachable', `${url} does not answer.`, { cause })
+    throw unreachable(url, cause)
   }
   if (answer.status === 404) {
     throw new AldisError('token-missing', `No \`token\` was given, and ${url} gives out none.`, { hint: HINT })

@@ -31,7 +31,7 @@ import {
   type WelcomeMessage,
 } from './generated/wire.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { fromServer, isRefusal, refusalOf } from './problem.ts'
+import { fromServer, isRefusal, refusalOf, unreachable } from './problem.ts'
 import { Scope } from './scope.ts'
 import type { OpenSocket, Socket, SocketEvents } from './socket.ts'
 import type { TokenSource } from './token.ts'
@@ -285,10 +285,6 @@ export class Uplink {
       new AldisError('server-unreachable', `The connection closed with ${code}.`, { retryable: policy !== 'no' })
     this.#end(error, policy)
   }
-}
-
-function unreachable(url: string, cause: unknown): AldisError {
-  return new AldisError('server-unreachable', `${url} does not answer.`, { cause })
 }
 
 const TOOLS: StreamTools = { Scope, backoff, refusalOf, unreachable }

@@ -59,8 +59,6 @@ test.each<Row>([
 const MANUAL: readonly Row[] = [
   ...COMMON,
   [{ rtc: 5 }, '`rtc` must be an object, not 5.'],
-  [{ rtc: { iceServers: 'stun:x' } }, '`rtc.iceServers` must be a list'],
-  [{ rtc: { iceTransportPolicy: 'relays' } }, "`rtc.iceTransportPolicy` must be 'all' or 'relay', not \"relays\"."],
   ...['x', Number.NaN, -5, null].map((gatherMs): Row => [{ gatherMs }, '`gatherMs` must be a number of milliseconds, not ']),
 ]
 
@@ -69,11 +67,15 @@ test.each(MANUAL)('invite(%j) and answer(text, it) say: %s', async (options, mes
   await expectRefusal(() => answer('aldis1i.', options as never), message)
 })
 
-test('what only a browser knows of ICE servers is said by name, too', async () => {
+test.each([
+  { iceServers: [{ urls: 'stun:localhost:1' }] },
+  { rtc: { iceServers: [{ urls: 'stun:localhost:1' }] } },
+  { rtc: { iceTransportPolicy: 'relays' as never } },
+])('what only a browser knows of %j it says at once', async (given) => {
   const createConnection = (): never => {
     throw new SyntaxError("'stun:localhost:1' uses a port that is blocked.")
   }
-  const options = { iceServers: [{ urls: 'stun:localhost:1' }], environment: { createConnection } }
+  const options = { ...given, environment: { createConnection } }
   await expectRefusal(() => invite(options), "The browser makes no connection: 'stun:localhost:1' uses a port that is blocked.")
 })
 

@@ -277,7 +277,7 @@ test.each<[string, (client: SignalingClient) => Promise<void>, object]>([
   [
     'signal what there is not',
     (client) => client.signal('b', { type: 'ofer' } as never),
-    { code: 'invalid-option', message: expect.stringContaining('and `rebuild`, not "ofer".') },
+    { code: 'invalid-option', message: '`signal.type` must be that of a `PeerSignal`, not "ofer".' },
   ],
 ])('client: %s', async (_, call, error) => {
   const { client } = await joinAlone({ peers: [wirePeer('b')] })

@@ -17,10 +17,10 @@ import { type Addressee, type Channel, type ChannelOptions, Channels, type Reach
 import { browserEnvironment, type Environment } from '../environment.ts'
 import { AldisError, asAldisError } from '../errors.ts'
 import { Emitter } from '../events.ts'
-import { checkIceServers, checkRtc } from '../ice-servers.ts'
+import { checkIceServers } from '../ice-servers.ts'
 import { Media, type MediaSource } from '../media.ts'
 import type { NegotiationMessage, NegotiationStep } from '../negotiate.ts'
-import { checkOptions, checkParts, numberOf } from '../options.ts'
+import { checkObject, checkOptions, checkParts, numberOf } from '../options.ts'
 import { Pair, type PairState, type Part } from '../pair.ts'
 import { RunningClock } from '../running.ts'
 import { Scope } from '../scope.ts'
@@ -85,7 +85,7 @@ export interface CallEvents {
 export function checkManual(options: ManualOptions): void {
   checkOptions(options, {
     iceServers: checkIceServers,
-    rtc: checkRtc,
+    rtc: checkObject,
     gatherMs: numberOf('milliseconds'),
     environment: (option, found) => checkParts(option, found, browserEnvironment()),
   })
