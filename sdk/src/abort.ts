@@ -10,12 +10,12 @@ export function whenAborted(signal: AbortSignal | undefined, run: (reason: unkno
 }
 
 /** Waits, unless the signal is aborted first: then the promise rejects with its reason, after `undo`. */
-export async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined, undo: () => void): Promise<T> {
+export async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined, undo?: () => void): Promise<T> {
   let forget: Unsubscribe = () => undefined
   const aborted = new Promise<never>((_, reject) => {
     forget = whenAborted(signal, (reason) => {
       reject(reason)
-      undo()
+      undo?.()
     })
   })
   return Promise.race([waiting, aborted]).finally(() => forget())

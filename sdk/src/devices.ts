@@ -21,7 +21,12 @@ export type DeviceChoice = boolean | string | MediaTrackConstraints
  * Switches a device. The next one takes the place of the one before, in its stream and in its section of each connection. Camera and
  * microphone are of one stream, so that the others show them as one.
  */
-export async function setDevice(media: Media, kind: 'audio' | 'video', choice: DeviceChoice): Promise<MediaStream | undefined> {
+export async function setDevice(
+  media: Media,
+  kind: 'audio' | 'video',
+  choice: DeviceChoice,
+  signal?: AbortSignal,
+): Promise<MediaStream | undefined> {
   const devices = media.captured('device')
   const current = devices.find((track) => track.kind === kind)
   const stream = devices.map((track) => media.tracks.get(track)).at(0)
@@ -30,12 +35,13 @@ export async function setDevice(media: Media, kind: 'audio' | 'video', choice: D
   const constraints = constraintsOf(choice)
   let captured: MediaStream
   try {
-    captured = await media.capture('device', { [kind]: constraints })
+    captured = await media.capture('device', { [kind]: constraints }, signal)
   } catch (error) {
     // Some devices open only when the other one is closed.
+    signal?.throwIfAborted()
     if (!(error instanceof AldisError && error.code === 'media-busy' && current)) throw error
     switchOff(media, current)
-    captured = await media.capture('device', { [kind]: constraints })
+    captured = await media.capture('device', { [kind]: constraints }, signal)
   }
   const [track] = captured.getTracks()
   if (track === undefined) throw callError('media-missing', 'The browser gave nothing.')

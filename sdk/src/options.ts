@@ -65,6 +65,13 @@ export function checkSignal(option: string, found: unknown): void {
   if (typeof (found as AbortSignal | null)?.throwIfAborted !== 'function') refuse(option, 'an `AbortSignal`', found)
 }
 
+/** The signal of options that have nothing else; throws its reason where it was aborted before. */
+export function signalIn(options: { readonly signal?: AbortSignal | undefined }): AbortSignal | undefined {
+  checkOptions(options, { signal: checkSignal })
+  options.signal?.throwIfAborted()
+  return options.signal
+}
+
 /** Refuses what does not tell the time. */
 export function checkClock(option: string, found: unknown): void {
   checkFunction(`${option}.after`, (found as Clock | null)?.after)

@@ -22,7 +22,7 @@ import type { Parcel } from './lane.ts'
 import type { Media } from './media.ts'
 import type { Membership } from './membership.ts'
 import { FIRST_OFFER_MS, type NegotiationMessage, type NegotiationStep } from './negotiate.ts'
-import { checkOptions, checkSignal } from './options.ts'
+import { signalIn } from './options.ts'
 import { Pair, type PairState, type Part } from './pair.ts'
 import type { PeerSnapshot, RoomEvents } from './room.ts'
 import { Scope } from './scope.ts'
@@ -302,9 +302,7 @@ export class Peer {
    * show(`${peer.identity} is connected`)
    */
   async connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    checkOptions(options, { signal: checkSignal })
-    const { signal } = options
-    signal?.throwIfAborted()
+    const signal = signalIn(options)
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal
     if (this.state === 'connected') return

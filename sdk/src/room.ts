@@ -14,7 +14,7 @@ import type { IceServers, JsonObject, LeaveReason, PeerId, Presence, WelcomeMess
 import { Media, type MediaSource } from './media.ts'
 import { type Above, Membership, type MembershipParts, type Self } from './membership.ts'
 import type { NegotiationStep } from './negotiate.ts'
-import { checkObject, checkOptions, checkSignal, refuse } from './options.ts'
+import { checkObject, refuse, signalIn } from './options.ts'
 import type { PageEvent } from './page.ts'
 import { Peer, type PeerHost, type PeerState, type PeerStats } from './peer.ts'
 import { Scope } from './scope.ts'
@@ -229,10 +229,8 @@ export class Room extends Emitter<RoomEvents> {
    * nothing; `too-many-tracks`; `invalid-option`; `left` once the room was left or the server has closed it
    */
   async publish(source: MediaSource, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<MediaStream> {
-    checkOptions(options, { signal: checkSignal })
-    const { signal } = options
-    signal?.throwIfAborted()
-    return this.#share(() => unlessAborted(this.#media.add(source, signal), signal, () => undefined))
+    const signal = signalIn(options)
+    return this.#share(() => unlessAborted(this.#media.add(source, signal), signal))
   }
 
   /**
@@ -240,13 +238,15 @@ export class Room extends Emitter<RoomEvents> {
    * before without negotiating. Resolves with the stream that it is in, together with the microphone, or with `undefined` when it is off.
    *
    * @param choice `false`, `true`, a `deviceId`, or constraints
+   * @param options `signal` gives up waiting, as that of {@link Room.publish}: the camera stays as it is
    * @throws AldisError as {@link Room.publish} does
    * @example
    * video.srcObject = (await room.setCamera(true)) ?? null
    * await room.setCamera({ facingMode: 'environment' })
+   * await room.setCamera(true, { signal: AbortSignal.timeout(20_000) }) // whoever does not answer by then goes on without
    */
-  setCamera(choice: DeviceChoice): Promise<MediaStream | undefined> {
-    return this.#switch('video', choice)
+  setCamera(choice: DeviceChoice, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<MediaStream | undefined> {
+    return this.#switch('video', choice, options)
   }
 
   /**
@@ -254,29 +254,39 @@ export class Room extends Emitter<RoomEvents> {
    * `enabled` of its track.
    *
    * @param choice `false`, `true`, a `deviceId`, or constraints
+   * @param options `signal` gives up waiting, as that of {@link Room.publish}: the microphone stays as it is
    * @throws AldisError as {@link Room.publish} does
    * @example
    * await room.setMicrophone({ echoCancellation: true })
+   * await room.setMicrophone(true, { signal: AbortSignal.timeout(20_000) })
    */
-  setMicrophone(choice: DeviceChoice): Promise<MediaStream | undefined> {
-    return this.#switch('audio', choice)
+  setMicrophone(
+    choice: DeviceChoice,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<MediaStream | undefined> {
+    return this.#switch('audio', choice, options)
   }
 
   /**
    * Asks the user for a screen, a window or a tab, and sends it to everybody, in a stream of its own. Call it from a click. It ends when
    * the user ends it, or by {@link Room.stopSharing}.
    *
-   * @param options as those of `getDisplayMedia`
+   * @param options as those of `getDisplayMedia`, and a `signal` that gives up waiting, as that of {@link Room.publish}
    * @throws AldisError `media-denied` when the user shares nothing, and as {@link Room.publish} does
    * @example
-   * video.srcObject = await room.shareScreen({ video: true, audio: true })
+   * const dialog = new AbortController()
+   * video.srcObject = await room.shareScreen({ video: true, audio: true, signal: dialog.signal })
    */
-  async shareScreen(options: DisplayMediaStreamOptions = {}): Promise<MediaStream> {
-    checkObject('options', options)
-    return this.#share(async () => {
-      const stream = await this.#media.capture('screen', options)
+  async shareScreen(
+    options: DisplayMediaStreamOptions & { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<MediaStream> {
+    const { signal: given, ...wanted } = checkObject('options', options)
+    const signal = signalIn({ signal: given })
+    const share = async (): Promise<MediaStream> => {
+      const stream = await this.#media.capture('screen', wanted, signal)
       return this.#media.put(stream.getTracks(), stream)
-    })
+    }
+    return this.#share(() => unlessAborted(share(), signal))
   }
 
   /**
@@ -448,17 +458,25 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#options.layout === 'data') throw new AldisError('invalid-option', "With `layout: 'data'` nothing is published.")
   }
 
-  /** Switches a device, one after the other, so that the last choice is what comes out. */
-  #switch(kind: 'audio' | 'video', choice: DeviceChoice): Promise<MediaStream | undefined> {
-    const switched = this.#switching.then(async () => {
+  /** Switches a device, one after the other, so that the last choice is what comes out; nobody waits for one that was given up. */
+  async #switch(
+    kind: 'audio' | 'video',
+    choice: DeviceChoice,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<MediaStream | undefined> {
+    const signal = signalIn(options)
+    const before = this.#switching
+    const switched = before.then(async () => {
+      signal?.throwIfAborted()
       this.#checkMedia()
-      const stream = await setDevice(this.#media, kind, choice)
+      const stream = await setDevice(this.#media, kind, choice, signal)
       if (this.#membership.isOver) this.#media.clear()
       this.#membership.checkIn()
       return stream
     })
-    this.#switching = switched.catch(() => undefined)
-    return switched
+    const waiting = unlessAborted(switched, signal)
+    this.#switching = Promise.allSettled([before, waiting])
+    return waiting
   }
 
   /** Tells the application; whoever looks at the room as a whole sees it too. @internal */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { joinRoom } from '../src/join.ts'
 import { settle } from './support/clock.ts'
 import { FakeStream, FakeTrack } from './support/media.ts'
-import { callFrom, join } from './support/party.ts'
+import { callFrom, join, type Party } from './support/party.ts'
 import { welcome, wirePeer } from './support/server.ts'
 import { newWorld, type World } from './support/world.ts'
 
@@ -116,6 +116,92 @@ test('who gives up waiting for a camera is told at once, and the camera is switc
   await settle()
   expect(camera.stopped).toBe(true)
   expect(party.room.getSnapshot().published).toEqual([])
+})
+
+/** A room whose user is asked for a device or a screen, and answers when the test says so. */
+async function prompting(): Promise<{ party: Party; answer: (track: FakeTrack) => Promise<void>; asked: () => number }> {
+  const prompts: ((stream: MediaStream) => void)[] = []
+  let asked = 0
+  const ask = (): Promise<MediaStream> => {
+    asked += 1
+    return new Promise((resolve) => prompts.push(resolve))
+  }
+  const party = await join({ environment: { getUserMedia: ask, getDisplayMedia: ask } })
+  const answer = async (track: FakeTrack): Promise<void> => {
+    prompts.shift()?.(new FakeStream([track]).asBrowsers())
+    await settle()
+  }
+  return { party, answer, asked: () => asked }
+}
+
+test.each<[string, FakeTrack, (party: Party, signal: AbortSignal) => Promise<unknown>]>([
+  ['a camera', new FakeTrack('video'), ({ room }, signal) => room.setCamera(true, { signal })],
+  ['a microphone', new FakeTrack('audio'), ({ room }, signal) => room.setMicrophone(true, { signal })],
+  ['a screen', new FakeTrack('video'), ({ room }, signal) => room.shareScreen({ video: true, signal })],
+])('who gives up waiting for %s is told at once, and nothing is published when it comes', async (_, track, open) => {
+  const { party, answer, asked } = await prompting()
+  const abort = new AbortController()
+  const opening = open(party, abort.signal)
+  opening.catch(() => undefined)
+  await settle()
+  abort.abort(reason)
+  await expect(opening).rejects.toBe(reason)
+  await answer(track)
+  expect(track.stopped).toBe(true)
+  expect(party.room.getSnapshot().published).toEqual([])
+  await expect(open(party, abort.signal)).rejects.toBe(reason)
+  expect(asked()).toBe(1)
+})
+
+test('a camera that was given up holds up no other, and takes its place no more', async () => {
+  const { party, answer, asked } = await prompting()
+  const abort = new AbortController()
+  const first = party.room.setCamera('front', { signal: abort.signal })
+  first.catch(() => undefined)
+  const given = party.room.setCamera('side', { signal: abort.signal })
+  given.catch(() => undefined)
+  const second = party.room.setCamera('back')
+  await settle()
+  expect(asked()).toBe(1)
+  abort.abort(reason)
+  await settle()
+  expect(asked()).toBe(2)
+  const [front, back] = [new FakeTrack('video'), new FakeTrack('video')]
+  await answer(front)
+  await answer(back)
+  await expect(first).rejects.toBe(reason)
+  await expect(given).rejects.toBe(reason)
+  expect((await second)?.getTracks()).toEqual([back])
+  expect([front.stopped, back.stopped]).toEqual([true, false])
+})
+
+test('a device that opens only when the other one is closed leaves that on where it was given up', async () => {
+  const [front, back] = [new FakeTrack('video'), new FakeTrack('video')]
+  let refuse: (error: unknown) => void = () => undefined
+  const answers = [Promise.resolve(new FakeStream([front]).asBrowsers()), new Promise<never>((_, reject) => (refuse = reject))]
+  const getUserMedia = (): Promise<MediaStream> => answers.shift() ?? Promise.resolve(new FakeStream([back]).asBrowsers())
+  const { room } = await join({ environment: { getUserMedia } })
+  await room.setCamera(true)
+  const abort = new AbortController()
+  const switching = room.setCamera('back', { signal: abort.signal })
+  switching.catch(() => undefined)
+  await settle()
+  abort.abort(reason)
+  refuse(new DOMException('In use.', 'NotReadableError'))
+  await settle()
+  await expect(switching).rejects.toBe(reason)
+  expect(front.stopped).toBe(false)
+  expect(room.getSnapshot().publishedTracks).toEqual([front])
+})
+
+test.each<[string, (room: Party['room']) => Promise<unknown>]>([
+  ['setCamera', (room) => room.setCamera(true, { sginal: 1 } as never)],
+  ['setMicrophone', (room) => room.setMicrophone(true, { sginal: 1 } as never)],
+  ['shareScreen', (room) => room.shareScreen({ signal: 1 as never })],
+])('%s is told of a wrong signal', async (_, open) => {
+  const { party, asked } = await prompting()
+  await expect(open(party.room)).rejects.toMatchObject({ code: 'invalid-option' })
+  expect(asked()).toBe(0)
 })
 
 test('`await using` leaves at the end of its block', async () => {

@@ -32,7 +32,6 @@ const COMMON: readonly Row[] = [
   [{ environment: { clock: 5 } }, '`environment.clock.after` must be a function, not undefined.'],
   [{ environment: { fetch: 5 } }, '`environment.fetch` must be a function, not 5.'],
   [{ environment: { ftch: () => 1 } }, '`environment` must be made of clock, random, openSocket, fetch,'],
-  ...named('iceServers'),
   [{ iceservers: [] }, '`options` must be made of'],
 ]
 
@@ -43,6 +42,7 @@ async function expectRefusal(run: () => unknown, message: string): Promise<void>
 
 test.each<Row>([
   ...COMMON,
+  ...named('iceServers'),
   [{ room: 5 }, '`room` must be a string of 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, not 5.'],
   [{ token: 5 }, '`token` must be a string or a function, not 5.'],
   [{ devices: 'listen' }, "`devices` must be 'look' or 'ask', not \"listen\"."],
@@ -59,6 +59,7 @@ test.each<Row>([
 const MANUAL: readonly Row[] = [
   ...COMMON,
   [{ rtc: 5 }, '`rtc` must be an object, not 5.'],
+  [{ signal: 5 }, '`signal` must be an `AbortSignal`, not 5.'],
   ...['x', Number.NaN, -5, null].map((gatherMs): Row => [{ gatherMs }, '`gatherMs` must be a number of milliseconds, not ']),
 ]
 
@@ -84,6 +85,8 @@ test('a call is told what is wrong', async () => {
   await expectRefusal(() => call.publish(5 as never), '`source` must be a `MediaStream`')
   await expectRefusal(() => call.unpublish({} as never), '`source` must be a `MediaStream` or a `MediaStreamTrack`')
   await expectRefusal(() => call.channel('a', { orderd: true } as never), 'not "orderd".')
+  await expectRefusal(() => call.connected({ signal: 5 as never }), '`signal` must be an `AbortSignal`, not 5.')
+  await expectRefusal(() => call.accept('x', { sginal: 1 } as never), '`options` must be made of signal, not "sginal".')
   await expectRefusal(() => call.close(5 as never), '`reason` must be text of at most 256 bytes, not 5.')
   call.close()
 })

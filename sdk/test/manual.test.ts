@@ -244,3 +244,62 @@ test('whoever was invited goes on calling until the reply has arrived, and no lo
   await place.clock.advance(60_000)
   expect(told).toHaveLength(30)
 })
+
+// Giving up
+
+const elsewhere = new Error('The user went elsewhere.')
+
+test('who gives up an invitation or a reply is told at once, and nothing is left', async () => {
+  const place = newPlace()
+  const text = (await invite(place.page().options)).text
+  for (const write of [(options: object) => invite(options), (options: object) => answer(text, options)]) {
+    const made: RTCPeerConnection[] = []
+    const createConnection = (configuration: RTCConfiguration): RTCPeerConnection => {
+      const connection = place.network.createConnection(configuration)
+      made.push(connection)
+      return connection
+    }
+    const abort = new AbortController()
+    const options = { environment: { ...place.page().world.environment, createConnection }, signal: abort.signal }
+    const writing = write(options)
+    abort.abort(elsewhere)
+    await expect(writing).rejects.toBe(elsewhere)
+    await expect(write(options)).rejects.toBe(elsewhere)
+    expect(made.map(({ signalingState }) => signalingState)).toEqual(['closed', 'closed'])
+  }
+})
+
+test('a reply that was accepted and is given up before the call stands closes it, and leaves one that stands alone', async () => {
+  const place = newPlace()
+  const [here, there] = [place.page(), place.page()]
+  const invitation = await invite(here.options)
+  const reply = await answer(invitation.text, there.options)
+  const early = AbortSignal.abort(elsewhere)
+  await expect(invitation.accept(reply.text, { signal: early })).rejects.toBe(elsewhere)
+  const abort = new AbortController()
+  await invitation.accept(reply.text, { signal: abort.signal })
+  abort.abort(elsewhere)
+  await settle()
+  expect([invitation.state, reply.state]).toEqual(['connected', 'connected'])
+
+  const other = await invite(place.page().options)
+  const another = await answer(other.text, place.page().options)
+  const late = new AbortController()
+  const accepting = other.accept(another.text, { signal: late.signal })
+  late.abort(elsewhere)
+  await expect(accepting).rejects.toBe(elsewhere)
+  expect(other.state).toBe('closed')
+})
+
+test('who gives up waiting for a call leaves it to come about', async () => {
+  const place = newPlace()
+  const invitation = await invite(place.page().options)
+  const reply = await answer(invitation.text, place.page().options)
+  const abort = new AbortController()
+  const waiting = reply.connected({ signal: abort.signal })
+  abort.abort(elsewhere)
+  await expect(waiting).rejects.toBe(elsewhere)
+  await invitation.accept(reply.text)
+  await reply.connected()
+  expect(reply.state).toBe('connected')
+})

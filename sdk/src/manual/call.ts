@@ -13,14 +13,14 @@
  * video, alone, so that no two first offers ever cross.
  */
 
+import { unlessAborted } from '../abort.ts'
 import { type Addressee, type Channel, type ChannelOptions, Channels, type Reach } from '../channel.ts'
 import { browserEnvironment, type Environment } from '../environment.ts'
 import { AldisError, asAldisError } from '../errors.ts'
 import { Emitter } from '../events.ts'
-import { checkIceServers } from '../ice-servers.ts'
 import { Media, type MediaSource } from '../media.ts'
 import type { NegotiationMessage, NegotiationStep } from '../negotiate.ts'
-import { checkObject, checkOptions, checkParts, numberOf } from '../options.ts'
+import { checkNothing, checkObject, checkOptions, checkParts, checkSignal, numberOf, signalIn } from '../options.ts'
 import { Pair, type PairState, type Part } from '../pair.ts'
 import { RunningClock } from '../running.ts'
 import { Scope } from '../scope.ts'
@@ -46,6 +46,8 @@ export interface ManualOptions {
   readonly rtc?: RTCConfiguration
   /** How long to look for addresses of this side before the text is written, in milliseconds; by default 3,000. */
   readonly gatherMs?: number
+  /** Gives up before the text is written: the promise rejects with its reason, and nothing is left. */
+  readonly signal?: AbortSignal | undefined
   /** Replaces what is taken from the browser. */
   readonly environment?: Partial<Environment>
 }
@@ -84,9 +86,11 @@ export interface CallEvents {
 /** Refuses what are no such options. */
 export function checkManual(options: ManualOptions): void {
   checkOptions(options, {
-    iceServers: checkIceServers,
+    // What is in these two the browser refuses, when the connection is made.
+    iceServers: checkNothing,
     rtc: checkObject,
     gatherMs: numberOf('milliseconds'),
+    signal: checkSignal,
     environment: (option, found) => checkParts(option, found, browserEnvironment()),
   })
 }
@@ -198,15 +202,23 @@ export class Call extends Emitter<CallEvents> {
   /**
    * Resolves when the connection stands.
    *
+   * @param options `signal` gives up waiting: the promise rejects with its reason, and the call may still come about
    * @throws AldisError `negotiation-failed` when no way to the other side was found, `peer-closed` when either side closes the call first
    * @example
-   * call.connected().then(
+   * call.connected({ signal: AbortSignal.timeout(60_000) }).then(
    *   () => show('You are connected.'),
-   *   (error: AldisError) => show(error.hint),
+   *   () => call.close(),
    * )
    */
-  connected(): Promise<void> {
-    return this.#connected
+  connected(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const waiting = this.#wait(options)
+    // Nobody has to wait for it.
+    waiting.catch(() => undefined)
+    return waiting
+  }
+
+  async #wait(options: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    await unlessAborted(this.#connected, signalIn(options))
   }
 
   /**

@@ -1,6 +1,8 @@
 /** The two sides of an introduction by hand. */
 
+import { unlessAborted } from '../abort.ts'
 import { AldisError } from '../errors.ts'
+import { signalIn } from '../options.ts'
 import { Call, checkManual, type ManualOptions } from './call.ts'
 import { keepCalling } from './calling.ts'
 import { describe, type Facts, factsOf } from './description.ts'
@@ -45,13 +47,15 @@ export class Invitation extends Call {
    * Takes the reply, and connects. A text that cannot be taken changes nothing: try again with another.
    *
    * @param reply the other side's text, with whatever stands around it
+   * @param options `signal` gives up: a call that does not stand yet is closed, and the promise rejects with the signal's reason
    * @throws AldisError `text-invalid`, `text-incomplete`, `text-damaged`, `text-outdated`, `text-misplaced` or `text-foreign` when it is not
    * the reply to this invitation; `invalid-option` when one was accepted before; `negotiation-failed` when no way to the other side is found
    * within 30 s; `peer-closed`
    * @example
-   * await invitation.accept(pasted)
+   * await invitation.accept(pasted, { signal: AbortSignal.timeout(10_000) })
    */
-  async accept(reply: string): Promise<void> {
+  async accept(reply: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const signal = signalIn(options)
     const letter = readText('reply', reply)
     checkReply(letter, this.#id)
     if (this.#accepted) {
@@ -62,7 +66,7 @@ export class Invitation extends Call {
       if (!this.pair.hasStood) this.giveUp(noWay())
     })
     void this.pair.receive({ type: 'answer', sdp: describe('answer', letter.facts), x: { re: 1, d: 1 } })
-    await this.connected()
+    await unlessAborted(this.connected(), signal, () => this.close())
   }
 }
 
@@ -112,7 +116,7 @@ export class Reply extends Call {
  */
 export async function invite(options: ManualOptions = {}): Promise<Invitation> {
   checkManual(options)
-  return written(new Invitation(options), (invitation) => invitation.write())
+  return written(new Invitation(options), options, (invitation) => invitation.write())
 }
 
 /**
@@ -131,12 +135,17 @@ export async function invite(options: ManualOptions = {}): Promise<Invitation> {
 export async function answer(invitation: string, options: ManualOptions = {}): Promise<Reply> {
   checkManual(options)
   const letter = readText('invitation', invitation)
-  return written(new Reply(options), (reply) => reply.write(letter))
+  return written(new Reply(options), options, (reply) => reply.write(letter))
 }
 
-async function written<Made extends Call>(call: Made, write: (call: Made) => Promise<Made>): Promise<Made> {
+async function written<Made extends Call>(
+  call: Made,
+  { signal }: ManualOptions,
+  write: (call: Made) => Promise<Made>,
+): Promise<Made> {
   try {
-    return await write(call)
+    signal?.throwIfAborted()
+    return await unlessAborted(write(call), signal)
   } catch (error) {
     call.close()
     throw error
