@@ -12,31 +12,122 @@ const MEDIA = { audio: true, video: true };
 
 const open = (t, devices, ...names) => Promise.all(names.map((name) => openTab(t, name, devices)));
 
-test('two browsers see, hear and write to each other', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const [first, second] = await open(t, FAKE_DEVICES, 'first', 'second');
-  await join(first, port, { publish: MEDIA });
-  await join(second, port, { publish: MEDIA });
-  await Promise.all([connected(first, 1), connected(second, 1)]);
-  for (const tab of [first, second]) {
-    const before = await receives(tab, { audio: 1, video: 1 });
-    await receives(tab, { audio: before.audio + 1, video: before.video + 10 });
-  }
-  await chat(first, 'hello from the first', second);
-  await chat(second, 'hello from the second', first);
-  assertQuiet(first, second);
-});
+for (const transport of ['websocket', 'sse']) {
+  test(`${transport}: two browsers see, hear and write to each other`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const [first, second] = await open(t, FAKE_DEVICES, 'first', 'second');
+    await join(first, port, { transport, publish: MEDIA });
+    await join(second, port, { transport, publish: MEDIA });
+    await Promise.all([connected(first, 1), connected(second, 1)]);
+    for (const tab of [first, second]) {
+      const before = await receives(tab, { audio: 1, video: 1 });
+      await receives(tab, { audio: before.audio + 1, video: before.video + 10 });
+    }
+    await chat(first, 'hello from the first', second);
+    await chat(second, 'hello from the second', first);
+    assertQuiet(first, second);
+  });
 
-test('a third and a fourth peer join and each pair connects', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const tabs = await open(t, NO_DEVICES, 'first', 'second', 'third', 'fourth');
-  for (const [before, tab] of tabs.entries()) {
-    await join(tab, port);
-    await Promise.all(tabs.slice(0, before + 1).map((tab) => connected(tab, before)));
-  }
-  for (const tab of tabs) await chat(tab, `hello from ${tab.name}`, ...tabs.filter((other) => other !== tab));
-  assertQuiet(...tabs);
-});
+  test(`${transport}: a third and a fourth peer join and each pair connects`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const tabs = await open(t, NO_DEVICES, 'first', 'second', 'third', 'fourth');
+    for (const [before, tab] of tabs.entries()) {
+      await join(tab, port, { transport });
+      await Promise.all(tabs.slice(0, before + 1).map((tab) => connected(tab, before)));
+    }
+    for (const tab of tabs) await chat(tab, `hello from ${tab.name}`, ...tabs.filter((other) => other !== tab));
+    assertQuiet(...tabs);
+  });
+
+  test(`${transport}: a call survives the death of its way to the server`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const proxy = await startProxy(t, port);
+    const tabs = await open(t, FAKE_DEVICES, 'first', 'second');
+    const [first, second] = tabs;
+    await join(first, port, { transport, via: proxy.port, publish: MEDIA });
+    await join(second, port, { transport, publish: MEDIA });
+    await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
+    const id = await first.page.evaluate(() => window.room.me.id);
+
+    proxy.refuse();
+    proxy.cut();
+    await until(first, 'that it reconnects', () => window.room.status === 'reconnecting');
+    await chat(first, 'without a server', second);
+    await chat(second, 'me too', first);
+    const before = await receives(second, { audio: 1, video: 1 });
+    await receives(second, { audio: before.audio + 1, video: before.video + 10 });
+
+    proxy.open();
+    await until(first, 'that it is back', () => window.room.status === 'joined');
+    assert.equal(await first.page.evaluate(() => window.room.me.id), id, 'the same stay goes on');
+    const offers = await Promise.all(tabs.map((tab) => steps(tab, 'offer-received')));
+    await first.page.evaluate(turn, 'recvonly');
+    await until(second, 'a new offer', (before) => window.log.filter(({ step }) => step === 'offer-received').length > before, offers[1]);
+    await until(first, 'agreement', agreed, 'recvonly');
+    await second.page.evaluate(turn, 'recvonly');
+    await until(second, 'agreement', agreed, 'inactive');
+    const states = await second.page.evaluate(() => window.log.filter(({ name }) => name === 'peer-state').map(({ state }) => state));
+    assert.ok(!states.includes('interrupted') && states.at(-1) === 'connected', 'the call was never interrupted');
+    assertQuiet(second);
+  });
+
+  test(`${transport}: a stream that takes the place of another arrives as itself`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const tabs = await open(t, FAKE_DEVICES, 'first', 'second');
+    for (const tab of tabs) await join(tab, port, { transport, publish: MEDIA });
+    const [first, second] = tabs;
+    await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
+    for (let round = 0; round < 3; round += 1) {
+      const id = await first.page.evaluate(async () => {
+        window.room.unpublish(window.mine);
+        window.mine = await window.room.publish({ audio: true, video: true });
+        return window.mine.id;
+      });
+      const only = (id) => {
+        const [{ streams, connection }] = window.room.peers.values();
+        return connection.signalingState === 'stable' && streams.length === 1 && streams[0].id === id && streams[0].getTracks().length === 2;
+      };
+      await until(second, `the stream of round ${round} alone`, only, id);
+      await receives(second, { audio: 1, video: 1 });
+    }
+    assertQuiet(...tabs);
+  });
+
+  test(`${transport}: either side calls, hangs up and calls again`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const tabs = await open(t, FAKE_DEVICES, 'older', 'newcomer');
+    for (const tab of tabs) await join(tab, port, { transport, connect: 'manual', publish: MEDIA });
+    const [older, newcomer] = tabs;
+    const meet = (tab) => until(tab, 'the other', () => window.room.peers.size === 1);
+    await Promise.all(tabs.map(meet));
+    for (const [caller, ender] of [[newcomer, older], [older, older], [newcomer, newcomer]]) {
+      await caller.page.evaluate(() => [...window.room.peers.values()][0].connect());
+      await Promise.all(tabs.map((tab) => connected(tab, 1)));
+      await chat(caller, `hello from ${caller.name}`, ...tabs.filter((tab) => tab !== caller));
+      for (const tab of tabs) await until(tab, 'the media of both', agreed, 'sendrecv');
+      await ender.page.evaluate(() => [...window.room.peers.values()][0].hangup('enough'));
+      for (const tab of tabs) await until(tab, 'the end of the call', () => [...window.room.peers.values()][0].state === 'closed');
+    }
+    // Both at once.
+    await Promise.all(tabs.map((tab) => tab.page.evaluate(() => [...window.room.peers.values()][0].connect())));
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
+    await chat(older, 'and again', newcomer);
+    assertQuiet(...tabs);
+  });
+
+  test(`${transport}: a reload leaves no ghost`, async (t) => {
+    const { port } = await startAldis(t, 'dev');
+    const tabs = await open(t, NO_DEVICES, 'first', 'second');
+    const [first, second] = tabs;
+    for (const tab of tabs) await join(tab, port, { transport });
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
+    await join(second, port, { transport });
+    await Promise.all(tabs.map((tab) => connected(tab, 1)));
+    const left = await first.page.evaluate(() => window.log.filter(({ name }) => name === 'peer-left').map(({ reason }) => reason));
+    assert.deepEqual(left, ['left']);
+    assertQuiet(...tabs);
+  });
+}
 
 test('offers that cross fifty times leave both sides stable and connected', async (t) => {
   const { port } = await startAldis(t, 'dev');
@@ -72,82 +163,6 @@ test('offers that cross fifty times leave both sides stable and connected', asyn
 /** In the page: whether it has made an offer since. */
 const offered = (before) => window.log.filter(({ step }) => step === 'offer-sent').length > before;
 
-test('a call survives the death of its WebSocket', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const proxy = await startProxy(t, port);
-  const tabs = await open(t, FAKE_DEVICES, 'first', 'second');
-  const [first, second] = tabs;
-  await join(first, port, { via: proxy.port, publish: MEDIA });
-  await join(second, port, { publish: MEDIA });
-  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
-  const id = await first.page.evaluate(() => window.room.me.id);
-
-  proxy.refuse();
-  proxy.cut();
-  await until(first, 'that it reconnects', () => window.room.status === 'reconnecting');
-  await chat(first, 'without a server', second);
-  await chat(second, 'me too', first);
-  const before = await receives(second, { audio: 1, video: 1 });
-  await receives(second, { audio: before.audio + 1, video: before.video + 10 });
-
-  proxy.open();
-  await until(first, 'that it is back', () => window.room.status === 'joined');
-  assert.equal(await first.page.evaluate(() => window.room.me.id), id, 'the same stay goes on');
-  const offers = await Promise.all(tabs.map((tab) => steps(tab, 'offer-received')));
-  await first.page.evaluate(turn, 'recvonly');
-  await until(second, 'a new offer', (before) => window.log.filter(({ step }) => step === 'offer-received').length > before, offers[1]);
-  await until(first, 'agreement', agreed, 'recvonly');
-  await second.page.evaluate(turn, 'recvonly');
-  await until(second, 'agreement', agreed, 'inactive');
-  const states = await second.page.evaluate(() => window.log.filter(({ name }) => name === 'peer-state').map(({ state }) => state));
-  assert.ok(!states.includes('interrupted') && states.at(-1) === 'connected', 'the call was never interrupted');
-  assertQuiet(second);
-});
-
-test('a stream that takes the place of another arrives as itself', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const tabs = await open(t, FAKE_DEVICES, 'first', 'second');
-  for (const tab of tabs) await join(tab, port, { publish: MEDIA });
-  const [first, second] = tabs;
-  await Promise.all(tabs.map((tab) => until(tab, 'the media of both', agreed, 'sendrecv')));
-  for (let round = 0; round < 3; round += 1) {
-    const id = await first.page.evaluate(async () => {
-      window.room.unpublish(window.mine);
-      window.mine = await window.room.publish({ audio: true, video: true });
-      return window.mine.id;
-    });
-    const only = (id) => {
-      const [{ streams, connection }] = window.room.peers.values();
-      return connection.signalingState === 'stable' && streams.length === 1 && streams[0].id === id && streams[0].getTracks().length === 2;
-    };
-    await until(second, `the stream of round ${round} alone`, only, id);
-    await receives(second, { audio: 1, video: 1 });
-  }
-  assertQuiet(...tabs);
-});
-
-test('either side calls, hangs up and calls again', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const tabs = await open(t, FAKE_DEVICES, 'older', 'newcomer');
-  for (const tab of tabs) await join(tab, port, { connect: 'manual', publish: MEDIA });
-  const [older, newcomer] = tabs;
-  const meet = (tab) => until(tab, 'the other', () => window.room.peers.size === 1);
-  await Promise.all(tabs.map(meet));
-  for (const [caller, ender] of [[newcomer, older], [older, older], [newcomer, newcomer]]) {
-    await caller.page.evaluate(() => [...window.room.peers.values()][0].connect());
-    await Promise.all(tabs.map((tab) => connected(tab, 1)));
-    await chat(caller, `hello from ${caller.name}`, ...tabs.filter((tab) => tab !== caller));
-    for (const tab of tabs) await until(tab, 'the media of both', agreed, 'sendrecv');
-    await ender.page.evaluate(() => [...window.room.peers.values()][0].hangup('enough'));
-    for (const tab of tabs) await until(tab, 'the end of the call', () => [...window.room.peers.values()][0].state === 'closed');
-  }
-  // Both at once.
-  await Promise.all(tabs.map((tab) => tab.page.evaluate(() => [...window.room.peers.values()][0].connect())));
-  await Promise.all(tabs.map((tab) => connected(tab, 1)));
-  await chat(older, 'and again', newcomer);
-  assertQuiet(...tabs);
-});
-
 for (const order of ['the SDK first', 'the raw page first']) {
   test(`a page with the SDK and one without connect, ${order}`, async (t) => {
     const { port } = await startAldis(t, 'dev');
@@ -171,16 +186,3 @@ for (const order of ['the SDK first', 'the raw page first']) {
     assertQuiet(sdk, plain);
   });
 }
-
-test('a reload leaves no ghost', async (t) => {
-  const { port } = await startAldis(t, 'dev');
-  const tabs = await open(t, NO_DEVICES, 'first', 'second');
-  const [first, second] = tabs;
-  for (const tab of tabs) await join(tab, port);
-  await Promise.all(tabs.map((tab) => connected(tab, 1)));
-  await join(second, port);
-  await Promise.all(tabs.map((tab) => connected(tab, 1)));
-  const left = await first.page.evaluate(() => window.log.filter(({ name }) => name === 'peer-left').map(({ reason }) => reason));
-  assert.deepEqual(left, ['left']);
-  assertQuiet(...tabs);
-});
