@@ -98,12 +98,15 @@ export async function connectionStats(pc: RTCPeerConnection | null): Promise<Con
   const before = samples.get(pc)
   const at = number(pair?.timestamp)
   const elapsedMs = before && at - before.at
-  const rtp = (...types: string[]): Entry[] => entries.filter(({ type }) => types.includes(String(type)))
-  const [out, heard, inbound] = [rtp('outbound-rtp'), rtp('remote-inbound-rtp'), rtp('inbound-rtp')]
-  const sent = flow(before?.sent, elapsedMs, number(pair?.bytesSent), sum(out, 'packetsSent'), sum(heard, 'packetsLost'))
+  const all = (wanted: string): Entry[] => entries.filter(({ type }) => type === wanted)
+  const [out, heard, inbound] = [all('outbound-rtp'), all('remote-inbound-rtp'), all('inbound-rtp')]
+  // By all ways together: what comes may go another way than what goes. Chromium counts that at the transport, Firefox has the ways alone.
+  const transports = all('transport')
+  const ways = transports.some(({ bytesSent }) => bytesSent !== undefined) ? transports : all('candidate-pair')
+  const sent = flow(before?.sent, elapsedMs, sum(ways, 'bytesSent'), sum(out, 'packetsSent'), sum(heard, 'packetsLost'))
   const arrived = sum(inbound, 'packetsReceived')
   const lost = sum(inbound, 'packetsLost')
-  const received = flow(before?.received, elapsedMs, number(pair?.bytesReceived), arrived + lost, lost)
+  const received = flow(before?.received, elapsedMs, sum(ways, 'bytesReceived'), arrived + lost, lost)
   // Two calls in one moment have nothing between them.
   if (pair !== undefined && elapsedMs !== 0) samples.set(pc, { at, sent, received })
   const seconds = pair?.currentRoundTripTime ?? heard.find((entry) => entry.roundTripTime !== undefined)?.roundTripTime
@@ -140,7 +143,7 @@ function flow(
   // What was thought lost may have come after all.
   const lostSince = Math.max(0, packetsLost - before.packetsLost)
   const lossRate = sentSince > 0 ? Math.min(1, lostSince / sentSince) : undefined
-  // A path that took the place of another begins to count anew.
+  // Firefox forgets ways that are over.
   const bitsPerSecond = (8000 * Math.max(0, bytes - before.bytes)) / ms
   return { bytes, bitsPerSecond, packets, packetsLost, lossRate }
 }

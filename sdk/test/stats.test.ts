@@ -12,13 +12,21 @@ interface Moment {
   readonly sentLost?: number
 }
 
-/** What Chromium says at a moment of a connection: the pair in use, another one, and what was counted. */
+/** What a browser says at a moment of a connection: the pair in use, another one by which everything comes, and what was counted. */
 function report(moment: Moment, how: 'chromium' | 'firefox' = 'chromium'): { id: string }[] {
   const { at, sent, received, packets = 0, lost = 0, sentPackets = 0, sentLost = 0 } = moment
-  const used = { localCandidateId: 'l', remoteCandidateId: 'r', bytesSent: sent, bytesReceived: received, timestamp: at }
+  const used = { localCandidateId: 'l', remoteCandidateId: 'r', bytesSent: sent, bytesReceived: 0, timestamp: at }
   const chromium = how === 'chromium'
   const all = [
-    { id: 'spare', type: 'candidate-pair', bytesSent: 9, nominated: !chromium, state: 'failed', timestamp: at },
+    {
+      id: 'spare',
+      type: 'candidate-pair',
+      bytesSent: 0,
+      bytesReceived: received,
+      nominated: !chromium,
+      state: 'failed',
+      timestamp: at,
+    },
     {
       id: 'used',
       type: 'candidate-pair',
@@ -32,7 +40,11 @@ function report(moment: Moment, how: 'chromium' | 'firefox' = 'chromium'): { id:
     { id: 'o', type: 'outbound-rtp', packetsSent: sentPackets },
     { id: 'ri', type: 'remote-inbound-rtp', packetsLost: sentLost, roundTripTime: 0.5 },
   ]
-  return chromium ? [{ id: 't', type: 'transport', selectedCandidatePairId: 'used' } as { id: string }, ...all] : all
+  // Chromium forgets ways that are over; its transport does not.
+  const transport = { id: 't', type: 'transport', selectedCandidatePairId: 'used', bytesSent: sent, bytesReceived: received }
+  return chromium
+    ? [transport, ...all.filter(({ id }) => id !== 'spare')]
+    : [{ id: 't', type: 'transport' } as { id: string }, ...all]
 }
 
 async function called(): Promise<Party> {
@@ -96,7 +108,7 @@ test('rates are those between two calls', async () => {
   expect(await stats(second)).toEqual([4_000, 2_000, 0.5, 0.2])
   // Packets that were thought lost have come, and none was sent.
   expect(await stats({ ...second, at: 4_000, packets: 210, lost: 20 })).toEqual([0, 0, undefined, 0])
-  // Another path counts from nothing.
+  // A count that falls is no rate.
   expect(await stats({ at: 5_000, sent: 10, received: 10 })).toEqual([0, 0, undefined, undefined])
 })
 
