@@ -41,8 +41,11 @@ const glareBounds = (kinds) => {
   return OPERATIONS >= 1_000 ? [0.4, 0.5] : [0.35, 0.55];
 };
 
-/** How many connections may be made anew. */
-const REBUILDS_MAX = Math.max(1, Math.floor(OPERATIONS / 1_000));
+/**
+ * How many connections may be made anew: one in a thousand operations, or a few where the machine is so busy that signals take longer than the
+ * half second by which a Firefox goes second (`sdk/src/head-start.ts`).
+ */
+const REBUILDS_MAX = Math.max(3, Math.floor(OPERATIONS / 1_000));
 
 for (const kinds of PAIRS) {
   test(`${OPERATIONS} random operations between ${kinds[0]} and ${kinds[1]}`, async (t) => {
