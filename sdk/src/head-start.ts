@@ -22,6 +22,9 @@ const DEAF_MS = 5_000
 /** What begins the descriptions that Firefox makes. */
 const FIREFOX = /^o=mozilla/m
 
+/** What a connection says that does not stand. Firefox calls one that does `connecting`, or `new`, as soon as a section is added. */
+const NOTHING_COMES = /^(disconnected|failed|closed)$/
+
 /** The head start that the other side of a connection gets; see the module. */
 export class HeadStart {
   readonly #pc: RTCPeerConnection
@@ -42,7 +45,7 @@ export class HeadStart {
   get isDue(): boolean {
     const { connectionState, currentLocalDescription, currentRemoteDescription, pendingRemoteDescription } = this.#pc
     // Where nothing comes through, Chromium has no old way to stay on, and there is no time to lose.
-    const stands = /^connect/.test(connectionState)
+    const stands = !NOTHING_COMES.test(connectionState)
     const isFirefox = FIREFOX.test(currentLocalDescription?.sdp ?? '')
     return stands && isFirefox && fragmentOf(pendingRemoteDescription) !== fragmentOf(currentRemoteDescription)
   }
@@ -71,7 +74,7 @@ export class HeadStart {
     const report = await this.#pc.getStats().catch(() => new Map<string, { type: string; iceState?: string }>())
     const transports = [...report.values()].filter(({ type }) => type === 'transport')
     const checks = transports.length > 0 && transports.every(({ iceState }) => iceState === 'checking')
-    return checks && this.#pc.connectionState === 'connected'
+    return checks && !NOTHING_COMES.test(this.#pc.connectionState)
   }
 }
 

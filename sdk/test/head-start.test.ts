@@ -47,6 +47,17 @@ test('a Firefox that answers a fresh start of ICE gets no candidates for half a 
   expect(sides.polite.errors).toEqual([])
 })
 
+test('also one that calls itself new because a section was added', async () => {
+  const clock = new FakeClock()
+  const sides = await connected('Firefox', clock)
+  sides.polite.pc.become('new')
+  await startAfresh(sides)
+  expect(fresh(sides.polite)).toBe(0)
+  sides.polite.pc.report = DEAF
+  await clock.advance(5_500)
+  expect(sides.polite.broken).toHaveLength(1)
+})
+
 test('other browsers get them at once', async () => {
   const sides = await connected('Chromium', new FakeClock())
   await startAfresh(sides)
