@@ -51,3 +51,8 @@ export function belongs({ usernameFragment }: RTCIceCandidateInit, pc: RTCPeerCo
   // RFC 8839, section 5.4.
   return descriptions.some((sdp) => sdp.split(/\r?\n/).includes(`a=ice-ufrag:${usernameFragment}`))
 }
+
+/** Which start of ICE a description is of: RFC 8839, section 5.4. */
+export function fragmentOf(description: RTCSessionDescriptionInit | null): string | undefined {
+  return /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? '')?.[1]
+}

@@ -10,6 +10,7 @@
  * Firefox checks nothing without candidates of the other side. So it gets them only when its own have had the time to arrive.
  */
 
+import { fragmentOf } from './candidates.ts'
 import type { Clock } from './clock.ts'
 import { Scope } from './scope.ts'
 
@@ -76,9 +77,4 @@ export class HeadStart {
     const checks = transports.length > 0 && transports.every(({ iceState }) => iceState === 'checking')
     return checks && !NOTHING_COMES.test(this.#pc.connectionState)
   }
-}
-
-/** Which start of ICE a description is of: RFC 8839, section 5.4. */
-function fragmentOf(description: RTCSessionDescription | null): string | undefined {
-  return /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? '')?.[1]
 }

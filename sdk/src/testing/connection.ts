@@ -3,9 +3,10 @@
  * about media. Its session descriptions are as short as browsers would still take them.
  */
 
+import { fragmentOf } from '../candidates.ts'
 import { FakeDataChannel } from './data-channel.ts'
 import type { FakeTrack } from './media.ts'
-import { describe, fragmentOf, sectionsOf } from './sdp.ts'
+import { describe, sectionsOf } from './sdp.ts'
 import { FakeTransceiver, type Replace } from './transceiver.ts'
 
 /** A section of a description: a transceiver, or all data channels together. */

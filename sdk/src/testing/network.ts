@@ -3,10 +3,11 @@
  * them, and tell of each other's tracks. There is no media, and nothing leaves the process.
  */
 
+import { fragmentOf } from '../candidates.ts'
 import { FakePeerConnection } from './connection.ts'
 import { FakeDataChannel } from './data-channel.ts'
 import { FakeStream, type FakeTrack } from './media.ts'
-import { fragmentOf, sectionsOf } from './sdp.ts'
+import { sectionsOf } from './sdp.ts'
 
 /**
  * All connections that can find each other.

@@ -44,11 +44,6 @@ export function sdpOf(fragment: string): string {
   ])
 }
 
-/** The ICE user fragment of a description. */
-export function fragmentOf(description: RTCSessionDescriptionInit | null): string | undefined {
-  return /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? '')?.[1]
-}
-
 /** The sections of a description; one that says no direction goes both ways. */
 export function sectionsOf(description: RTCSessionDescriptionInit | null): DescribedSection[] {
   const [, ...sections] = (description?.sdp ?? '').split(/^m=/m)
