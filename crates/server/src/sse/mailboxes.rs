@@ -135,6 +135,7 @@ impl Addressee {
             Self::Parted(parted) => &parted.seating.room,
         }
     }
+
     /// What the connection is when it is over.
     #[must_use]
     pub fn parted(&self) -> Option<Parted> {

@@ -39,9 +39,7 @@ pub enum Kept {
 
 impl PartedStreams {
     pub(super) fn keep(&mut self, id: ConnectionId, parted: Parted, now: Moment, until: Moment, max: usize) -> Kept {
-        while self.order.front().is_some_and(|(until, _)| *until <= now) {
-            self.forget_oldest();
-        }
+        self.expire(now);
         self.by_id.insert(id, parted);
         self.order.push_back((until, id));
         if self.order.len() <= max {
@@ -53,10 +51,14 @@ impl PartedStreams {
 
     /// The connection, unless its time has passed.
     pub(super) fn find(&mut self, id: ConnectionId, now: Moment) -> Option<Parted> {
+        self.expire(now);
+        self.by_id.get(&id).cloned()
+    }
+
+    fn expire(&mut self, now: Moment) {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.forget_oldest();
         }
-        self.by_id.get(&id).cloned()
     }
 
     fn forget_oldest(&mut self) {
