@@ -523,22 +523,19 @@ const offers = (tab, before) =>
   until(tab, 'an offer', (before) => window.log.filter(({ step }) => step === 'offer-sent').length > before, before);
 
 /** Does something at both, so that neither hears of the other's offer before it has made its own; and then `more`. */
-async function together(tabs, act, more) {
-  await holdStill(tabs);
-  const before = await Promise.all(tabs.map((tab) => steps(tab, 'offer-sent')));
-  await Promise.all(act());
-  await Promise.all(tabs.map((tab, at) => offers(tab, before[at])));
-  await more?.();
-  await Promise.all(tabs.map(release));
-}
+const together = (tabs, act, more) => unheard(tabs, tabs, act, more);
 
 /** Does something at one side that it makes an offer of: were the other one first, an answer might take it along. */
-async function alone(tab, other, act) {
-  await holdStill([tab, other]);
-  const before = await steps(tab, 'offer-sent');
-  await act();
-  await offers(tab, before);
-  await Promise.all([tab, other].map(release));
+const alone = (tab, other, act) => unheard([tab, other], [tab], () => [act()]);
+
+/** Does something while neither hears the other, until those who offer have done so; and then `more`. */
+async function unheard(tabs, offering, act, more) {
+  await holdStill(tabs);
+  const before = await Promise.all(offering.map((tab) => steps(tab, 'offer-sent')));
+  await Promise.all(act());
+  await Promise.all(offering.map((tab, at) => offers(tab, before[at])));
+  await more?.();
+  await Promise.all(tabs.map(release));
 }
 
 /** Keeps both from hearing each other, at a moment when neither waits for the other: who does makes no offer. */
