@@ -31,8 +31,16 @@ export async function serve(t, html, aldis) {
 
 /** Waits until the page shows exactly so many videos, each with a picture that moves. */
 export async function plays(tab, count) {
-  await tab.page.waitForFunction((count) => {
+  const shown = (count) => {
     const all = [...document.querySelectorAll('video')];
     return all.length === count && all.every(({ currentTime, videoWidth }) => videoWidth > 0 && currentTime > 0);
-  }, count);
+  };
+  await tab.page.waitForFunction(shown, count).catch(async (error) => {
+    const seen = await tab.page.evaluate(() => [
+      document.body.innerText,
+      ...[...document.querySelectorAll('video')].map(({ currentTime, videoWidth, readyState, paused, srcObject }) =>
+        ({ currentTime, videoWidth, readyState, paused, tracks: srcObject?.getTracks().map(({ kind, muted, readyState }) => ({ kind, muted, readyState })) })),
+    ]);
+    throw new Error(`${tab.name} does not show ${count} videos that play, but ${JSON.stringify(seen)}`, { cause: error });
+  });
 }
