@@ -19,33 +19,34 @@ const OPERATIONS = Number(process.env.ALDIS_STRESS_OPERATIONS ?? (soak ? 5_000 :
 const SEED = Number(process.env.ALDIS_STRESS_SEED ?? (soak ? Math.floor(Math.random() * 2 ** 31) : 4));
 const LOSS = Number(process.env.ALDIS_STRESS_LOSS ?? 0.03);
 
-/** The share of offers that should meet another one on their way. */
+/**
+ * The share of rounds in which offers should cross, and the least and the most that is enough. Where there are few rounds luck counts: a lost
+ * answer makes several of them pass without an offer, and an offer that a browser refuses may cross twice in one. 39 to 51 % were seen.
+ */
 const GLARE = 0.45;
+const [GLARE_LEAST, GLARE_MOST] = OPERATIONS >= 1_000 ? [0.4, 0.5] : [0.3, 0.6];
 
 /** After how many operations everything has to arrive. */
 const CHECK_EVERY = 100;
 
+/** What the other side has to be told, however things are. */
+const ALWAYS_OFFERED = { name: 'publication', kind: 'video', at: 0 };
+
 /** How long a round waits for the offers it should bring about, and for their answers: a lost one is not waited for. In milliseconds. */
-const OFFER_MS = 2_000;
+const OFFER_MS = 500;
 const ANSWER_MS = 1_000;
 
 /** The older one first. */
 const PAIRS = [[CHROMIUM, CHROMIUM], [CHROMIUM, FIREFOX], [FIREFOX, FIREFOX], ...(soak ? [[FIREFOX, CHROMIUM]] : [])];
 
 /**
- * The share of offers that must have met another one: a few operations more or less matter where there are not many. Between two Firefoxes it
- * is smaller, though all rounds are at once: each offer that one of them refuses brings two more, which meet none (31 % were seen).
- */
-const glareBounds = (kinds) => {
-  if (kinds.every((kind) => kind === FIREFOX)) return [0.25, 0.55];
-  return OPERATIONS >= 1_000 ? [0.4, 0.5] : [0.35, 0.55];
-};
-
-/**
  * How many connections may be made anew: one in a thousand operations, or a few where the machine is so busy that signals take longer than the
  * half second by which a Firefox goes second (`sdk/src/head-start.ts`).
  */
 const REBUILDS_MAX = Math.max(3, Math.floor(OPERATIONS / 1_000));
+
+/** How often a Firefox may lose a receiver: up to two in 200 operations were seen between two of them on a busy machine, and mostly none. */
+const DEAF_MAX = Math.ceil(OPERATIONS / 50);
 
 for (const kinds of PAIRS) {
   test(`${OPERATIONS} random operations between ${kinds[0]} and ${kinds[1]}`, async (t) => {
@@ -62,11 +63,12 @@ for (const kinds of PAIRS) {
     await Promise.all(tabs.map((tab) => connected(tab, 1)));
     const began = performance.now();
     let done = 0;
+    let deaf = 0;
     try {
       for (const operations of rounds(seeded(SEED))) {
-        await (share(await counts(tabs)) < GLARE ? atOnce(tabs, operations) : oneByOne(tabs, operations));
+        await (crossings(await counts(tabs)) < GLARE * (done / 2) ? atOnce(tabs, operations) : oneByOne(tabs, operations));
         done += operations.length;
-        if (done % CHECK_EVERY === 0 || done >= OPERATIONS) await everythingArrives(tabs, done);
+        if (done % CHECK_EVERY === 0 || done >= OPERATIONS) deaf += await everythingArrives(tabs, done);
       }
     } catch (error) {
       const reports = await Promise.all(tabs.map((tab) => call(tab, 'report').catch(({ message }) => message)));
@@ -76,16 +78,16 @@ for (const kinds of PAIRS) {
     const seconds = Math.round((performance.now() - began) / 1000);
     const both = await counts(tabs);
     const reports = await Promise.all(tabs.map((tab) => call(tab, 'report')));
-    const crossed = share(both);
+    const crossed = crossings(both) / (done / 2);
     // Both sides count the same ones.
     const rebuilds = Math.max(...reports.map(({ stats }) => stats.rebuilds));
-    t.diagnostic(`seed ${SEED}: ${done} operations in ${seconds} s, ${both['offer-sent']} offers, ${Math.round(100 * crossed)} % of them crossed, ${rebuilds} connections made anew`);
+    t.diagnostic(`seed ${SEED}: ${done} operations in ${seconds} s, ${both['offer-sent']} offers, which crossed in ${Math.round(100 * crossed)} % of the rounds, ${rebuilds} connections made anew, ${deaf} times called again because a Firefox had lost a receiver`);
     t.diagnostic(`on the way: ${JSON.stringify(both)}`);
     for (const [at, { stats, done }] of reports.entries()) t.diagnostic(`${tabs[at].name}: ${JSON.stringify({ ...done, ...stats })}`);
     assert.ok(both['glare-yielded'] > 0 && both['glare-ignored'] > 0, 'offers have crossed');
-    const [least, most] = glareBounds(kinds);
-    assert.ok(crossed >= least && crossed <= most, `${crossed} of the offers crossed`);
+    assert.ok(crossed >= GLARE_LEAST && crossed <= GLARE_MOST, `in ${crossed} of the rounds offers crossed`);
     assert.ok(rebuilds <= REBUILDS_MAX, `${rebuilds} connections were made anew`);
+    assert.ok(deaf <= DEAF_MAX, `a Firefox lost a receiver ${deaf} times`);
   });
 }
 
@@ -113,17 +115,20 @@ async function counts(tabs) {
   return sum;
 }
 
-const share = (counts) => ((counts['glare-ignored'] ?? 0) + (counts['glare-yielded'] ?? 0)) / (counts['offer-sent'] ?? 1);
+/** How often offers have crossed: one side ignores the other's, and the other yields. */
+const crossings = (counts) => ((counts['glare-ignored'] ?? 0) + (counts['glare-yielded'] ?? 0)) / 2;
 
 /** Neither hears of the other's offer before it has made its own, if it makes one. */
 async function atOnce(tabs, operations) {
   await Promise.all(tabs.map(hold));
   await Promise.all(tabs.map(async (tab, at) => {
+    const { name } = operations[at];
     await call(tab, 'perform', operations[at]);
     // What brings about no offer of this side brings about none that could cross another one.
-    if (operations[at].name === 'channel' || operations[at].name === 'restart') await call(tab, 'perform', { name: 'direction', at: 1 });
+    if (name !== 'channel' && name !== 'restart' && (await soon(tab, 'hasOffered', OFFER_MS))) return;
+    await call(tab, 'perform', ALWAYS_OFFERED);
+    await soon(tab, 'hasOffered', OFFER_MS);
   }));
-  await Promise.all(tabs.map((tab) => soon(tab, 'hasOffered', OFFER_MS)));
   await Promise.all(tabs.map(release));
   await Promise.all(tabs.map((tab) => soon(tab, 'isSettled', ANSWER_MS)));
 }
@@ -136,12 +141,13 @@ async function oneByOne(tabs, operations) {
   }
 }
 
-/** Waits for it, but not for long: an operation may need no offer, and an offer or an answer may be lost. */
+/** Waits for it, but not for long, and returns whether it came: an operation may need no offer, and an offer or an answer may be lost. */
 const soon = (tab, name, ms) =>
   tab.page.evaluate(
     async ([name, ms]) => {
       const end = performance.now() + ms;
       while (!window.stress[name]() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+      return window.stress[name]();
     },
     [name, ms],
   );
@@ -153,10 +159,33 @@ async function everythingArrives(tabs, word) {
   for (const tab of tabs) await call(tab, 'openChannels', [...new Set(labels)]);
   const ids = await Promise.all(tabs.map((tab) => call(tab, 'publishedIds')));
   for (const tab of tabs) await until(tab, 'a stable connection', () => window.stress.isSettled());
-  for (const [tab, incoming] of [[first, ids[1]], [second, ids[0]]]) {
-    await tab.page.evaluate(() => window.stress.grown.clear());
-    await until(tab, `${incoming.length} streams that grow`, (ids) => window.stress.streamsGrow(ids), incoming);
+  let deaf = 0;
+  for (const [tab, other, incoming] of [[first, second, ids[1]], [second, first, ids[0]]]) {
+    await streamsCome(tab, incoming).catch(async (error) => {
+      if (!(await isDeaf(tab, other))) throw error;
+      deaf += 1;
+      await tab.page.evaluate(() => window.stress.callAgain());
+      await Promise.all(tabs.map((tab) => connected(tab, 1)));
+      await streamsCome(tab, incoming);
+    });
   }
   for (const tab of tabs) await until(tab, 'a word on each channel and back', (word) => window.stress.channelsCarry(word), word);
   for (const tab of tabs) await until(tab, 'that it is stable in the end', () => window.stress.isSettled());
+  return deaf;
+}
+
+async function streamsCome(tab, ids) {
+  await tab.page.evaluate(() => window.stress.grown.clear());
+  await until(tab, `${ids.length} streams that grow`, (ids) => window.stress.streamsGrow(ids), ids);
+}
+
+/**
+ * Whether this is Firefox, and has lost one of its receivers: both descriptions say that a section receives, the other side sends packets in
+ * it, and none is ever counted, while all else is well. Firefox 153 comes there after hundreds of offers that crossed; neither a fresh start
+ * of ICE nor another direction of the section helps, and nothing tells the page. Another connection does.
+ */
+async function isDeaf(tab, other) {
+  if (!tab.name.startsWith(FIREFOX)) return false;
+  const [silent, sent] = await Promise.all([call(tab, 'silentSections'), call(other, 'sendingSections')]);
+  return silent.some((mid) => sent.includes(mid));
 }

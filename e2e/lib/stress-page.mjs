@@ -49,6 +49,18 @@ export function installStress() {
   };
   watch();
 
+  /** Looks twice at a count of each section, and says of a section whether it stayed as it was. */
+  const standsStill = async (type, name) => {
+    const look = async () => {
+      const reports = [...(await peer().connection.getStats()).values()].filter((report) => report.type === type);
+      return (mid) => reports.find((report) => report.mid === mid)?.[name] ?? 0;
+    };
+    const before = await look();
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const after = await look();
+    return (mid) => after(mid) <= before(mid);
+  };
+
   const offersMade = () => counts['offer-sent'] ?? 0;
   let mark = 0;
 
@@ -98,19 +110,39 @@ export function installStress() {
       }
       return true;
     },
+    /** The sections that should receive, and in which nothing comes for a while. */
+    silentSections: async () => {
+      const receiving = peer().connection.getTransceivers().filter(({ currentDirection }) => /recv/.test(currentDirection));
+      return receiving.map(({ mid }) => mid).filter(await standsStill('inbound-rtp', 'packetsReceived'));
+    },
+    /** The sections in which something goes out. */
+    sendingSections: async () => {
+      const still = await standsStill('outbound-rtp', 'packetsSent');
+      return peer().connection.getTransceivers().map(({ mid }) => mid).filter((mid) => !still(mid));
+    },
+    /** Ends the call and begins another one. */
+    async callAgain() {
+      peer().hangup();
+      await peer().connect();
+    },
     grown: new Set(),
     counts,
-    report() {
+    async report() {
       const { connection, state, presence, streams = [], counts: stats } = peer() ?? {};
       const sections = connection?.getTransceivers().map((section) => `${section.mid}:${section.receiver.track.kind}:${section.direction}/${section.currentDirection}`);
       const { signalingState, connectionState, iceConnectionState } = connection ?? {};
       const steps = window.log.slice(-40).map(({ name, step, state, error }) => step ?? (state ? `${name} ${state}` : (error?.message ?? name)));
       const incoming = streams.map(({ id }) => id);
+      const statistics = [...((await connection?.getStats())?.values() ?? [])];
+      const arrives = statistics.filter(({ type }) => type === 'inbound-rtp').map(({ mid, kind, packetsReceived, framesDecoded }) => `${mid}:${kind}:${packetsReceived}/${framesDecoded}`);
+      const leaves = statistics.filter(({ type }) => type === 'outbound-rtp').map(({ mid, kind, packetsSent, framesEncoded }) => `${mid}:${kind}:${packetsSent}/${framesEncoded}`);
+      const transports = statistics.filter(({ type }) => type === 'transport').map(({ iceState, bytesReceived, bytesSent }) => `${iceState} ${bytesReceived} ${bytesSent}`);
+      const grown = (connection?.getReceivers() ?? []).map((receiver) => window.stress.grown.has(receiver));
       const channelsOpen = [...channels].map(([label, { peers }]) => `${label}:${peers.length}`);
       const channelsCame = incomingChannels.map(({ label, id, readyState }) => `${label}:${id}:${readyState}`);
       const silent = [...channels.keys()].filter((label) => ![...heard].some((word) => word.startsWith(`${label} pong`)));
       const connections = window.connections.map(({ connectionState }) => connectionState);
-      return { silent, connections, status: room.status, state, presence, signalingState, connectionState, iceConnectionState, stats, counts, done, faults, sections, published: [...published].map(({ id }) => id), incoming, channelsOpen, channelsCame, steps };
+      return { silent, connections, status: room.status, state, presence, signalingState, connectionState, iceConnectionState, stats, counts, done, faults, sections, published: [...published].map(({ id }) => id), incoming, grown, arrives, leaves, transports, channelsOpen, channelsCame, steps };
     },
   };
 }
