@@ -164,7 +164,7 @@ async function everythingArrives(tabs, word) {
     await streamsCome(tab, incoming).catch(async (error) => {
       if (!(await isDeaf(tab, other))) throw error;
       deaf += 1;
-      await tab.page.evaluate(() => window.stress.callAgain());
+      await call(tab, 'callAgain');
       await Promise.all(tabs.map((tab) => connected(tab, 1)));
       await streamsCome(tab, incoming);
     });

@@ -134,9 +134,10 @@ export function installStress() {
       const steps = window.log.slice(-40).map(({ name, step, state, error }) => step ?? (state ? `${name} ${state}` : (error?.message ?? name)));
       const incoming = streams.map(({ id }) => id);
       const statistics = [...((await connection?.getStats())?.values() ?? [])];
-      const arrives = statistics.filter(({ type }) => type === 'inbound-rtp').map(({ mid, kind, packetsReceived, framesDecoded }) => `${mid}:${kind}:${packetsReceived}/${framesDecoded}`);
-      const leaves = statistics.filter(({ type }) => type === 'outbound-rtp').map(({ mid, kind, packetsSent, framesEncoded }) => `${mid}:${kind}:${packetsSent}/${framesEncoded}`);
-      const transports = statistics.filter(({ type }) => type === 'transport').map(({ iceState, bytesReceived, bytesSent }) => `${iceState} ${bytesReceived} ${bytesSent}`);
+      const counted = (type, ...names) => statistics.filter((report) => report.type === type).map((report) => names.map((name) => report[name]).join(' '));
+      const arrives = counted('inbound-rtp', 'mid', 'kind', 'packetsReceived', 'framesDecoded');
+      const leaves = counted('outbound-rtp', 'mid', 'kind', 'packetsSent', 'framesEncoded');
+      const transports = counted('transport', 'iceState', 'bytesReceived', 'bytesSent');
       const grown = (connection?.getReceivers() ?? []).map((receiver) => window.stress.grown.has(receiver));
       const channelsOpen = [...channels].map(([label, { peers }]) => `${label}:${peers.length}`);
       const channelsCame = incomingChannels.map(({ label, id, readyState }) => `${label}:${id}:${readyState}`);
