@@ -41,12 +41,10 @@ const PAIRS = [[CHROMIUM, CHROMIUM], [CHROMIUM, FIREFOX], [FIREFOX, FIREFOX], ..
 
 /**
  * How many connections may be made anew: one in a thousand operations, or a few where the machine is so busy that signals take longer than the
- * half second by which a Firefox goes second (`sdk/src/head-start.ts`).
+ * half second by which a Firefox goes second (`sdk/src/head-start.ts`). More where a Firefox may lose a receiver (`sdk/src/unheard.ts`): up to
+ * two in 200 operations were seen between two of them on a busy machine, and mostly none.
  */
-const REBUILDS_MAX = Math.max(3, Math.floor(OPERATIONS / 1_000));
-
-/** How often a Firefox may lose a receiver: up to two in 200 operations were seen between two of them on a busy machine, and mostly none. */
-const DEAF_MAX = Math.ceil(OPERATIONS / 50);
+const rebuildsMax = (kinds) => Math.max(3, Math.ceil(OPERATIONS / (kinds.includes(FIREFOX) ? 50 : 1_000)));
 
 for (const kinds of PAIRS) {
   test(`${OPERATIONS} random operations between ${kinds[0]} and ${kinds[1]}`, async (t) => {
@@ -63,12 +61,11 @@ for (const kinds of PAIRS) {
     await Promise.all(tabs.map((tab) => connected(tab, 1)));
     const began = performance.now();
     let done = 0;
-    let deaf = 0;
     try {
       for (const operations of rounds(seeded(SEED))) {
         await (crossings(await counts(tabs)) < GLARE * (done / 2) ? atOnce(tabs, operations) : oneByOne(tabs, operations));
         done += operations.length;
-        if (done % CHECK_EVERY === 0 || done >= OPERATIONS) deaf += await everythingArrives(tabs, done);
+        if (done % CHECK_EVERY === 0 || done >= OPERATIONS) await everythingArrives(tabs, done);
       }
     } catch (error) {
       const reports = await Promise.all(tabs.map((tab) => call(tab, 'report').catch(({ message }) => message)));
@@ -81,13 +78,12 @@ for (const kinds of PAIRS) {
     const crossed = crossings(both) / (done / 2);
     // Both sides count the same ones.
     const rebuilds = Math.max(...reports.map(({ stats }) => stats.rebuilds));
-    t.diagnostic(`seed ${SEED}: ${done} operations in ${seconds} s, ${both['offer-sent']} offers, which crossed in ${Math.round(100 * crossed)} % of the rounds, ${rebuilds} connections made anew, ${deaf} times called again because a Firefox had lost a receiver`);
+    t.diagnostic(`seed ${SEED}: ${done} operations in ${seconds} s, ${both['offer-sent']} offers, which crossed in ${Math.round(100 * crossed)} % of the rounds, ${rebuilds} connections made anew`);
     t.diagnostic(`on the way: ${JSON.stringify(both)}`);
     for (const [at, { stats, done }] of reports.entries()) t.diagnostic(`${tabs[at].name}: ${JSON.stringify({ ...done, ...stats })}`);
     assert.ok(both['glare-yielded'] > 0 && both['glare-ignored'] > 0, 'offers have crossed');
     assert.ok(crossed >= GLARE_LEAST && crossed <= GLARE_MOST, `in ${crossed} of the rounds offers crossed`);
-    assert.ok(rebuilds <= REBUILDS_MAX, `${rebuilds} connections were made anew`);
-    assert.ok(deaf <= DEAF_MAX, `a Firefox lost a receiver ${deaf} times`);
+    assert.ok(rebuilds <= rebuildsMax(kinds), `${rebuilds} connections were made anew`);
   });
 }
 
@@ -159,33 +155,12 @@ async function everythingArrives(tabs, word) {
   for (const tab of tabs) await call(tab, 'openChannels', [...new Set(labels)]);
   const ids = await Promise.all(tabs.map((tab) => call(tab, 'publishedIds')));
   for (const tab of tabs) await until(tab, 'a stable connection', () => window.stress.isSettled());
-  let deaf = 0;
-  for (const [tab, other, incoming] of [[first, second, ids[1]], [second, first, ids[0]]]) {
-    await streamsCome(tab, incoming).catch(async (error) => {
-      if (!(await isDeaf(tab, other))) throw error;
-      deaf += 1;
-      await call(tab, 'callAgain');
-      await Promise.all(tabs.map((tab) => connected(tab, 1)));
-      await streamsCome(tab, incoming);
-    });
-  }
+  for (const [tab, incoming] of [[first, ids[1]], [second, ids[0]]]) await streamsCome(tab, incoming);
   for (const tab of tabs) await until(tab, 'a word on each channel and back', (word) => window.stress.channelsCarry(word), word);
   for (const tab of tabs) await until(tab, 'that it is stable in the end', () => window.stress.isSettled());
-  return deaf;
 }
 
 async function streamsCome(tab, ids) {
   await tab.page.evaluate(() => window.stress.grown.clear());
   await until(tab, `${ids.length} streams that grow`, (ids) => window.stress.streamsGrow(ids), ids);
-}
-
-/**
- * Whether this is Firefox, and has lost one of its receivers: both descriptions say that a section receives, the other side sends packets in
- * it, and none is ever counted, while all else is well. Firefox 153 comes there after hundreds of offers that crossed; neither a fresh start
- * of ICE nor another direction of the section helps, and nothing tells the page. Another connection does.
- */
-async function isDeaf(tab, other) {
-  if (!tab.name.startsWith(FIREFOX)) return false;
-  const [silent, sent] = await Promise.all([call(tab, 'silentSections'), call(other, 'sendingSections')]);
-  return silent.some((mid) => sent.includes(mid));
 }

@@ -49,18 +49,6 @@ export function installStress() {
   };
   watch();
 
-  /** Looks twice at a count of each section, and says of a section whether it stayed as it was. */
-  const standsStill = async (type, name) => {
-    const look = async () => {
-      const reports = [...(await peer().connection.getStats()).values()].filter((report) => report.type === type);
-      return (mid) => reports.find((report) => report.mid === mid)?.[name] ?? 0;
-    };
-    const before = await look();
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    const after = await look();
-    return (mid) => after(mid) <= before(mid);
-  };
-
   const offersMade = () => counts['offer-sent'] ?? 0;
   let mark = 0;
 
@@ -109,21 +97,6 @@ export function installStress() {
         window.stress.grown.add(receiver);
       }
       return true;
-    },
-    /** The sections that should receive, and in which nothing comes for a while. */
-    silentSections: async () => {
-      const receiving = peer().connection.getTransceivers().filter(({ currentDirection }) => /recv/.test(currentDirection));
-      return receiving.map(({ mid }) => mid).filter(await standsStill('inbound-rtp', 'packetsReceived'));
-    },
-    /** The sections in which something goes out. */
-    sendingSections: async () => {
-      const still = await standsStill('outbound-rtp', 'packetsSent');
-      return peer().connection.getTransceivers().map(({ mid }) => mid).filter((mid) => !still(mid));
-    },
-    /** Ends the call and begins another one. */
-    async callAgain() {
-      peer().hangup();
-      await peer().connect();
     },
     grown: new Set(),
     counts,

@@ -21,7 +21,7 @@ const HEAD_START_MS = 500
 const DEAF_MS = 5_000
 
 /** What begins the descriptions that Firefox makes. */
-const FIREFOX = /^o=mozilla/m
+export const FIREFOX: RegExp = /^o=mozilla/m
 
 /** What a connection says that does not stand. Firefox calls one that does `connecting`, or `new`, as soon as a section is added. */
 const NOTHING_COMES = /^(disconnected|failed|closed)$/

@@ -44,6 +44,8 @@ export interface PairOptions {
   published(): Published
   send(message: NegotiationMessage): void
   onState(state: PairState): void
+  /** It stands for the first time. `life` is over as soon as another connection takes its place, and when it ends. */
+  onStood?(life: Scope): void
   onStep(step: NegotiationStep): void
   onTrack(event: TrackEvent, track: MediaStreamTrack, stream: MediaStream): void
   onChannel(channel: RTCDataChannel): void
@@ -322,6 +324,7 @@ export class Pair {
   #become(state: PairState): void {
     if (state === this.#state) return
     this.#state = state
+    if (state === 'connected' && !this.#hasStood) this.#options.onStood?.(this.#life)
     this.#hasStood ||= state === 'connected'
     if (state === 'failed') this.#retryLater()
     this.#options.onState(state)

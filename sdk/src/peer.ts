@@ -18,6 +18,7 @@ import type {
   RelayedRestart,
   WirePeer,
 } from './generated/wire.ts'
+import { FIREFOX } from './head-start.ts'
 import type { Parcel } from './lane.ts'
 import type { Media } from './media.ts'
 import type { Membership } from './membership.ts'
@@ -30,6 +31,7 @@ import type { Layout } from './senders.ts'
 import { checkReason, numberOf, parcelOf, type RelayedSignal, signalOf } from './signals.ts'
 import type { ConnectionStats } from './stats.ts'
 import { STREAMS } from './stream-lane.ts'
+import { watchReports } from './unheard.ts'
 import { Waiters } from './waiters.ts'
 
 /**
@@ -746,6 +748,7 @@ export class Peer {
       published: () => host.media.tracks,
       send: (message) => this.#post(parcelOf(message, numbered ? generation : undefined)),
       onState: (state) => this.#changed(pair, state),
+      onStood: (life) => this.#watchReports(pair, life),
       onStep: (step) => this.#step(step),
       onTrack: (event, track, stream) => this.#heard(pair, () => host.emit(event, { peer: this, track, stream })),
       onChannel: (channel) => host.channels.found(channel, pair.connection, this),
@@ -756,6 +759,15 @@ export class Peer {
       refreshIceServers: () => host.refreshIceServers(),
     })
     return pair
+  }
+
+  /** Looks whether a Firefox hears what it is sent. One without this library could make no other connection. */
+  #watchReports(pair: Pair, life: Scope): void {
+    const { connection } = pair
+    if (!this.#numbered || !FIREFOX.test(connection.remoteDescription?.sdp ?? '')) return
+    const error = callError('negotiation-failed', `${this.identity} has lost a receiver.`, { retryable: true })
+    const isReachable = (): boolean => this.#isReachable()
+    watchReports(connection, this.#host.environment.clock, life, isReachable, () => this.#broken(pair, error))
   }
 
   #openChannels({ connection, mainChannel }: Pair): void {
