@@ -106,17 +106,24 @@ export function installStress() {
       const { signalingState, connectionState, iceConnectionState } = connection ?? {};
       const steps = window.log.slice(-40).map(({ name, step, state, error }) => step ?? (state ? `${name} ${state}` : (error?.message ?? name)));
       const incoming = streams.map(({ id }) => id);
-      const statistics = [...((await connection?.getStats())?.values() ?? [])];
-      const counted = (type, ...names) => statistics.filter((report) => report.type === type).map((report) => names.map((name) => report[name]).join(' '));
-      const arrives = counted('inbound-rtp', 'mid', 'kind', 'packetsReceived', 'framesDecoded');
-      const leaves = counted('outbound-rtp', 'mid', 'kind', 'packetsSent', 'framesEncoded');
+      const look = async () => [...((await connection?.getStats())?.values() ?? [])];
+      const before = await look();
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      const statistics = await look();
+      const counted = (type, ...names) => statistics.filter((report) => report.type === type).map((report) => {
+        const was = before.find(({ id }) => id === report.id);
+        return names.map((name) => (typeof report[name] === 'number' ? `${report[name]} (+${report[name] - (was?.[name] ?? 0)})` : report[name])).join(' ');
+      });
+      const arrives = counted('inbound-rtp', 'mid', 'kind', 'ssrc', 'packetsReceived', 'framesDecoded');
+      const leaves = counted('outbound-rtp', 'mid', 'kind', 'ssrc', 'active', 'packetsSent', 'framesEncoded');
+      const reported = counted('remote-inbound-rtp', 'kind', 'ssrc', 'timestamp');
       const transports = counted('transport', 'iceState', 'bytesReceived', 'bytesSent');
       const grown = (connection?.getReceivers() ?? []).map((receiver) => window.stress.grown.has(receiver));
       const channelsOpen = [...channels].map(([label, { peers }]) => `${label}:${peers.length}`);
       const channelsCame = incomingChannels.map(({ label, id, readyState }) => `${label}:${id}:${readyState}`);
       const silent = [...channels.keys()].filter((label) => ![...heard].some((word) => word.startsWith(`${label} pong`)));
       const connections = window.connections.map(({ connectionState }) => connectionState);
-      return { silent, connections, status: room.status, state, presence, signalingState, connectionState, iceConnectionState, stats, counts, done, faults, sections, published: [...published].map(({ id }) => id), incoming, grown, arrives, leaves, transports, channelsOpen, channelsCame, steps };
+      return { silent, connections, status: room.status, state, presence, signalingState, connectionState, iceConnectionState, stats, counts, done, faults, sections, published: [...published].map(({ id }) => id), incoming, grown, arrives, leaves, reported, transports, channelsOpen, channelsCame, steps };
     },
   };
 }

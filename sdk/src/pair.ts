@@ -324,8 +324,10 @@ export class Pair {
   #become(state: PairState): void {
     if (state === this.#state) return
     this.#state = state
-    if (state === 'connected' && !this.#hasStood) this.#options.onStood?.(this.#life)
-    this.#hasStood ||= state === 'connected'
+    if (state === 'connected' && !this.#hasStood) {
+      this.#hasStood = true
+      this.#options.onStood?.(this.#life)
+    }
     if (state === 'failed') this.#retryLater()
     this.#options.onState(state)
   }

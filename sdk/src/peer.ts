@@ -163,6 +163,7 @@ export class Peer {
   /** Which connection this is, counted over both sides; messages of an older one are dropped. */
   #generation = 0
   #early: RelayedSignal[] = []
+  #isFirefox = false
   /** A connection that goes on as it is until the one that takes its place stands. */
   #retired: Pair | undefined
   /** Tracks of the connection that takes its place: shown when it stands. */
@@ -761,13 +762,12 @@ export class Peer {
     return pair
   }
 
-  /** Looks whether a Firefox hears what it is sent. One without this library could make no other connection. */
+  /** Looks whether a Firefox hears what it is sent. */
   #watchReports(pair: Pair, life: Scope): void {
-    const { connection } = pair
-    if (!this.#numbered || !FIREFOX.test(connection.remoteDescription?.sdp ?? '')) return
-    const error = callError('negotiation-failed', `${this.identity} has lost a receiver.`, { retryable: true })
+    if (!this.#isFirefox) return
+    const error = callError('negotiation-failed', `${this.identity} does not hear.`, { retryable: true })
     const isReachable = (): boolean => this.#isReachable()
-    watchReports(connection, this.#host.environment.clock, life, isReachable, () => this.#broken(pair, error))
+    watchReports(pair.connection, this.#host.environment.clock, life, isReachable, () => this.#broken(pair, error))
   }
 
   #openChannels({ connection, mainChannel }: Pair): void {
@@ -834,6 +834,8 @@ export class Peer {
   /** Hands a message to the connection that it is for. */
   #hand(message: RelayedSignal): void {
     const generation = numberOf(message.x, 'g') ?? this.#generation
+    // Chromium writes descriptions anew, so that its own copy does not say it.
+    if ('sdp' in message) this.#isFirefox = FIREFOX.test(message.sdp)
     if (generation === this.#generation && this.#relation.at === 'paired') {
       void this.#relation.pair.receive(signalOf(message) as NegotiationMessage)
     } else if (generation < this.#generation || message.type !== 'ice-candidate') {
