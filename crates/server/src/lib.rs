@@ -13,12 +13,14 @@
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
 //! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
+//! | [`backplane`] | what carries frames between nodes |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
 //! | [`telemetry`] | metrics and logs |
 //! | [`mod@bench`] | the load program |
 
 pub mod admission;
 pub mod auth;
+pub mod backplane;
 pub mod banner;
 pub mod bell;
 pub mod bench;

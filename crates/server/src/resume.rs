@@ -33,6 +33,8 @@ pub struct ClusterKeys {
     pub resume: hmac::Key,
     /// Makes the pseudonyms of identities in TURN usernames.
     pub turn_tag: hmac::Key,
+    /// Signs the frames between nodes.
+    pub frames: hmac::Key,
 }
 
 /// Why there are no cluster keys.
@@ -76,7 +78,7 @@ impl ClusterKeys {
         let key = |purpose: &str| -> Result<hmac::Key, Unspecified> {
             Ok(root.expand(&[purpose.as_bytes()], hmac::HMAC_SHA256)?.into())
         };
-        Ok(Self { resume: key("resume token")?, turn_tag: key("turn tag")? })
+        Ok(Self { resume: key("resume token")?, turn_tag: key("turn tag")?, frames: key("frames")? })
     }
 }
 
@@ -274,7 +276,7 @@ mod tests {
         let error = ClusterKeys::new(Some(&Secret::new("x".repeat(31)))).expect_err("too short");
         assert_eq!(error, ClusterKeyError::TooShort(31));
         let keys = ClusterKeys::new(Some(&Secret::new(SECRET))).expect("keys");
-        let tags = [&keys.resume, &keys.turn_tag].map(|key| hmac::sign(key, b"x").as_ref().to_vec());
-        assert_ne!(tags[0], tags[1]);
+        let tags = [&keys.resume, &keys.turn_tag, &keys.frames].map(|key| hmac::sign(key, b"x").as_ref().to_vec());
+        assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[2] != tags[0]);
     }
 }

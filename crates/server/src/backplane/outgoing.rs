@@ -1,0 +1,140 @@
+//! The way out: a queue between whoever publishes, who never waits, and the link, which sends in batches.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::subject::Subject;
+
+/// The most frames that wait for the broker: a tenth of a second at fifty thousand a second.
+const MAX_FRAMES: usize = 5_000;
+
+/// The most bytes that wait for it.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many frames go out together at most.
+const BATCH: usize = 256;
+
+/// Why a publish was refused. Its frame goes nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// The broker is not reached.
+    #[error("the backplane is down")]
+    Down,
+    /// The broker takes frames more slowly than they come.
+    #[error("the backplane's queue is full")]
+    Full,
+    /// The payload is longer than [`MAX_PAYLOAD`](super::MAX_PAYLOAD).
+    #[error("the payload is too large for the backplane")]
+    TooLarge,
+}
+
+impl Refused {
+    /// The value of the metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Full => "full",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
+
+/// Whether the publisher wants to hear that nobody reads a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// It does not.
+    Ignore,
+    /// It does, by [`Event::Unread`](super::Event::Unread) with this tag of its own. On a room's subject, nobody is nobody else.
+    Report(u64),
+}
+
+/// A sealed frame on its way out.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) subject: Subject,
+    pub(super) name: Arc<str>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) unread: Unread,
+}
+
+/// The end that takes frames.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    frames: mpsc::Sender<(Outgoing, OwnedSemaphorePermit)>,
+    bytes: Arc<Semaphore>,
+}
+
+/// The end that a link sends from.
+#[derive(Debug)]
+pub(super) struct Queue(mpsc::Receiver<(Outgoing, OwnedSemaphorePermit)>);
+
+/// An empty queue.
+pub(super) fn queue() -> (Outlet, Queue) {
+    let (frames, receiver) = mpsc::channel(MAX_FRAMES);
+    (Outlet { frames, bytes: Arc::new(Semaphore::new(MAX_BYTES)) }, Queue(receiver))
+}
+
+impl Outlet {
+    /// Appends a frame, or refuses it at once.
+    pub(super) fn push(&self, outgoing: Outgoing) -> Result<(), Refused> {
+        let length = u32::try_from(outgoing.bytes.len()).map_err(|_| Refused::TooLarge)?;
+        let room = self.bytes.clone().try_acquire_many_owned(length).map_err(|_| Refused::Full)?;
+        self.frames.try_send((outgoing, room)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Full,
+            mpsc::error::TrySendError::Closed(_) => Refused::Down,
+        })
+    }
+}
+
+impl Queue {
+    /// Waits for frames and takes all that are there, up to a batch. Loses none when it is given up.
+    pub(super) async fn take(&mut self) -> Vec<Outgoing> {
+        let mut taken = Vec::new();
+        self.0.recv_many(&mut taken, BATCH).await;
+        taken.into_iter().map(|(outgoing, _)| outgoing).collect()
+    }
+
+    /// Empties the queue: how many frames were in it.
+    pub(super) fn clear(&mut self) -> u64 {
+        let mut frames = 0;
+        while self.0.try_recv().is_ok() {
+            frames += 1;
+        }
+        frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outgoing(length: usize) -> Outgoing {
+        Outgoing { subject: Subject::Nodes, name: Arc::from("aldis.n"), bytes: vec![0; length], unread: Unread::Ignore }
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_in_frames() {
+        let (outlet, mut queue) = queue();
+        for _ in 0..MAX_FRAMES {
+            outlet.push(outgoing(1)).expect("room");
+        }
+        assert_eq!(outlet.push(outgoing(1)), Err(Refused::Full));
+        assert_eq!(queue.take().await.len(), BATCH);
+        outlet.push(outgoing(1)).expect("room again");
+        assert_eq!(queue.clear(), (MAX_FRAMES - BATCH + 1) as u64);
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_in_bytes() {
+        let (outlet, mut queue) = queue();
+        outlet.push(outgoing(MAX_BYTES)).expect("room");
+        assert_eq!(outlet.push(outgoing(1)), Err(Refused::Full));
+        assert_eq!(queue.take().await.len(), 1);
+        outlet.push(outgoing(1)).expect("room again");
+        drop(queue);
+        assert_eq!(outlet.push(outgoing(1)), Err(Refused::Down));
+    }
+}

@@ -1,0 +1,252 @@
+//! Redis and Valkey, alone or behind sentinels.
+//!
+//! One connection publishes, in pipelines of which several are on their way; another one is subscribed. The answer to `PUBLISH` is
+//! the number of readers: none is known at once. Any number above says nothing about delivery.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult,
+    Value,
+    aio::{MultiplexedConnection, PubSubSink},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    address::{Seed, Servers, Transport},
+    broker::{Broker, Link},
+    health::{Cause, Failure},
+    inlet::Inlet,
+    outgoing::{Outgoing, Queue, Unread},
+};
+
+/// How long one server may take to accept a connection before the next one is tried.
+const CONNECT_TIME: Duration = Duration::from_secs(1);
+
+/// How long an answer may take. Longer than it takes the probes to notice, who say better what is wrong.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How many pipelines are on their way together: the next one is written while the one before is answered.
+const PIPELINES: usize = 4;
+
+/// How to find the primary.
+#[derive(Debug)]
+enum Discovery {
+    /// It is one of the servers.
+    Servers,
+    /// The servers are sentinels, which call it this.
+    Sentinels(String),
+}
+
+/// A Redis, as its address names it.
+#[derive(Debug)]
+pub(super) struct Redis {
+    servers: Arc<Servers>,
+    discovery: Arc<Discovery>,
+}
+
+impl Redis {
+    /// One of these servers.
+    pub(super) fn servers(servers: &Servers) -> Self {
+        Self { servers: Arc::new(servers.clone()), discovery: Arc::new(Discovery::Servers) }
+    }
+
+    /// The primary that these sentinels call `service`.
+    pub(super) fn behind(sentinels: &Servers, service: String) -> Self {
+        Self { servers: Arc::new(sentinels.clone()), discovery: Arc::new(Discovery::Sentinels(service)) }
+    }
+
+    /// Opens both connections to a server, if it is a primary.
+    async fn open(&self, seed: &Seed, inlet: &Inlet) -> Result<RedisLink, Failure> {
+        let mut login = RedisConnectionInfo::default();
+        if let Some(of) = &self.servers.login {
+            login = login.set_password(String::from_utf8_lossy(of.password.expose()));
+            if let Some(user) = &of.user {
+                login = login.set_username(user);
+            }
+        }
+        let client = client(seed, self.servers.transport, login)?;
+        let publisher = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(failure)?;
+        is_primary(&publisher).await?;
+        let (sink, mut messages) = client.get_async_pubsub().await.map_err(failure)?.split();
+        let heard = inlet.clone();
+        let reader = tokio::spawn(async move {
+            while let Some(message) = messages.next().await {
+                heard.message(message.get_channel_name(), message.get_payload_bytes());
+            }
+            heard.failed(Failure::new(Cause::Lost, "the subscription was closed"));
+        });
+        Ok(RedisLink {
+            publisher,
+            sink,
+            inlet: inlet.clone(),
+            primary: seed.clone(),
+            servers: self.servers.clone(),
+            discovery: self.discovery.clone(),
+            _reader: AbortOnDropHandle::new(reader),
+        })
+    }
+}
+
+impl Broker for Redis {
+    type Link = RedisLink;
+
+    async fn connect(&self, inlet: &Inlet) -> Result<RedisLink, Failure> {
+        match &*self.discovery {
+            Discovery::Sentinels(service) => self.open(&ask_sentinels(&self.servers, service).await?, inlet).await,
+            Discovery::Servers => {
+                let mut last = Failure::new(Cause::Unreachable, "no server");
+                for seed in &self.servers.seeds {
+                    match self.open(seed, inlet).await {
+                        Ok(link) => return Ok(link),
+                        Err(failure) => last = failure,
+                    }
+                }
+                Err(last)
+            }
+        }
+    }
+}
+
+/// The two connections to a primary.
+pub(super) struct RedisLink {
+    publisher: MultiplexedConnection,
+    sink: PubSubSink,
+    inlet: Inlet,
+    primary: Seed,
+    servers: Arc<Servers>,
+    discovery: Arc<Discovery>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+impl RedisLink {
+    /// Sends a batch, and gives it back with its answers.
+    fn send(&self, batch: Vec<Outgoing>) -> impl Future<Output = (Vec<Outgoing>, RedisResult<Vec<Value>>)> + use<> {
+        let mut connection = self.publisher.clone();
+        async move {
+            let mut pipeline = redis::Pipeline::with_capacity(batch.len());
+            for outgoing in &batch {
+                pipeline.cmd("PUBLISH").arg(&*outgoing.name).arg(outgoing.bytes.as_slice());
+            }
+            let answers = connection.send_packed_commands(&pipeline, 0, batch.len()).await;
+            (batch, answers)
+        }
+    }
+
+    /// Reads the answers to a batch.
+    fn answered(&self, batch: Vec<Outgoing>, answers: RedisResult<Vec<Value>>) -> Result<(), Failure> {
+        for (outgoing, answer) in batch.into_iter().zip(answers.map_err(failure)?) {
+            match answer {
+                Value::Int(readers) => {
+                    if let Unread::Report(tag) = outgoing.unread
+                        && usize::try_from(readers).unwrap_or_default() <= self.inlet.own_share(&outgoing.name)
+                    {
+                        self.inlet.unread(tag);
+                    }
+                }
+                Value::ServerError(error) => return Err(failure(error.into())),
+                _ => return Err(Failure::new(Cause::Refused, "the answer to PUBLISH is no number")),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Link for RedisLink {
+    async fn publish(&self, queue: &mut Queue) -> Result<Infallible, Failure> {
+        let mut pipelines = FuturesOrdered::new();
+        loop {
+            tokio::select! {
+                // Answers first: this also writes a new pipeline before another one is made, which keeps their order.
+                biased;
+                Some((batch, answers)) = pipelines.next() => self.answered(batch, answers)?,
+                batch = queue.take(), if pipelines.len() < PIPELINES => pipelines.push_back(self.send(batch)),
+            }
+        }
+    }
+
+    async fn subscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        self.sink.clone().subscribe(names).await.map_err(failure)
+    }
+
+    async fn unsubscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        self.sink.clone().unsubscribe(names).await.map_err(failure)
+    }
+
+    /// A primary can become a replica without closing a connection, and one that was cut off can go on as if it were still the one.
+    async fn check(&self) -> Result<(), Failure> {
+        is_primary(&self.publisher).await?;
+        if let Discovery::Sentinels(service) = &*self.discovery {
+            // While no sentinel answers, the primary that was named last stays the one.
+            if let Ok(primary) = ask_sentinels(&self.servers, service).await
+                && primary != self.primary
+            {
+                return Err(Failure::new(Cause::Moved, &format!("the primary is {primary} now")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn client(seed: &Seed, transport: Transport, login: RedisConnectionInfo) -> Result<Client, Failure> {
+    let Seed { host, port } = seed.clone();
+    let address = match transport {
+        Transport::Plain => ConnectionAddr::Tcp(host, port),
+        Transport::Tls => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+    };
+    let info = address.into_connection_info().map_err(failure)?.set_redis_settings(login);
+    Client::open(info).map_err(failure)
+}
+
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIME)).set_response_timeout(Some(ANSWER_TIME))
+}
+
+/// What is published at a replica reaches only who is subscribed there, and is no error.
+async fn is_primary(connection: &MultiplexedConnection) -> Result<(), Failure> {
+    match redis::cmd("ROLE").query_async::<Value>(&mut connection.clone()).await {
+        Ok(Value::Array(role)) if matches!(&role[..], [Value::BulkString(name), ..] if name == b"slave") => {
+            Err(Failure::new(Cause::ReadOnly, "this server is a replica"))
+        }
+        Ok(_) => Ok(()),
+        // Where asking is not allowed, only the probes tell.
+        Err(error) if error.code() == Some("NOPERM") => Ok(()),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// The primary, from the first sentinel that knows it.
+async fn ask_sentinels(sentinels: &Servers, service: &str) -> Result<Seed, Failure> {
+    let mut last = Failure::new(Cause::Unreachable, "no sentinel");
+    for seed in &sentinels.seeds {
+        let asked = async {
+            let client = client(seed, Transport::Plain, RedisConnectionInfo::default())?;
+            let mut sentinel = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(failure)?;
+            let mut question = redis::cmd("SENTINEL");
+            question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
+            question.query_async::<Option<(String, u16)>>(&mut sentinel).await.map_err(failure)
+        };
+        match tokio::time::timeout(CONNECT_TIME, asked).await {
+            Ok(Ok(Some((host, port)))) => return Ok(Seed { host, port }),
+            Ok(Ok(None)) => last = Failure::new(Cause::Unreachable, "the sentinel knows no primary of this name"),
+            Ok(Err(failure)) => last = failure,
+            Err(_) => last = Failure::new(Cause::Unreachable, "a sentinel does not answer"),
+        }
+    }
+    Err(last)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+fn failure(error: RedisError) -> Failure {
+    let cause = match error.code() {
+        Some("READONLY") => Cause::ReadOnly,
+        Some("LOADING" | "MASTERDOWN") => Cause::Unreachable,
+        Some(_) => Cause::Refused,
+        None if error.is_connection_refusal() || error.is_timeout() => Cause::Unreachable,
+        None => Cause::Lost,
+    };
+    Failure::new(cause, &error)
+}
