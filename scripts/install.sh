@@ -8,8 +8,9 @@ packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v firefox-esr >/dev/null || packages+=(firefox-esr)
 { command -v turnserver && command -v turnutils_uclient; } >/dev/null || packages+=(coturn)
-# For the tests of networks. They lie where only root looks for programs.
-for program in ip:iproute2 iptables:iptables conntrack:conntrack sysctl:procps; do
+command -v redis-server >/dev/null || packages+=(redis-server)
+# For the tests of networks, and the other broker. They lie where only root looks for programs.
+for program in ip:iproute2 iptables:iptables conntrack:conntrack sysctl:procps nats-server:nats-server; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || packages+=("${program#*:}")
 done
 if [ "${#packages[@]}" -gt 0 ]; then

@@ -7,8 +7,8 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult,
-    Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
+    RedisResult, Value,
     aio::{MultiplexedConnection, PubSubSink},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -67,9 +67,9 @@ impl Redis {
             }
         }
         let client = client(seed, self.servers.transport, login)?;
-        let publisher = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(failure)?;
+        let publisher = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(unreached)?;
         is_primary(&publisher).await?;
-        let (sink, mut messages) = client.get_async_pubsub().await.map_err(failure)?.split();
+        let (sink, mut messages) = client.get_async_pubsub().await.map_err(unreached)?.split();
         let heard = inlet.clone();
         let reader = tokio::spawn(async move {
             while let Some(message) = messages.next().await {
@@ -224,7 +224,8 @@ async fn ask_sentinels(sentinels: &Servers, service: &str) -> Result<Seed, Failu
     for seed in &sentinels.seeds {
         let asked = async {
             let client = client(seed, Transport::Plain, RedisConnectionInfo::default())?;
-            let mut sentinel = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(failure)?;
+            let mut sentinel =
+                client.get_multiplexed_async_connection_with_config(&config()).await.map_err(unreached)?;
             let mut question = redis::cmd("SENTINEL");
             question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
             question.query_async::<Option<(String, u16)>>(&mut sentinel).await.map_err(failure)
@@ -245,8 +246,18 @@ fn failure(error: RedisError) -> Failure {
         Some("READONLY") => Cause::ReadOnly,
         Some("LOADING" | "MASTERDOWN") => Cause::Unreachable,
         Some(_) => Cause::Refused,
+        None if error.kind() == ErrorKind::AuthenticationFailed => Cause::Refused,
         None if error.is_connection_refusal() || error.is_timeout() => Cause::Unreachable,
         None => Cause::Lost,
     };
     Failure::new(cause, &error)
+}
+
+/// A failure before there was a connection that could be lost.
+fn unreached(error: RedisError) -> Failure {
+    let failure = failure(error);
+    match failure.cause {
+        Cause::Lost => Failure { cause: Cause::Unreachable, ..failure },
+        _ => failure,
+    }
 }

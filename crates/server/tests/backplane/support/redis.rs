@@ -1,0 +1,122 @@
+//! redis-server and redis-sentinel.
+
+use std::fmt::Write as _;
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
+
+use super::{Broker, Daemon, Node, Open, free_port, within};
+
+/// A Redis.
+pub(crate) struct Redis {
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) port: u16,
+    folder: TempDir,
+    options: Vec<String>,
+}
+
+impl Redis {
+    /// Starts one with more options.
+    pub(crate) async fn with(options: &[&str]) -> Self {
+        let mut redis = Self::planned();
+        redis.options = options.iter().map(|option| (*option).to_owned()).collect();
+        redis.revive().await;
+        redis
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its process.
+    pub(crate) fn daemon(&mut self) -> &mut Daemon {
+        self.daemon.as_mut().expect("it runs")
+    }
+
+    /// Lets it do something: the first line of its answer.
+    pub(crate) async fn command(&self, words: &[&str]) -> String {
+        let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+        self.raw(&words).await
+    }
+
+    async fn raw(&self, words: &[&[u8]]) -> String {
+        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            bytes.extend_from_slice(word);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        let answer = async {
+            let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.expect("Redis"));
+            stream.write_all(&bytes).await.expect("written");
+            let mut line = String::new();
+            stream.read_line(&mut line).await.expect("an answer");
+            line
+        };
+        let line = within("an answer of Redis", answer).await;
+        assert!(!line.starts_with('-'), "{line}");
+        line
+    }
+}
+
+impl Broker for Redis {
+    async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    fn planned() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { daemon: None, port: free_port(), folder, options: Vec::new() }
+    }
+
+    fn node_with(&self, name: &str, prefix: &str, secret: &str) -> Node {
+        Node::at(&self.address(), name, prefix, secret)
+    }
+
+    async fn kill(&mut self) {
+        self.daemon = None;
+    }
+
+    async fn revive(&mut self) {
+        let fixed = format!("--port {} --bind 127.0.0.1 --save", self.port);
+        let mut arguments: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
+        arguments.push(String::new());
+        arguments.extend(["--repl-diskless-sync-delay", "0", "--appendonly", "no"].map(str::to_owned));
+        arguments.extend_from_slice(&self.options);
+        let daemon = Daemon::start("redis-server", &arguments, self.folder.path(), "Ready to accept connections").await;
+        self.daemon = Some(daemon);
+    }
+}
+
+impl Open for Redis {
+    async fn inject(&self, name: &str, bytes: &[u8]) {
+        self.raw(&[b"PUBLISH", name.as_bytes(), bytes]).await;
+    }
+}
+
+/// A sentinel.
+pub(crate) struct Sentinel {
+    pub(crate) daemon: Daemon,
+    pub(crate) port: u16,
+    _folder: TempDir,
+}
+
+impl Sentinel {
+    /// Watches a primary by the name `mymaster`; `quorum` sentinels decide that it is down.
+    pub(crate) async fn watch(primary: &Redis, quorum: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let mut config = format!("port {port}\nbind 127.0.0.1\ndir {}\n", folder.path().display());
+        writeln!(config, "sentinel monitor mymaster 127.0.0.1 {} {quorum}", primary.port).expect("text");
+        config.push_str("sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 10000\n");
+        let file = folder.path().join("sentinel.conf");
+        std::fs::write(&file, config).expect("written");
+        let arguments = [file.display().to_string(), "--sentinel".to_owned()];
+        let daemon = Daemon::start("redis-server", &arguments, folder.path(), "+monitor master").await;
+        Self { daemon, port, _folder: folder }
+    }
+}
