@@ -167,9 +167,12 @@ impl Seed {
             }
             None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let is_ip6 = text.starts_with('[') && host.parse::<std::net::Ipv6Addr>().is_ok();
-        if host.is_empty() || !(is_ip6 || host.bytes().all(is_host)) {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let is_host = match text.starts_with('[') {
+            true => host.parse::<std::net::Ipv6Addr>().is_ok(),
+            false => !host.is_empty() && host.bytes().all(is_name),
+        };
+        if !is_host {
             return Err(AddressError::Server);
         }
         let port = port.map_or(Ok(default_port), |port| port.parse().map_err(|_| AddressError::Server))?;

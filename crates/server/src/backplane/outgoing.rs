@@ -54,6 +54,7 @@ pub enum Unread {
 /// A sealed frame on its way out.
 #[derive(Debug)]
 pub(super) struct Outgoing {
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only NATS asks otherwise in rooms than elsewhere"))]
     pub(super) subject: Subject,
     pub(super) name: Arc<str>,
     pub(super) bytes: Vec<u8>,
