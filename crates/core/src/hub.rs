@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use aldis_protocol::{Identity, Limits, PeerId, RoomId, WireError};
+use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, WireError};
 
 use crate::{
     Duplicates, Event, Input, Moment, Output,
+    cluster::{Digests, Member, RoomFrame, Tidings, frame::Body},
     room::{self, Room},
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Effects<C> {
     pub(crate) now: Moment,
     pub(crate) limits: Limits,
     pub(crate) parking: ParkingPolicy,
+    /// This node among others; none on a lone one.
+    pub(crate) member: Option<Member>,
     outputs: VecDeque<Output<C>>,
     deadlines: BTreeMap<(Moment, u64), Deadline>,
     next_deadline: u64,
@@ -50,6 +53,8 @@ pub(crate) enum Deadline {
     Session(RoomId, PeerId),
     /// Tombstones of a room expire.
     Tombstones(RoomId),
+    /// Something of the cluster's part of a room.
+    Shared(RoomId),
 }
 
 impl<C> Effects<C> {
@@ -68,15 +73,26 @@ impl<C> Effects<C> {
 }
 
 impl<C: Clone + PartialEq> Hub<C> {
-    /// An empty hub with these limits.
+    /// An empty hub of a lone node, with these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with(limits, None)
+    }
+
+    /// An empty hub of a node among others. It begins without a backplane, until it is told of one.
+    #[must_use]
+    pub fn clustered(limits: Limits, node: NodeId) -> Self {
+        Self::with(limits, Some(Member::new(node)))
+    }
+
+    fn with(limits: Limits, member: Option<Member>) -> Self {
         Self {
             rooms: HashMap::default(),
             effects: Effects {
                 now: Moment::default(),
                 limits,
                 parking: ParkingPolicy::Keep,
+                member,
                 outputs: VecDeque::new(),
                 deadlines: BTreeMap::new(),
                 next_deadline: 0,
@@ -92,7 +108,8 @@ impl<C: Clone + PartialEq> Hub<C> {
         match input {
             Input::Join(join) => {
                 let id = join.room.clone();
-                self.rooms.entry(id).or_insert_with_key(|id| Room::new(id.clone())).request(*join, effects);
+                let room = self.rooms.entry(id).or_insert_with_key(|id| Room::open(id.clone(), effects));
+                room.request(*join, effects);
             }
             Input::Confirmed { room, connection } => {
                 self.in_room(room, |room, effects| room.confirmed(connection, effects));
@@ -115,6 +132,13 @@ impl<C: Clone + PartialEq> Hub<C> {
             Input::Goodbye { room, peer, generation } => {
                 self.in_room(room, |room, effects| room.goodbye(peer, generation, effects));
             }
+            Input::Frame { from, frame } => self.frame(from, *frame),
+            Input::Undelivered { subject, frame } => {
+                let room = frame.room.clone();
+                self.in_room(&room, |room, effects| room.unheard(subject, *frame, effects));
+            }
+            Input::Subscribed { room } => self.in_room(room, Room::subscribed),
+            Input::Tidings(tidings) => self.tidings(tidings),
             Input::Draining => {
                 effects.parking = ParkingPolicy::Refuse;
                 self.rooms.values_mut().for_each(|room| room.draining(effects));
@@ -132,6 +156,7 @@ impl<C: Clone + PartialEq> Hub<C> {
             match entry.remove() {
                 Deadline::Session(room, peer) => self.in_room(&room, |room, effects| room.session_due(&peer, effects)),
                 Deadline::Tombstones(room) => self.in_room(&room, Room::tombstones_due),
+                Deadline::Shared(room) => self.in_room(&room, Room::shared_due),
             }
         }
     }
@@ -172,6 +197,11 @@ impl<C: Clone + PartialEq> Hub<C> {
         self.rooms.get(room)?.generation(peer)
     }
 
+    /// Adds this hub's part to the sums that the node compares with others.
+    pub fn digests(&self, digests: &mut Digests) {
+        self.rooms.values().for_each(|room| room.digest(digests));
+    }
+
     /// How many rooms have somebody in them.
     #[must_use]
     pub fn rooms(&self) -> usize {
@@ -182,7 +212,39 @@ impl<C: Clone + PartialEq> Hub<C> {
         let Some(room) = self.rooms.get_mut(id) else { return };
         step(room, &mut self.effects);
         if room.is_forgotten() {
+            if room.shared.is_some() {
+                self.effects.push(Output::Unsubscribe { room: id.clone() });
+            }
             self.rooms.remove(id);
         }
+    }
+
+    fn frame(&mut self, from: &NodeId, frame: RoomFrame) {
+        let id = frame.room.clone();
+        if self.rooms.contains_key(&id) {
+            return self.in_room(&id, |room, effects| room.hear(from, frame, effects));
+        }
+        // To our inbox, from somebody who believes that we have somebody there: an empty room answers.
+        if self.effects.member.is_some()
+            && matches!(
+                frame.body,
+                Body::Ask { .. }
+                    | Body::Compare { .. }
+                    | Body::Signal { to: Some(_), .. }
+                    | Body::Remove { .. }
+                    | Body::Check { .. }
+            )
+        {
+            let mut room = Room::new(id, &self.effects);
+            room.next_version(&mut self.effects);
+            room.hear(from, frame, &mut self.effects);
+        }
+    }
+
+    fn tidings(&mut self, tidings: &Tidings) {
+        let effects = &mut self.effects;
+        let Some(member) = &mut effects.member else { return };
+        member.hear(tidings, effects.now);
+        self.rooms.values_mut().for_each(|room| room.tidings(tidings, effects));
     }
 }

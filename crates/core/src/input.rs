@@ -1,8 +1,12 @@
 //! What goes into the hub.
 
-use aldis_protocol::{ClientMessage, Identity, Json, MsgId, PeerId, RoomId};
+use aldis_protocol::{ClientMessage, Identity, Json, MsgId, NodeId, PeerId, RoomId};
 
-use crate::{Duplicates, Grant, output::Parcel};
+use crate::{
+    Duplicates, Grant,
+    cluster::{RoomFrame, Subject, Tidings},
+    output::Parcel,
+};
 
 /// One thing that happened, for [`Hub::handle_input`](crate::Hub::handle_input). `C` is the owner's handle of a connection.
 #[derive(Debug)]
@@ -73,6 +77,27 @@ pub enum Input<'a, C> {
         /// The generation that the connection was.
         generation: u64,
     },
+    /// A frame of another node about a room of this hub, which [`Cluster`](crate::Cluster) let pass.
+    Frame {
+        /// Who sent it.
+        from: &'a NodeId,
+        /// What.
+        frame: Box<RoomFrame>,
+    },
+    /// Nobody read what was published: no node has this inbox, or only this one reads the room's subject.
+    Undelivered {
+        /// Where it was published.
+        subject: &'a Subject,
+        /// What.
+        frame: Box<RoomFrame>,
+    },
+    /// What is published on the room's subject reaches this node from now on.
+    Subscribed {
+        /// The room.
+        room: &'a RoomId,
+    },
+    /// Something that every hub has to know of the cluster.
+    Tidings(&'a Tidings),
     /// The node is shutting down: nothing is parked any more, and what is parked goes back to its senders.
     Draining,
     /// A seated connection is gone.

@@ -9,7 +9,8 @@ use aldis_protocol::{
 };
 
 use crate::{
-    Admission, Age, Duplicates, Event, Join, Moment, Output, Seat, Ticket,
+    Admission, Age, Duplicates, Event, Join, Moment, Output, Reach, Seat, Ticket,
+    cluster::{Stage, frame::Entry},
     hub::Effects,
     output::{Continuity, Resumption},
     room::Room,
@@ -18,17 +19,18 @@ use crate::{
 
 /// Somebody between the two steps.
 pub(crate) struct Pending<C> {
-    join: Join<C>,
+    pub(crate) join: Join<C>,
     /// The place that the newcomer will have, fixed by the request; a resume that falls back to a new stay takes one later.
-    place: Option<u64>,
+    pub(crate) place: Option<u64>,
+    pub(crate) stage: Stage,
 }
 
 /// What a completed join turns out to be.
 enum Turn {
     /// The hub has kept the session.
     Kept(usize, Ticket),
-    /// Only the token knows the session, and nobody says that it has ended: absence is never departure.
-    Recalled(Ticket),
+    /// Only the token knows the session, or another node does or did, and nobody says that it has ended: absence is never departure.
+    Recalled(Ticket, Option<Box<Entry>>),
     /// A new stay, perhaps of somebody who was here before.
     New(Option<PeerId>),
 }
@@ -40,8 +42,13 @@ impl<C: Clone + PartialEq> Room<C> {
             Some(Ticket { age: Age::Fresh, .. }) => None,
             Some(Ticket { age: Age::Expired, .. }) | None => Some(self.next_place()),
         };
-        effects.push(Output::Confirm { room: self.id.clone(), connection: join.connection.clone() });
-        self.joining.push(Pending { join, place });
+        let connection = join.connection.clone();
+        self.joining.push(Pending { join, place, stage: Stage::Alone });
+        if self.shared.is_some() {
+            self.begin(&connection, effects);
+        } else {
+            effects.push(Output::Confirm { room: self.id.clone(), connection });
+        }
     }
 
     /// The second step.
@@ -49,13 +56,18 @@ impl<C: Clone + PartialEq> Room<C> {
         let Some(index) = self.joining.iter().position(|pending| pending.join.connection == *connection) else {
             return;
         };
-        let Pending { join, place } = self.joining.remove(index);
-        match self.turn(&join, effects.now) {
+        let Pending { join, place, stage } = self.joining.remove(index);
+        match self.turn(&join, stage, effects.now) {
             Turn::Kept(index, ticket) => self.resume(index, join, &ticket, effects),
-            Turn::Recalled(ticket) => {
+            Turn::Recalled(ticket, known) => {
                 self.seq = self.seq.max(ticket.seq);
                 let room_for = room_for(join.max_peers, &effects.limits);
-                let session = session(join, ticket.peer, ticket.seq, ticket.generation.saturating_add(1), None);
+                let newest = known.as_ref().map_or(0, |entry| entry.generation).max(ticket.generation);
+                let mut session = session(join, ticket.peer, ticket.seq, newest.saturating_add(1), None);
+                if let Some(entry) = known {
+                    session.attributes = entry.attributes;
+                    session.previous = entry.previous;
+                }
                 effects.event(Event::Resumed(Resumption::Recalled));
                 self.enter(session, Continuity::Resumed, room_for, effects);
             }
@@ -79,8 +91,21 @@ impl<C: Clone + PartialEq> Room<C> {
         duplicates: Duplicates,
         limits: &Limits,
     ) -> Result<(), WireError> {
+        self.preview_at(None, identity, max_peers, duplicates, limits)
+    }
+
+    /// As [`Self::preview`], for a join that has asked with a place, or for one that has not asked.
+    fn preview_at(
+        &self,
+        place: Option<(u64, &PeerId)>,
+        identity: &Identity,
+        max_peers: Option<u64>,
+        duplicates: Duplicates,
+        limits: &Limits,
+    ) -> Result<(), WireError> {
         let max = room_for(max_peers, limits);
-        let of_identity = self.sessions.iter().filter(|session| session.profile.identity == *identity).count();
+        let of_identity = self.sessions.iter().filter(|session| session.profile.identity == *identity).count()
+            + self.remotes().iter().filter(|remote| remote.entry.identity == *identity).count();
         let leaving = match duplicates {
             Duplicates::Reject if of_identity > 0 => {
                 return Err(WireError::with(
@@ -92,8 +117,11 @@ impl<C: Clone + PartialEq> Room<C> {
             Duplicates::Reject | Duplicates::Allow => 0,
         };
         // Whoever is between the steps has an older place than one who is asking only now.
-        let before =
-            self.sessions.len() - leaving + self.joining.iter().filter(|pending| pending.place.is_some()).count();
+        let before = self.sessions.len()
+            + self.remotes().len()
+            + self.joining.iter().filter(|pending| pending.place.is_some()).count()
+            + self.joiners_before(place)
+            - leaving;
         if before as u64 >= max {
             let why = if max_peers.is_some_and(|most| most < limits.room_peers) {
                 "for this token"
@@ -106,11 +134,20 @@ impl<C: Clone + PartialEq> Room<C> {
         Ok(())
     }
 
-    fn turn(&self, join: &Join<C>, now: Moment) -> Turn {
+    fn turn(&self, join: &Join<C>, stage: Stage, now: Moment) -> Turn {
         let Some(ticket) = join.ticket.clone() else { return Turn::New(None) };
         match (ticket.age, self.find(ticket.peer.as_str())) {
             (Age::Fresh, Some(index)) => Turn::Kept(index, ticket),
-            (Age::Fresh, None) if self.may_recall(ticket.peer.as_str(), now) => Turn::Recalled(ticket),
+            (Age::Fresh, None) if self.may_recall(ticket.peer.as_str(), now) => {
+                let yielded = match stage {
+                    Stage::Asking(asking) => asking.yielded,
+                    Stage::Alone | Stage::Subscribing { .. } => None,
+                };
+                let shown = self.remote(ticket.peer.as_str()).map(|remote| remote.entry.clone());
+                // What its owner let go is the newest; what an owner showed that is dead is all there is.
+                let known = yielded.into_iter().chain(shown).max_by_key(|entry| entry.generation);
+                Turn::Recalled(ticket, known.map(Box::new))
+            }
             (Age::Fresh, None) | (Age::Expired, _) => Turn::New(Some(ticket.peer)),
         }
     }
@@ -119,7 +156,13 @@ impl<C: Clone + PartialEq> Room<C> {
         // Those behind in the order wait for their own turn and do not count.
         let behind: Vec<_> =
             self.joining.extract_if(.., |pending| pending.place.is_none_or(|other| other > place)).collect();
-        let admitted = self.preview(&join.profile.identity, join.max_peers, join.duplicates, &effects.limits);
+        let admitted = self.preview_at(
+            Some((place, &join.fresh)),
+            &join.profile.identity,
+            join.max_peers,
+            join.duplicates,
+            &effects.limits,
+        );
         self.joining.extend(behind);
         if let Err(error) = admitted {
             if error.code == ErrorCode::RoomFull {
@@ -130,10 +173,13 @@ impl<C: Clone + PartialEq> Room<C> {
         let replaces = join.duplicates == Duplicates::Replace;
         let id = join.fresh.clone();
         let room_for = room_for(join.max_peers, &effects.limits);
-        let session = session(join, id, place, 1, previous);
+        // The place to ask with was given before the answers: whoever they named is older.
+        let seq = if self.shared.is_some() && self.seq > place { self.next_place() } else { place };
+        let session = session(join, id, seq, 1, previous);
         let staying =
             self.sessions.iter().filter(|other| !replaces || other.profile.identity != session.profile.identity);
-        let roster: u64 = staying.map(Session::wire_size).sum();
+        let elsewhere = self.remotes().iter().map(|remote| remote.entry.wire_size());
+        let roster: u64 = staying.map(Session::wire_size).chain(elsewhere).sum();
         if roster + session.wire_size() > effects.limits.welcome_bytes {
             effects.event(Event::Limit(Limit::welcome_bytes));
             let message = "The room's roster would be larger than limits.welcome_bytes.";
@@ -161,8 +207,14 @@ impl<C: Clone + PartialEq> Room<C> {
             self.sessions.reserve_exact(1);
         }
         self.sessions.insert(index, session);
+        let known = self.take_remote(index);
         self.welcome(index, continuity, room_for, effects);
-        self.show_others(index, effects, |peer| ServerMessage::PeerJoined { peer });
+        match known {
+            None => self.show_others(index, effects, |peer| ServerMessage::PeerJoined { peer }),
+            Some(known) => self.show_again(index, &known, effects),
+        }
+        self.publish_session(index, effects);
+        self.settle_with_others(index, effects);
     }
 
     /// A kept session goes on with a new connection; the old one is fenced.
@@ -175,6 +227,7 @@ impl<C: Clone + PartialEq> Room<C> {
         }
         session.generation = session.generation.max(ticket.generation).saturating_add(1);
         session.grant = join.grant;
+        session.duplicates = join.duplicates;
         let changed = session.profile != join.profile || session.features != join.features;
         session.profile = join.profile;
         session.features = join.features;
@@ -184,6 +237,8 @@ impl<C: Clone + PartialEq> Room<C> {
         self.hand_over(index, parking, effects);
         if changed {
             self.announce_update(index, effects);
+        } else {
+            self.publish_session(index, effects);
         }
         self.answer_askers(index, Presence::Here, effects);
     }
@@ -191,16 +246,21 @@ impl<C: Clone + PartialEq> Room<C> {
     fn welcome(&self, index: usize, continuity: Continuity, room_for: u64, effects: &mut Effects<C>) {
         let me = &self.sessions[index];
         let State::Here { connection } = &me.state else { return };
+        let mut peers: Vec<_> =
+            self.remotes().iter().map(|remote| (remote.entry.place(), remote.seen_from(me.place()))).collect();
         let others = self.sessions.iter().enumerate().filter(|(at, _)| *at != index);
+        peers.extend(others.map(|(_, other)| (other.place(), other.seen_from(me.place()))));
+        peers.sort_by(|one, other| one.0.cmp(&other.0));
         effects.push(Output::Welcome(Box::new(Admission {
             seat: Seat { room: self.id.clone(), peer: me.id.clone(), connection: connection.clone() },
             peer: me.seen_from(me.place()),
-            peers: others.map(|(_, other)| other.seen_from(me.place())).collect(),
+            peers: peers.into_iter().map(|(_, peer)| peer).collect(),
             left: if continuity == Continuity::Resumed { self.left() } else { Vec::new() },
             continuity,
             max_peers: room_for,
             seq: me.seq,
             generation: me.generation,
+            reach: effects.member.as_ref().map_or(Reach::Cluster, |member| member.reach),
         })));
     }
 
@@ -231,6 +291,7 @@ fn session<C>(join: Join<C>, id: PeerId, seq: u64, generation: u64, previous: Op
         features: join.features,
         previous,
         grant: join.grant,
+        duplicates: join.duplicates,
         dialect: join.dialect,
         state: State::Here { connection: join.connection },
         askers: Vec::new(),

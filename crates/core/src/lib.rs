@@ -21,7 +21,9 @@
 //! | `relay` | the road of one signal |
 //! | [`input`], [`output`] | what goes in and what comes out |
 //! | [`grant`] | what a token allows |
+//! | [`cluster`] | many nodes as one |
 
+pub mod cluster;
 pub mod grant;
 pub mod hub;
 pub mod input;
@@ -32,6 +34,7 @@ mod room;
 mod session;
 pub mod time;
 
+pub use cluster::{Cluster, shared::Reach};
 pub use grant::{Duplicates, Grant, Permission};
 pub use hub::Hub;
 pub use input::{Age, Departure, Dialect, Input, Join, Profile, Seat, Ticket};

@@ -7,7 +7,10 @@ use aldis_protocol::{
     server::LeaveReason,
 };
 
-use crate::Seat;
+use crate::{
+    Seat,
+    cluster::{RoomFrame, Subject, shared::Reach},
+};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,24 @@ pub enum Output<C> {
     Probe {
         /// Which.
         connection: C,
+    },
+    /// Publish a frame to other nodes.
+    Publish {
+        /// Where.
+        subject: Subject,
+        /// What.
+        frame: Box<RoomFrame>,
+    },
+    /// Read the room's subject from now on, and say so with [`Input::Subscribed`](crate::Input::Subscribed): also each time that the
+    /// backplane is up again.
+    Subscribe {
+        /// The room.
+        room: RoomId,
+    },
+    /// Read it no more.
+    Unsubscribe {
+        /// The room.
+        room: RoomId,
     },
     /// For the metrics and the log.
     Event(Event),
@@ -96,6 +117,8 @@ pub struct Admission<C> {
     pub seq: u64,
     /// The generation, for the resume token.
     pub generation: u64,
+    /// Whether the peers of other nodes are among the others.
+    pub reach: Reach,
 }
 
 /// Whether a stay is new.
@@ -122,6 +145,10 @@ pub enum Event {
     Away,
     /// A stay ended.
     Left(LeaveReason),
+    /// A session goes on at another node, or may.
+    Moved,
+    /// A frame of another node's room did not follow the one before.
+    Gap,
     /// A signal waits for a peer that is away.
     Parked,
     /// Something that nobody has to be told about was dropped.

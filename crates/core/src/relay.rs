@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aldis_protocol::{
-    ErrorCode, Outcome, PeerId, PeerRef, ServerMessage, Signal, SignalKind, WireError, server::ReceiptStatus,
+    ErrorCode, Naming, Outcome, PeerId, PeerRef, ServerMessage, Signal, SignalKind, WireError, server::ReceiptStatus,
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     hub::{Effects, ParkingPolicy},
     output::Dropped,
     room::Room,
-    session::{NoRoom, Parked, Parking, State},
+    session::{NoRoom, Parked, Parking, Session, State},
 };
 
 impl<C: Clone + PartialEq> Room<C> {
@@ -30,8 +30,7 @@ impl<C: Clone + PartialEq> Room<C> {
             Parcel { from, kind: signal.kind, naming: signal.naming.clone(), text: Arc::from(effects.splice.as_str()) };
         match self.find(to.as_str()) {
             Some(target) => self.deliver(target, parcel, effects),
-            // Checked by `refusal`; a parcel is never dropped without a word all the same.
-            None => self.refuse(&parcel, &to.to_id(), ErrorCode::UnknownPeer, effects),
+            None => self.cross(&to.to_id(), parcel, effects),
         }
     }
 
@@ -51,6 +50,7 @@ impl<C: Clone + PartialEq> Room<C> {
                 format!("`{kind}` without `to` needs `broadcast` in the token's `can`."),
             )),
             Some(to) if to.as_str() != session.id.as_str() && self.find(to.as_str()).is_some() => None,
+            Some(to) if self.remote(to.as_str()).is_some() => None,
             Some(to) if self.is_tombstoned(to.as_str()) => Some(WireError::new(ErrorCode::PeerGone)),
             Some(_) => Some(WireError::new(ErrorCode::UnknownPeer)),
         }
@@ -71,19 +71,19 @@ impl<C: Clone + PartialEq> Room<C> {
         let from = self.sessions[sender].id.clone();
         signal.splice(&from, &mut effects.splice);
         let text: Arc<str> = Arc::from(effects.splice.as_str());
-        let receipt = match &signal.naming {
-            aldis_protocol::Naming::Receipt(re) => Some(re.clone()),
-            aldis_protocol::Naming::Named(_) | aldis_protocol::Naming::Anonymous => None,
-        };
-        for target in (0..self.sessions.len()).filter(|target| *target != sender) {
-            if let Some(to) = self.sessions[target].writable() {
-                let naming = aldis_protocol::Naming::Anonymous;
-                let parcel = Parcel { from: from.clone(), kind: signal.kind, naming, text: Arc::clone(&text) };
-                effects.push(Output::Relay { to: to.clone(), parcel });
-            }
+        let parcel = Parcel { from, kind: signal.kind, naming: Naming::Anonymous, text };
+        self.relay_to_all(&parcel, effects);
+        self.cross_to_all(parcel, effects);
+        if let Naming::Receipt(re) = &signal.naming {
+            let message = ServerMessage::Receipt { re: re.clone(), status: ReceiptStatus::Written };
+            self.tell_at(sender, message, effects);
         }
-        if let Some(re) = receipt {
-            self.tell_at(sender, ServerMessage::Receipt { re, status: ReceiptStatus::Written }, effects);
+    }
+
+    /// To everybody of this node who is here, but its sender.
+    pub(crate) fn relay_to_all(&self, parcel: &Parcel, effects: &mut Effects<C>) {
+        for to in self.sessions.iter().filter(|session| session.id != parcel.from).filter_map(Session::writable) {
+            effects.push(Output::Relay { to: to.clone(), parcel: parcel.clone() });
         }
     }
 
@@ -104,10 +104,8 @@ impl<C: Clone + PartialEq> Room<C> {
         match away.parking.park(Parked::Signal(parcel), &effects.limits) {
             Ok(()) => {
                 effects.event(Event::Parked);
-                if let Some((from, re)) = receipt
-                    && let Some(sender) = self.find(from.as_str())
-                {
-                    self.tell_at(sender, ServerMessage::Receipt { re, status: ReceiptStatus::Parked }, effects);
+                if let Some((from, re)) = receipt {
+                    self.tell(&from, ServerMessage::Receipt { re, status: ReceiptStatus::Parked }, effects);
                 }
             }
             Err(no_room) => self.overflow(target, no_room, effects),
@@ -118,9 +116,11 @@ impl<C: Clone + PartialEq> Room<C> {
     /// `peer-left`.
     pub(crate) fn redeliver(&mut self, target: usize, unsent: Vec<Parcel>, effects: &mut Effects<C>) {
         for parcel in unsent {
-            match self.find(parcel.from.as_str()) {
-                Some(_) => self.deliver(target, parcel, effects),
-                None => effects.event(Event::Dropped(Dropped::Orphan)),
+            let from = parcel.from.as_str();
+            if self.find(from).is_some() || self.remote(from).is_some() {
+                self.deliver(target, parcel, effects);
+            } else {
+                effects.event(Event::Dropped(Dropped::Orphan));
             }
         }
     }
@@ -152,12 +152,15 @@ impl<C: Clone + PartialEq> Room<C> {
         if parcel.kind == SignalKind::Ack {
             return effects.event(Event::Dropped(Dropped::Ack));
         }
+        let error = WireError::new(code).about(Some(to.clone()), parcel.naming.msg().cloned());
+        let error = error.outcome(Outcome::NotDelivered).into();
         match self.find(parcel.from.as_str()) {
-            Some(sender) => {
-                let error = WireError::new(code).about(Some(to.clone()), parcel.naming.msg().cloned());
-                self.tell_at(sender, error.outcome(Outcome::NotDelivered).into(), effects);
+            Some(sender) => self.tell_at(sender, error, effects),
+            None => {
+                if !self.tell_across(&parcel.from, &error, effects) {
+                    effects.event(Event::Dropped(Dropped::Orphan));
+                }
             }
-            None => effects.event(Event::Dropped(Dropped::Orphan)),
         }
     }
 }

@@ -11,6 +11,10 @@ use aldis_protocol::{
 
 use crate::{
     Departure, Dialect, Event, Grant, Moment, Output, Parcel, Permission, Profile, Seat,
+    cluster::{
+        Shared, Subject,
+        frame::{Body, Change, Departed},
+    },
     hub::{Deadline, Effects},
     join::Pending,
     output::Dropped,
@@ -30,15 +34,24 @@ pub(crate) struct Room<C> {
     tombstones: VecDeque<Tombstone>,
     /// Until when a session that only its token knows may be one whose tombstone had to be dropped.
     amnesia: Moment,
+    /// What there is of other nodes; none on a lone one.
+    pub(crate) shared: Option<Box<Shared>>,
 }
 
 struct Tombstone {
     id: PeerId,
+    reason: LeaveReason,
     expires: Moment,
 }
 
+impl Tombstone {
+    fn departed(&self, now: Moment) -> Departed {
+        Departed { id: self.id.clone(), reason: self.reason, remaining_ms: self.expires.since(now) }
+    }
+}
+
 impl<C: Clone + PartialEq> Room<C> {
-    pub(crate) fn new(id: RoomId) -> Self {
+    pub(crate) fn new(id: RoomId, effects: &Effects<C>) -> Self {
         Self {
             id,
             seq: 0,
@@ -46,7 +59,17 @@ impl<C: Clone + PartialEq> Room<C> {
             joining: Vec::new(),
             tombstones: VecDeque::new(),
             amnesia: Moment::default(),
+            shared: effects.member.as_ref().map(|_| Box::new(Shared::new())),
         }
+    }
+
+    /// A new room, of which the node hears from now on what the others say.
+    pub(crate) fn open(id: RoomId, effects: &mut Effects<C>) -> Self {
+        let room = Self::new(id, effects);
+        if room.shared.is_some() {
+            effects.push(Output::Subscribe { room: room.id.clone() });
+        }
+        room
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -182,10 +205,15 @@ impl<C: Clone + PartialEq> Room<C> {
                 let error = Some(Box::new(WireError::new(ErrorCode::HeartbeatTimeout)));
                 effects.push(Output::Close { connection: connection.clone(), code: CloseCode::Timeout, error });
             }
+            let due = away.expires;
+            if effects.member.as_ref().is_some_and(|member| member.doubts(due, effects.now)) {
+                return self.give_up(index, effects);
+            }
             self.gone(index, LeaveReason::Timeout, effects);
         } else if matches!(away.notice, Notice::Due(at) if at <= effects.now) {
             away.notice = Notice::Given;
             self.tell_others(index, &ServerMessage::PeerAway { id: peer.clone() }, effects);
+            self.publish_session(index, effects);
         }
     }
 
@@ -218,47 +246,69 @@ impl<C: Clone + PartialEq> Room<C> {
         self.announce_update(index, effects);
     }
 
-    pub(crate) fn announce_update(&self, index: usize, effects: &mut Effects<C>) {
+    pub(crate) fn announce_update(&mut self, index: usize, effects: &mut Effects<C>) {
         self.show_others(index, effects, |peer| ServerMessage::PeerUpdated { peer });
+        self.publish_session(index, effects);
     }
 
     fn check(&mut self, asker: usize, id: &PeerId, effects: &mut Effects<C>) {
         let asker_id = self.sessions[asker].id.clone();
-        let target = self.find(id.as_str()).filter(|target| *target != asker);
-        let presence = match target.map(|target| &mut self.sessions[target]) {
-            None => Presence::Gone,
-            Some(Session { state: State::Away(_), .. }) => Presence::Away,
-            Some(Session { state: State::Here { connection }, askers, .. }) => {
-                if !askers.contains(&asker_id) {
-                    askers.push(asker_id);
-                }
-                return effects.push(Output::Probe { connection: connection.clone() });
-            }
+        let presence = match self.find(id.as_str()) {
+            Some(target) if target != asker => return self.probe(target, asker_id, effects),
+            None if self.remote(id.as_str()).is_some() => match self.check_across(&asker_id, id, effects) {
+                Some(presence) => presence,
+                None => return,
+            },
+            Some(_) | None => Presence::Gone,
         };
         self.tell(&asker_id, ServerMessage::Checked { id: id.clone(), presence }, effects);
     }
 
+    /// Finds out for somebody whether the client of a session of this node is alive.
+    pub(crate) fn probe(&mut self, target: usize, asker: PeerId, effects: &mut Effects<C>) {
+        let Session { id, state, askers, .. } = &mut self.sessions[target];
+        match state {
+            State::Away(_) => {
+                let message = ServerMessage::Checked { id: id.clone(), presence: Presence::Away };
+                self.tell(&asker, message, effects);
+            }
+            State::Here { connection } => {
+                if !askers.contains(&asker) {
+                    askers.push(asker);
+                }
+                effects.push(Output::Probe { connection: connection.clone() });
+            }
+        }
+    }
+
     fn remove(&mut self, index: usize, id: &PeerId, reason: Option<String>, effects: &mut Effects<C>) {
         let refused = if self.sessions[index].grant.allows(Permission::Moderate) {
-            let target = self.find(id.as_str()).filter(|target| *target != index);
-            let Some(target) = target else {
-                let code = if self.is_tombstoned(id.as_str()) { ErrorCode::PeerGone } else { ErrorCode::UnknownPeer };
-                let error = WireError::new(code).about(Some(id.clone()), None);
-                return self.tell_at(index, error.into(), effects);
-            };
-            if let Some(connection) = self.sessions[target].connection() {
-                let message = reason.map_or_else(
-                    || ErrorCode::Removed.meaning().to_owned(),
-                    |why| format!("Removed by a moderator: {why}"),
-                );
-                let error = Some(Box::new(WireError::with(ErrorCode::Removed, message)));
-                effects.push(Output::Close { connection: connection.clone(), code: CloseCode::Removed, error });
+            if let Some(target) = self.find(id.as_str()).filter(|target| *target != index) {
+                return self.remove_at(target, reason, effects);
             }
-            return self.gone(target, LeaveReason::Removed, effects);
+            if let Some(owner) = self.remote(id.as_str()).map(|remote| remote.owner.clone()) {
+                let by = self.sessions[index].id.clone();
+                return self.publish(Subject::Inbox(owner), Body::Remove { by, id: id.clone(), reason }, effects);
+            }
+            let code = if self.is_tombstoned(id.as_str()) { ErrorCode::PeerGone } else { ErrorCode::UnknownPeer };
+            WireError::new(code)
         } else {
             WireError::with(ErrorCode::Forbidden, "`remove` needs `moderate` in the token's `can`.")
         };
         self.tell_at(index, refused.about(Some(id.clone()), None).into(), effects);
+    }
+
+    /// A moderator of this node or another removes a session of this one.
+    pub(crate) fn remove_at(&mut self, target: usize, reason: Option<String>, effects: &mut Effects<C>) {
+        if let Some(connection) = self.sessions[target].connection() {
+            let message = reason.map_or_else(
+                || ErrorCode::Removed.meaning().to_owned(),
+                |why| format!("Removed by a moderator: {why}"),
+            );
+            let error = Some(Box::new(WireError::with(ErrorCode::Removed, message)));
+            effects.push(Output::Close { connection: connection.clone(), code: CloseCode::Removed, error });
+        }
+        self.gone(target, LeaveReason::Removed, effects);
     }
 
     /// Makes a session away: parking starts at once, the others learn of it only if it lasts.
@@ -288,8 +338,12 @@ impl<C: Clone + PartialEq> Room<C> {
             && let Link::Frozen(connection) = &away.link
         {
             let connection = connection.clone();
+            let known = away.notice == Notice::Given;
             let parked = self.attach(index, connection, effects);
             self.hand_over(index, parked, effects);
+            if known {
+                self.publish_session(index, effects);
+            }
         }
     }
 
@@ -320,8 +374,13 @@ impl<C: Clone + PartialEq> Room<C> {
     pub(crate) fn gone(&mut self, index: usize, reason: LeaveReason, effects: &mut Effects<C>) {
         self.answer_askers(index, Presence::Gone, effects);
         let session = self.sessions.remove(index);
-        self.bury(session.id.clone(), effects);
+        self.bury(session.id.clone(), reason, effects.limits.tombstone_ms, effects);
         effects.event(Event::Left(reason));
+        if let Some(since) = self.next_version(effects) {
+            let remaining_ms = effects.limits.tombstone_ms;
+            let departed = Departed { id: session.id.clone(), reason, remaining_ms };
+            self.publish_to_room(Body::Delta { since, change: Change::Left { departed } }, effects);
+        }
         let message = ServerMessage::PeerLeft { id: session.id.clone(), reason, is_final: true };
         for other in &mut self.sessions {
             other.askers.retain(|asker| *asker != session.id);
@@ -338,13 +397,24 @@ impl<C: Clone + PartialEq> Room<C> {
         if let State::Away(away) = session.state {
             self.settle(&session.id, away.parking.into_iter(), ErrorCode::PeerGone, effects);
         }
+        self.closed_if_empty(effects);
+    }
+
+    /// The last one has gone.
+    pub(crate) fn closed_if_empty(&self, effects: &mut Effects<C>) {
         if self.sessions.is_empty() {
             effects.event(Event::RoomClosed);
         }
     }
 
     /// Tells the senders why their messages to a peer were not delivered.
-    fn settle(&mut self, to: &PeerId, parked: impl Iterator<Item = Parked>, code: ErrorCode, effects: &mut Effects<C>) {
+    pub(crate) fn settle(
+        &mut self,
+        to: &PeerId,
+        parked: impl Iterator<Item = Parked>,
+        code: ErrorCode,
+        effects: &mut Effects<C>,
+    ) {
         for parked in parked {
             if let Parked::Signal(parcel) = parked {
                 self.refuse(&parcel, to, code, effects);
@@ -352,12 +422,12 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    fn bury(&mut self, id: PeerId, effects: &mut Effects<C>) {
-        let expires = effects.now.after(effects.limits.tombstone_ms);
+    pub(crate) fn bury(&mut self, id: PeerId, reason: LeaveReason, for_ms: u64, effects: &mut Effects<C>) {
+        let expires = effects.now.after(for_ms);
         if self.tombstones.is_empty() {
             effects.arm(expires, Deadline::Tombstones(self.id.clone()));
         }
-        self.tombstones.push_back(Tombstone { id, expires });
+        self.tombstones.push_back(Tombstone { id, reason, expires });
         if self.tombstones.len() as u64 > effects.limits.tombstones_per_room {
             self.tombstones.pop_front();
             self.amnesia = effects.now.after(effects.limits.resume_token_ms);
@@ -378,6 +448,16 @@ impl<C: Clone + PartialEq> Room<C> {
         self.tombstones.iter().map(|tombstone| tombstone.id.clone()).collect()
     }
 
+    /// What is remembered of a peer that left for good.
+    pub(crate) fn departed(&self, id: &PeerId, now: Moment) -> Option<Departed> {
+        let tombstone = self.tombstones.iter().find(|tombstone| tombstone.id == *id)?;
+        Some(tombstone.departed(now))
+    }
+
+    pub(crate) fn departed_all(&self, now: Moment) -> Vec<Departed> {
+        self.tombstones.iter().map(|tombstone| tombstone.departed(now)).collect()
+    }
+
     /// Answers every `check` that waits for news of a peer.
     pub(crate) fn answer_askers(&mut self, index: usize, presence: Presence, effects: &mut Effects<C>) {
         let id = self.sessions[index].id.clone();
@@ -396,9 +476,10 @@ impl<C: Clone + PartialEq> Room<C> {
     }
 
     /// Tells a peer something about its own messages, now or when it is back.
-    fn tell(&mut self, id: &PeerId, message: ServerMessage, effects: &mut Effects<C>) {
-        if let Some(index) = self.find(id.as_str()) {
-            self.tell_at(index, message, effects);
+    pub(crate) fn tell(&mut self, id: &PeerId, message: ServerMessage, effects: &mut Effects<C>) {
+        match self.find(id.as_str()) {
+            Some(index) => self.tell_at(index, message, effects),
+            None => drop(self.tell_across(id, &message, effects)),
         }
     }
 

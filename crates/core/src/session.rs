@@ -11,9 +11,9 @@
 
 use std::collections::VecDeque;
 
-use aldis_protocol::{Json, Limits, PeerId, PeerInfo, Presence, ServerMessage, limits::Limit};
+use aldis_protocol::{Identity, Json, Limits, PeerId, PeerInfo, Presence, ServerMessage, limits::Limit};
 
-use crate::{Dialect, Grant, Moment, Profile, output::Parcel};
+use crate::{Dialect, Duplicates, Grant, Moment, Profile, output::Parcel};
 
 /// A session: a peer as the server keeps it.
 pub(crate) struct Session<C> {
@@ -27,6 +27,8 @@ pub(crate) struct Session<C> {
     pub(crate) features: Vec<String>,
     pub(crate) previous: Option<PeerId>,
     pub(crate) grant: Grant,
+    /// What its token says of others of its identity.
+    pub(crate) duplicates: Duplicates,
     pub(crate) dialect: Dialect,
     pub(crate) state: State<C>,
     /// Who waits for the answer to a `check` of this peer.
@@ -118,14 +120,28 @@ impl<C: Clone + PartialEq> Session<C> {
 
     /// An upper bound of the bytes this peer takes in a `welcome`.
     pub(crate) fn wire_size(&self) -> u64 {
-        const KEYS: usize = 192;
-        let json = |value: &Option<Json>| value.as_ref().map_or(0, |json| json.get().len());
-        let name = self.profile.name.as_ref().map_or(0, |name| 6 * name.len());
-        let features: usize = self.features.iter().map(|feature| 6 * feature.len() + 3).sum();
-        let previous = self.previous.as_ref().map_or(0, |id| id.as_str().len());
-        let ids = self.id.as_str().len() + 2 * self.profile.identity.as_str().len() + previous;
-        (KEYS + ids + name + features + json(&self.profile.metadata) + json(&self.attributes)) as u64
+        let Self { id, profile, attributes, features, previous, .. } = self;
+        let Profile { identity, name, metadata } = profile;
+        wire_size(id, identity, name.as_deref(), [metadata, attributes], features, previous.as_ref())
     }
+}
+
+/// An upper bound of the bytes a peer takes in a `welcome`.
+pub(crate) fn wire_size(
+    id: &PeerId,
+    identity: &Identity,
+    name: Option<&str>,
+    json: [&Option<Json>; 2],
+    features: &[String],
+    previous: Option<&PeerId>,
+) -> u64 {
+    const KEYS: usize = 192;
+    let json: usize = json.into_iter().flatten().map(|json| json.get().len()).sum();
+    let name = name.map_or(0, |name| 6 * name.len());
+    let features: usize = features.iter().map(|feature| 6 * feature.len() + 3).sum();
+    let previous = previous.map_or(0, |id| id.as_str().len());
+    let ids = id.as_str().len() + 2 * identity.as_str().len() + previous;
+    (KEYS + ids + name + features + json) as u64
 }
 
 /// What waits for a peer that is away, within its bounds and in order.

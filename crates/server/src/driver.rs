@@ -337,6 +337,8 @@ impl Driver {
                     dirty.0.push(connection);
                 }
                 Output::Probe { connection } => connection.0.request_probe(now),
+                // The hub of a lone node has nobody to say this to.
+                Output::Publish { .. } | Output::Subscribe { .. } | Output::Unsubscribe { .. } => {}
                 Output::Event(event) => self.metrics.event(event),
             }
         }
@@ -377,7 +379,7 @@ impl Driver {
     }
 
     fn welcome(&self, admission: Admission<Handle>, now: Moment, dirty: &mut Dirty) {
-        let Admission { seat, peer, peers, left, continuity, max_peers, seq, generation } = admission;
+        let Admission { seat, peer, peers, left, continuity, max_peers, seq, generation, reach: _ } = admission;
         let Handle(outlet) = &seat.connection;
         let Some(prelude) = outlet.take_prelude() else { return };
         outlet.set_others(peers.len());

@@ -403,6 +403,9 @@ impl World {
             let (link, fact, item) = match output {
                 Output::Event(_) => continue,
                 Output::Confirm { .. } => return Err("a confirmation is asked for out of turn".to_owned()),
+                Output::Publish { .. } | Output::Subscribe { .. } | Output::Unsubscribe { .. } => {
+                    return Err("a lone node speaks to others".to_owned());
+                }
                 Output::Welcome(welcome) => {
                     let link = welcome.seat.connection;
                     ensure!(self.links[link].stay.is_none(), "a second welcome on {link}");

@@ -74,6 +74,7 @@ pub struct Metrics {
     away: Counter,
     relayed: Box<[Counter]>,
     parked: Counter,
+    gaps: Counter,
     dropped: Family<Reason, Counter>,
     refused: Family<Code, Counter>,
     limits: Family<Name, Counter>,
@@ -115,6 +116,7 @@ impl Metrics {
             away: Counter::default(),
             relayed,
             parked: Counter::default(),
+            gaps: Counter::default(),
             dropped: Family::default(),
             refused: Family::default(),
             limits: Family::default(),
@@ -135,6 +137,11 @@ impl Metrics {
         registry.register("aways", "Sessions that lost their connection", metrics.away.clone());
         registry.register("relayed", "Signals handed to a connection, by type", relayed_family);
         registry.register("parked", "Signals kept for a peer that is away", metrics.parked.clone());
+        registry.register(
+            "roster_gaps",
+            "Changes of other nodes' rosters that did not follow the one before",
+            metrics.gaps.clone(),
+        );
         registry.register("dropped", "What was dropped without a word, by reason", metrics.dropped.clone());
         registry.register("refused", "Errors sent to clients, by code", metrics.refused.clone());
         registry.register("limit_hits", "Times a limit refused something, by limit", metrics.limits.clone());
@@ -244,6 +251,11 @@ impl Metrics {
                 };
                 self.left.get_or_create(&Reason { reason }).inc();
             }
+            Event::Moved => {
+                self.sessions.dec();
+                self.left.get_or_create(&Reason { reason: "moved" }).inc();
+            }
+            Event::Gap => drop(self.gaps.inc()),
             Event::Parked => drop(self.parked.inc()),
             Event::Dropped(what) => {
                 let reason = match what {

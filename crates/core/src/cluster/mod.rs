@@ -1,0 +1,42 @@
+//! Many nodes as one: rosters that only their owners write, joins that ask first, sessions that move.
+//!
+//! Every node owns the sessions of its own connections and shows them to the others as soft state: a node's part of a room's roster
+//! has a version, every change says which version it follows, and whoever has missed one asks. Nothing is kept anywhere else. A
+//! [`NodeId`](aldis_protocol::NodeId) is one life of a process, so a restarted node is another one.
+//!
+//! **Absence is never departure.** Only the owner of a session says that it has left for good. What is not heard of any more is
+//! adrift: away at first, unreachable at last, and back as soon as somebody has it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`nodes`] | [`Cluster`]: one for a node, over all its hubs: leases, beats, digests |
+//! | [`frame`] | what nodes say to each other |
+//! | [`envelope`] | a frame's outside: version, sender, time, MAC |
+//! | `shared` | what a room keeps of the other nodes, and its deadlines |
+//! | `hear` | what a room does with a frame |
+//! | `roster` | the peers of other nodes: learned, adrift, gone |
+//! | `asking` | a join that asks the others first |
+//! | `moving` | sessions that go to another node |
+//! | `crossing` | signals and their receipts across nodes |
+//!
+//! A lone node's rooms have no `shared` part, and nothing of this runs.
+
+mod asking;
+pub(crate) mod codec;
+mod crossing;
+pub mod envelope;
+pub mod frame;
+mod hear;
+mod moving;
+pub mod nodes;
+mod roster;
+pub(crate) mod shared;
+
+pub use envelope::{Envelope, Unopened};
+pub use frame::{Frame, NodeFrame, RoomFrame, Subject};
+pub use nodes::{Cluster, ClusterInput, ClusterOutput, Digests, Extent, Link, Passage, Purpose, Tidings};
+pub(crate) use {
+    asking::Stage,
+    nodes::digest,
+    shared::{Member, Shared},
+};
