@@ -174,7 +174,8 @@ impl<C: Clone + PartialEq> Room<C> {
         let id = join.fresh.clone();
         let room_for = room_for(join.max_peers, &effects.limits);
         // The place to ask with was given before the answers: whoever they named is older.
-        let seq = if self.shared.is_some() && self.seq > place { self.next_place() } else { place };
+        let newest = self.remotes().last().map_or(0, |remote| remote.entry.seq);
+        let seq = if newest >= place { self.next_place() } else { place };
         let session = session(join, id, seq, 1, previous);
         let staying =
             self.sessions.iter().filter(|other| !replaces || other.profile.identity != session.profile.identity);

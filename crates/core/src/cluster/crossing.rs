@@ -4,7 +4,7 @@
 //! or, where none comes in time, from its own.
 
 use aldis_protocol::{
-    ErrorCode, NodeId, Outcome, PeerId, Presence, ServerMessage, SignalKind, WireError, server::ReceiptStatus,
+    ErrorCode, Naming, NodeId, Outcome, PeerId, Presence, ServerMessage, SignalKind, WireError, server::ReceiptStatus,
 };
 
 use crate::{
@@ -35,9 +35,14 @@ impl<C: Clone + PartialEq> Room<C> {
         if member.reach == Reach::Local || owner == member.node {
             return self.refuse(&parcel, to, ErrorCode::Unavailable, effects);
         }
-        if let (Some(shared), Some(re)) = (&mut self.shared, parcel.receipt()) {
-            let until = effects.now.after(effects.limits.receipt_ms);
-            shared.owed.push(Owed { from: parcel.from.clone(), to: to.clone(), re: re.clone(), until });
+        let until = match &parcel.naming {
+            Naming::Anonymous => None,
+            Naming::Named(_) => Some(effects.now.after(parked_ms(effects))),
+            Naming::Receipt(_) => Some(effects.now.after(effects.limits.receipt_ms)),
+        };
+        if let (Some(shared), Some(until)) = (&mut self.shared, until) {
+            let naming = parcel.naming.clone();
+            shared.owed.push(Owed { from: parcel.from.clone(), to: to.clone(), naming, until });
             self.arm_shared(effects);
         }
         self.publish(Subject::Inbox(owner), Body::Signal { to: Some(to.clone()), parcel }, effects);
@@ -98,7 +103,7 @@ impl<C: Clone + PartialEq> Room<C> {
             News::Checked { id, presence } => ServerMessage::Checked { id, presence },
             News::Receipt { re, status } => {
                 let Some(shared) = &mut self.shared else { return };
-                let Some(at) = shared.owed.iter().position(|owed| owed.from == *to && owed.re == re) else { return };
+                let Some(at) = shared.owed(to, &re) else { return };
                 match status {
                     ReceiptStatus::Written => drop(shared.owed.remove(at)),
                     ReceiptStatus::Parked => shared.owed[at].until = parked,
@@ -108,7 +113,9 @@ impl<C: Clone + PartialEq> Room<C> {
             News::Refused { code, to: receiver, re, outcome } => {
                 let Some(shared) = &mut self.shared else { return };
                 if let Some(re) = &re {
-                    shared.owed.retain(|owed| owed.from != *to || owed.re != *re);
+                    // What was said of it already is not said twice.
+                    let Some(at) = shared.owed(to, re) else { return };
+                    shared.owed.remove(at);
                 }
                 let mut error = WireError::new(code).about(Some(receiver), re);
                 error.outcome = outcome;
@@ -121,13 +128,9 @@ impl<C: Clone + PartialEq> Room<C> {
     /// Nobody reads the inbox that a signal went to.
     pub(crate) fn uncrossed(&mut self, to: Option<&PeerId>, parcel: &Parcel, effects: &mut Effects<C>) {
         let (Some(to), Some(shared)) = (to, &mut self.shared) else { return };
-        if let Some(re) = parcel.receipt() {
-            let before = shared.owed.len();
-            shared.owed.retain(|owed| owed.from != parcel.from || owed.re != *re);
-            if shared.owed.len() == before {
-                // Its time ran out before: it has its answer.
-                return;
-            }
+        if let Some(re) = parcel.naming.msg() {
+            let Some(at) = shared.owed(&parcel.from, re) else { return };
+            shared.owed.remove(at);
         }
         self.refuse(parcel, to, ErrorCode::Unavailable, effects);
     }
@@ -136,7 +139,9 @@ impl<C: Clone + PartialEq> Room<C> {
     pub(crate) fn receipts_due(&mut self, effects: &mut Effects<C>) {
         let Some(shared) = &mut self.shared else { return };
         let late: Vec<_> = shared.owed.extract_if(.., |owed| owed.until <= effects.now).collect();
-        for Owed { from, to, re, .. } in late {
+        for Owed { from, to, naming, .. } in late {
+            // Nobody has asked what became of a message that has only a name.
+            let Naming::Receipt(re) = naming else { continue };
             let error = WireError::new(ErrorCode::Unavailable).outcome(Outcome::Unknown).about(Some(to), Some(re));
             self.tell(&from, error.into(), effects);
         }

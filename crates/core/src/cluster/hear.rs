@@ -29,7 +29,7 @@ impl<C: Clone + PartialEq> Room<C> {
                 if let (Some(place), Some(shared)) = (joining, &mut self.shared) {
                     let until = effects.now.after(JOINER_MS);
                     shared.joiners.retain(|joiner| joiner.id != asker);
-                    shared.joiners.push(Joiner { place, id: asker.clone(), until });
+                    shared.joiners.push(Joiner { node: from.clone(), place, id: asker.clone(), until });
                     self.arm_shared(effects);
                 }
                 let yielded = claim.and_then(|claim| self.claimed(from, &asker, &claim, effects));
@@ -41,7 +41,7 @@ impl<C: Clone + PartialEq> Room<C> {
                 self.ask_if_behind(from, version, effects);
             }
             Body::Roster { asker, part, parts, peers, left, joining, nodes, yielded } => {
-                self.joiners_elsewhere(joining, effects);
+                self.joiners_elsewhere(from, joining, effects);
                 left.iter().for_each(|departed| self.departed_elsewhere(departed, effects));
                 if self.roster_part(from, version, (part, parts), peers, effects)
                     && let Some(asker) = asker
@@ -103,7 +103,7 @@ impl<C: Clone + PartialEq> Room<C> {
         self.tell(by, WireError::new(code).about(Some(id.clone()), None).into(), effects);
     }
 
-    fn joiners_elsewhere(&mut self, joining: Vec<Joining>, effects: &mut Effects<C>) {
+    fn joiners_elsewhere(&mut self, from: &NodeId, joining: Vec<Joining>, effects: &mut Effects<C>) {
         let until = effects.now.after(JOINER_MS);
         for Joining { place, id } in joining {
             self.seq = self.seq.max(place);
@@ -111,7 +111,7 @@ impl<C: Clone + PartialEq> Room<C> {
                 && let Some(shared) = &mut self.shared
                 && !shared.joiners.iter().any(|joiner| joiner.id == id)
             {
-                shared.joiners.push(Joiner { place, id, until });
+                shared.joiners.push(Joiner { node: from.clone(), place, id, until });
             }
         }
         self.arm_shared(effects);
@@ -226,9 +226,11 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    /// Which other nodes have somebody here.
+    /// Which other nodes have somebody here, or soon will.
     fn nodes(&self) -> Vec<NodeId> {
-        let mut nodes: Vec<_> = self.remotes().iter().map(|remote| remote.owner.clone()).collect();
+        let joiners = self.shared.iter().flat_map(|shared| &shared.joiners).map(|joiner| &joiner.node);
+        let owners = self.remotes().iter().map(|remote| &remote.owner);
+        let mut nodes: Vec<_> = owners.chain(joiners).cloned().collect();
         nodes.sort_unstable();
         nodes.dedup();
         nodes

@@ -1,6 +1,6 @@
 //! What a room keeps of the other nodes.
 
-use aldis_protocol::{MsgId, NodeId, PeerId};
+use aldis_protocol::{MsgId, Naming, NodeId, PeerId};
 
 use crate::{
     Moment, Output,
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     pub(crate) remotes: Vec<Remote>,
     /// Who joins on other nodes.
     pub(crate) joiners: Vec<Joiner>,
-    /// Receipts that senders of this node wait for.
+    /// What senders of this node may still be told of their messages.
     pub(crate) owed: Vec<Owed>,
     /// Joins elsewhere whose claims were granted: a frame that comes twice moves nothing twice.
     pub(crate) granted: Vec<PeerId>,
@@ -75,16 +75,17 @@ pub(crate) enum Subscription {
 
 /// Somebody between the steps of a join on another node.
 pub(crate) struct Joiner {
+    pub(crate) node: NodeId,
     pub(crate) place: u64,
     pub(crate) id: PeerId,
     pub(crate) until: Moment,
 }
 
-/// A receipt that another node owes to a sender of ours.
+/// What another node has to say of a named message of ours: a receipt or an error, once.
 pub(crate) struct Owed {
     pub(crate) from: PeerId,
     pub(crate) to: PeerId,
-    pub(crate) re: MsgId,
+    pub(crate) naming: Naming,
     pub(crate) until: Moment,
 }
 
@@ -126,6 +127,11 @@ impl Shared {
             announce_gap: ANNOUNCE_MS,
             armed: None,
         }
+    }
+
+    /// Where what is owed for a message of a sender is.
+    pub(crate) fn owed(&self, from: &PeerId, re: &MsgId) -> Option<usize> {
+        self.owed.iter().position(|owed| owed.from == *from && owed.naming.msg() == Some(re))
     }
 
     fn next(&self) -> Moment {

@@ -1,0 +1,253 @@
+//! A cluster in one process: hubs over a broker that delays, loses, doubles, reorders and parts, on a virtual clock.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `broker` | who reads what, and what goes wrong on the way |
+//! | `client` | what a client makes of what it gets, and what it must never get |
+//! | `world` | the nodes with their drivers, the clients with their connections, and the clock |
+//!
+//! What must hold at any time is checked at every message a client gets: nobody joins twice, comes back from the dead, times out
+//! while connected, speaks before it is seen, or changes its politeness; nothing is answered twice. What must hold in the end is
+//! checked after healing: everybody is seen, then nobody else, and every message has its answer.
+
+/// Ends a check with a sentence.
+macro_rules! ensure {
+    ($condition:expr, $($sentence:tt)+) => {
+        if !$condition {
+            return Err(format!($($sentence)+));
+        }
+    };
+}
+
+mod broker;
+mod client;
+mod world;
+
+use aldis_core::Duplicates;
+
+use crate::{broker::Cable, client::Check, world::World};
+
+/// How many histories run by default; `ALDIS_SOAK` is another number.
+const HISTORIES: u64 = 100;
+
+/// Histories that failed once.
+const REGRESSIONS: &[u64] = &[];
+
+fn histories() -> u64 {
+    std::env::var("ALDIS_SOAK").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES)
+}
+
+#[test]
+fn random_histories() {
+    let first = std::env::var("ALDIS_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let seeds: Vec<_> = match first {
+        Some(seed) => vec![seed],
+        None => REGRESSIONS.iter().copied().chain(0..histories()).collect(),
+    };
+    let mut failures = Vec::new();
+    for seed in seeds {
+        if let Err(failure) = history(seed) {
+            failures.push(format!("seed {seed}: {failure}"));
+        }
+    }
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn history(seed: u64) -> Check {
+    let mut world = World::new(seed, 3);
+    world.people(2, 7);
+    world.run(100)?;
+    for client in 0..world.clients.len() {
+        world.connect_anywhere(client);
+        world.run(20)?;
+    }
+    let mut lossy = false;
+    for _ in 0..80 {
+        lossy |= chance(&mut world);
+        let pause = [10, 100, 500, 3_000][world.dice.index(4)];
+        let pause = world.dice.below(pause);
+        world.run(pause)?;
+    }
+    world.heal();
+    world.run(1_000)?;
+    for client in 0..world.clients.len() {
+        world.connect_anywhere(client);
+    }
+    // A question that was lost without anybody's knowledge is asked again only with the next announcement.
+    world.run(if lossy { 70_000 } else { 6_000 })?;
+    world.everybody_is_seen()?;
+    world.run(120_000)?;
+    world.everybody_is_seen()?;
+    world.nobody_else_is_seen()?;
+    world.everything_is_settled()
+}
+
+/// One thing that happens, and whether it loses frames without anybody's knowledge.
+fn chance(world: &mut World) -> bool {
+    let client = world.dice.index(world.clients.len());
+    let living = world.living();
+    let node = living[world.dice.index(living.len())];
+    let other = living[world.dice.index(living.len())];
+    match world.dice.below(32) {
+        0..=7 => world.send(client),
+        8..=10 => world.lose(client),
+        11..=16 => world.connect_anywhere(client),
+        17..=18 => world.wander(client, node),
+        19 => world.leave(client),
+        20 => world.say(client, "{\"type\":\"update\",\"attributes\":{\"hand\":1}}"),
+        21 if living.len() > 1 => {
+            world.kill(node);
+            world.start_node();
+        }
+        22 => world.unplug(node, Cable::Unplugged),
+        23 => world.unplug(node, Cable::Deaf),
+        24..=25 => (0..world.nodes.len()).for_each(|node| world.plug(node)),
+        26 => {
+            world.broker.cuts.insert((node, other));
+        }
+        27 => {
+            world.broker.cuts.insert((node, other));
+            world.broker.cuts.insert((other, node));
+        }
+        28 => world.broker.cuts.clear(),
+        29 if living.len() > 1 => world.nodes[node].paused = world.now + [500, 5_000, 40_000][world.dice.index(3)],
+        30 => {
+            world.broker.loss = 10 * world.dice.below(3);
+            world.broker.twice = 10 * world.dice.below(3);
+            return world.broker.loss > 0;
+        }
+        31 => world.broker.jitter = 100 * world.dice.below(3),
+        _ => {}
+    }
+    false
+}
+
+#[test]
+fn alone_among_nodes_a_join_is_quick_and_the_next_sees_it() -> Check {
+    let mut world = World::new(1, 3);
+    world.people(1, 3);
+    world.run(100)?;
+    for client in 0..3 {
+        world.connect(client, client);
+        world.run(60)?;
+    }
+    world.everybody_is_seen()?;
+    // The first makes every offer, on whatever nodes they are.
+    let first = world.clients[0].id().cloned().ok_or("no stay")?;
+    ensure!(world.clients[1].yields.get(&first) == Some(&true), "the newcomer does not yield");
+    Ok(())
+}
+
+#[test]
+fn nobody_sees_a_node_die() -> Check {
+    let mut world = World::new(2, 3);
+    world.people(3, 12);
+    world.run(100)?;
+    for client in 0..12 {
+        world.connect(client, client % 3);
+        world.run(20)?;
+    }
+    let stays: u64 = world.clients.iter().map(|client| client.stays).sum();
+    // Both peers of a pair may have been there.
+    world.kill(1);
+    world.run(3_000)?;
+    world.everybody_is_seen()?;
+    world.nobody_else_is_seen()?;
+    ensure!(stays == world.clients.iter().map(|client| client.stays).sum::<u64>(), "somebody began a new stay");
+    ensure!(world.dead.is_empty(), "{:?} left", world.dead);
+    world.run(120_000)?;
+    world.nobody_else_is_seen()
+}
+
+#[test]
+fn an_outage_is_no_departure_and_heals_within_five_seconds() -> Check {
+    for (outage, cable) in [(10_000, Cable::Deaf), (60_000, Cable::Deaf), (60_000, Cable::Unplugged)] {
+        let mut world = World::new(3, 3);
+        world.people(2, 6);
+        world.run(100)?;
+        for client in 0..5 {
+            world.connect(client, client % 3);
+            world.run(20)?;
+        }
+        (0..3).for_each(|node| world.unplug(node, cable));
+        world.run(outage)?;
+        world.everybody_is_seen()?;
+        // Somebody comes while nodes cannot speak.
+        world.connect(5, 2);
+        world.run(1_000)?;
+        ensure!(world.clients[5].seated, "a join waits for the backplane");
+        (0..3).for_each(|node| world.plug(node));
+        world.run(5_000)?;
+        world.everybody_is_seen()?;
+        world.nobody_else_is_seen()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn of_two_who_come_at_once_for_the_last_seat_one_gets_it() -> Check {
+    for seed in 0..50 {
+        let mut world = World::new(seed, 3);
+        world.max_peers = Some(3);
+        world.people(1, 6);
+        world.run(100)?;
+        world.connect(0, 0);
+        world.run(100)?;
+        for client in 1..6 {
+            world.connect(client, client % 3);
+            let pause = world.dice.below(4);
+            world.run(pause)?;
+        }
+        world.run(1_000)?;
+        let inside = world.clients.iter().filter(|client| client.seated).count();
+        ensure!(inside == 3, "seed {seed}: {inside} are in a room for three");
+        world.everybody_is_seen()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_identity_is_once_in_a_room_across_nodes() -> Check {
+    for (duplicates, survivor) in [(Duplicates::Replace, 1), (Duplicates::Reject, 0)] {
+        for apart in [false, true] {
+            let mut world = World::new(5, 2);
+            world.duplicates = duplicates;
+            world.people(1, 2);
+            world.clients[1].identity = 0;
+            world.run(100)?;
+            if apart {
+                (0..2).for_each(|node| world.unplug(node, Cable::Unplugged));
+            }
+            world.connect(0, 0);
+            world.run(1_000)?;
+            world.connect(1, 1);
+            world.run(1_000)?;
+            if apart {
+                ensure!(world.clients.iter().all(|client| client.seated), "they know of each other");
+                (0..2).for_each(|node| world.plug(node));
+                world.run(5_000)?;
+            }
+            let inside: Vec<_> = (0..2).filter(|client| world.clients[*client].link.is_some()).collect();
+            // Of two who came apart either may be the newer one; only one stays, and the same for both nodes.
+            ensure!(inside.len() == 1 && (apart || inside == [survivor]), "{duplicates:?}, apart {apart}: {inside:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_hundred_nodes_with_ten_thousand_rooms_agree() -> Check {
+    let mut world = World::new(4, 100);
+    world.people(10_000, 20_000);
+    world.run(3_000)?;
+    for client in 0..20_000 {
+        let node = world.dice.index(100);
+        world.connect(client, node);
+        if client % 20 == 0 {
+            world.run(1)?;
+        }
+    }
+    world.run(1_000)?;
+    world.everybody_is_seen()?;
+    world.nobody_else_is_seen()
+}
