@@ -28,7 +28,10 @@ use aldis_core::Duplicates;
 use crate::{broker::Cable, client::Check, world::World};
 
 /// How many histories run by default; `ALDIS_SOAK` is another number.
-const HISTORIES: u64 = 100;
+const HISTORIES: u64 = 300;
+
+/// How long a part of the network is dead at least: a beat or a probe is lost with the rest, and so the loss is known.
+const NOTICED_MS: u64 = 2_500;
 
 /// Histories that failed once.
 const REGRESSIONS: &[u64] = &[];
@@ -63,11 +66,12 @@ fn history(seed: u64) -> Check {
     }
     let mut lossy = false;
     for _ in 0..80 {
-        lossy |= chance(&mut world);
+        lossy |= chance(&mut world)?;
         let pause = [10, 100, 500, 3_000][world.dice.index(4)];
         let pause = world.dice.below(pause);
         world.run(pause)?;
     }
+    world.run(NOTICED_MS)?;
     world.heal();
     world.run(1_000)?;
     for client in 0..world.clients.len() {
@@ -83,7 +87,7 @@ fn history(seed: u64) -> Check {
 }
 
 /// One thing that happens, and whether it loses frames without anybody's knowledge.
-fn chance(world: &mut World) -> bool {
+fn chance(world: &mut World) -> Result<bool, String> {
     let client = world.dice.index(world.clients.len());
     let living = world.living();
     let node = living[world.dice.index(living.len())];
@@ -101,7 +105,10 @@ fn chance(world: &mut World) -> bool {
         }
         22 => world.unplug(node, Cable::Unplugged),
         23 => world.unplug(node, Cable::Deaf),
-        24..=25 => (0..world.nodes.len()).for_each(|node| world.plug(node)),
+        24..=25 => {
+            world.run(NOTICED_MS)?;
+            (0..world.nodes.len()).for_each(|node| world.plug(node));
+        }
         26 => {
             world.broker.cuts.insert((node, other));
         }
@@ -109,17 +116,23 @@ fn chance(world: &mut World) -> bool {
             world.broker.cuts.insert((node, other));
             world.broker.cuts.insert((other, node));
         }
-        28 => world.broker.cuts.clear(),
-        29 if living.len() > 1 => world.nodes[node].paused = world.now + [500, 5_000, 40_000][world.dice.index(3)],
+        28 => {
+            world.run(NOTICED_MS)?;
+            world.broker.cuts.clear();
+        }
+        29 if living.len() > 1 => {
+            let ms = [500, 5_000, 40_000][world.dice.index(3)];
+            world.pause(node, ms);
+        }
         30 => {
             world.broker.loss = 10 * world.dice.below(3);
             world.broker.twice = 10 * world.dice.below(3);
-            return world.broker.loss > 0;
+            return Ok(world.broker.loss > 0);
         }
         31 => world.broker.jitter = 100 * world.dice.below(3),
         _ => {}
     }
-    false
+    Ok(false)
 }
 
 #[test]
