@@ -177,6 +177,13 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
+    /// Something that a node shows was not taken: its version is not ours.
+    pub(crate) fn doubt_owner(&mut self, node: &NodeId) {
+        if let Some(owner) = self.owner(node) {
+            owner.version = 0;
+        }
+    }
+
     /// What is known of a node in this room, from now on.
     fn owner(&mut self, node: &NodeId) -> Option<&mut Owner> {
         let owners = &mut self.shared.as_mut()?.owners;

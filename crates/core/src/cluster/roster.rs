@@ -180,8 +180,11 @@ impl<C: Clone + PartialEq> Room<C> {
             return true;
         };
         let known = &mut shared.remotes[at];
-        // Of two owners the one with the newer connection has it; the other will learn of that.
-        if known.owner != *from && (known.entry.generation, &known.owner) > (entry.generation, from) {
+        // Of two owners the one with the newer connection has it, as long as it shows it; the other will learn of that.
+        let seen = matches!(known.sight, Sight::Seen);
+        if seen && known.owner != *from && (known.entry.generation, &known.owner) > (entry.generation, from) {
+            // Or it is right, and the first one dead: what it shows is looked at again when the digests are next compared.
+            self.doubt_owner(from);
             return false;
         }
         let before = known.presence();

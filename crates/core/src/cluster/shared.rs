@@ -180,8 +180,8 @@ impl<C: Clone + PartialEq> Room<C> {
             Tidings::Heard(node) => self.ashore(node, effects),
             Tidings::Compare(node, extent) => {
                 let known = shared.owners.iter().find(|owner| owner.node == *node);
-                let yours = known.map_or(0, |owner| owner.version);
-                if self.is_open() && (*extent == Extent::All || yours > 0) {
+                let (shares, yours) = (known.is_some(), known.map_or(0, |owner| owner.version));
+                if self.is_open() && (*extent == Extent::All || shares) {
                     self.publish(Subject::Inbox(node.clone()), Body::Compare { yours }, effects);
                 }
             }

@@ -19,11 +19,15 @@ pub(crate) struct Client {
     pub(crate) link: Option<usize>,
     pub(crate) seated: bool,
     pub(crate) ticket: Option<Ticket>,
+    /// The ticket before the last welcome.
+    pub(crate) before: Option<Ticket>,
     pub(crate) roster: BTreeMap<PeerId, Presence>,
     /// To whom it yields, of everybody it ever saw in this stay.
     pub(crate) yields: BTreeMap<PeerId, bool>,
     buried: BTreeSet<PeerId>,
     pub(crate) stays: u64,
+    /// The last answer to a `check`.
+    pub(crate) checked: Option<Presence>,
     pub(crate) resumed: u64,
 }
 
@@ -58,6 +62,7 @@ impl Client {
             ensure!(welcome.generation > before, "generation {} follows {before}", welcome.generation);
             self.resumed += 1;
         }
+        self.before = self.ticket.take();
         self.ticket =
             Some(Ticket { peer: id.clone(), seq: welcome.seq, generation: welcome.generation, age: Age::Fresh });
         self.seated = true;
@@ -98,6 +103,7 @@ impl Client {
                     return Ok(Told::Final(id.clone(), *reason));
                 }
             }
+            ServerMessage::Checked { presence, .. } => self.checked = Some(*presence),
             ServerMessage::Receipt { re, status: ReceiptStatus::Written } => {
                 return Ok(Told::Settled(re.as_str().parse().map_err(|_| "a strange receipt")?));
             }

@@ -177,7 +177,7 @@ impl World {
             connection: link,
             room: room_id(*room),
             profile: Profile { identity, name: None, metadata: None },
-            grant: Grant::default().with(Permission::Broadcast),
+            grant: Grant::default().with(Permission::Broadcast).with(Permission::Moderate),
             max_peers: self.max_peers,
             duplicates: self.duplicates,
             dialect: Dialect::V1,
@@ -196,6 +196,16 @@ impl World {
         if !living.is_empty() {
             let node = living[self.dice.index(living.len())];
             self.connect(client, node);
+        }
+    }
+
+    /// The last welcome never arrived: the client still has the token of before.
+    pub(crate) fn forget_welcome(&mut self, client: usize) {
+        let client = &mut self.clients[client];
+        if let (Some(before), Some(ticket)) = (&client.before, &client.ticket)
+            && before.peer == ticket.peer
+        {
+            client.ticket = client.before.clone();
         }
     }
 
@@ -442,6 +452,7 @@ impl World {
 
     fn settle(&mut self, node: usize, shard: usize) {
         let mut written = VecDeque::new();
+        let mut probed = Vec::new();
         while let Some(output) = self.nodes[node].hubs[shard].poll_output() {
             let checked = match output {
                 Output::Event(_) | Output::Confirm { .. } => Ok(()),
@@ -489,10 +500,19 @@ impl World {
                     self.closed(connection, code);
                     Ok(())
                 }
-                Output::Probe { .. } => Ok(()),
+                Output::Probe { connection } => {
+                    probed.extend(self.links[connection].2.clone());
+                    Ok(())
+                }
             };
             if let Err(failure) = checked {
                 self.fail(&failure);
+            }
+            if let Some(seat) =
+                probed.pop().filter(|seat| self.clients[self.links[seat.connection].0].link == Some(seat.connection))
+            {
+                let now = self.local(node);
+                self.nodes[node].hubs[shard].handle_input(now, Input::Alive { seat: &seat });
             }
             if let Some(parcel) = written.pop_front() {
                 let now = self.local(node);
@@ -602,6 +622,19 @@ impl World {
                 ensure!(yields.is_some() && yields != back, "{mine} and {yours} yield {yields:?} and {back:?}");
                 ensure!(!self.dead.contains_key(yours), "{yours} lives, and was said to be dead");
             }
+        }
+        Ok(())
+    }
+
+    /// Of a session that two nodes had, one has let it go.
+    pub(crate) fn every_session_has_one_node(&self) -> Check {
+        for client in &self.clients {
+            let Some(id) = client.id() else { continue };
+            let room = room_id(client.room);
+            let alive = self.nodes.iter().filter(|node| node.alive);
+            let owners: Vec<_> =
+                alive.filter(|node| node.hubs.iter().any(|hub| hub.generation(&room, id).is_some())).collect();
+            ensure!(owners.len() <= 1, "{id} is on {} nodes", owners.len());
         }
         Ok(())
     }
