@@ -87,9 +87,15 @@ impl<C: Clone + PartialEq> Room<C> {
                 let message = aldis_protocol::ServerMessage::Checked { id, presence: Presence::Away };
                 self.tell(&asker, message, effects);
             }
+            // Nobody reads the inbox of a node: it is dead, and others may have what it had.
+            Body::Ask { asker: None } => {
+                if let Subject::Inbox(node) = subject {
+                    self.set_adrift(node, effects);
+                    self.resynchronize(effects);
+                }
+            }
             // What is soft is said again.
-            Body::Ask { asker: None }
-            | Body::Roster { .. }
+            Body::Roster { .. }
             | Body::Delta { .. }
             | Body::Announce {}
             | Body::Compare { .. }

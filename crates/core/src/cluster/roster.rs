@@ -183,7 +183,9 @@ impl<C: Clone + PartialEq> Room<C> {
         // Of two owners the one with the newer connection has it, as long as it shows it; the other will learn of that.
         let seen = matches!(known.sight, Sight::Seen);
         if seen && known.owner != *from && (known.entry.generation, &known.owner) > (entry.generation, from) {
-            // Or it is right, and the first one dead: what it shows is looked at again when the digests are next compared.
+            // Or it is right, and the first one dead: that one is asked, and what this one shows is looked at again.
+            let believed = known.owner.clone();
+            self.publish(Subject::Inbox(believed), Body::Ask { asker: None }, effects);
             self.doubt_owner(from);
             return false;
         }
@@ -272,8 +274,10 @@ impl<C: Clone + PartialEq> Room<C> {
                     if local || now.since(*until) > STOPPED_MS {
                         *until = now.after(SILENT_MS);
                     } else {
-                        let id = shared.remotes.remove(at).entry.id;
-                        self.unreachable(&id, effects);
+                        let Remote { entry, owner, .. } = shared.remotes.remove(at);
+                        // Its version may be the one that we know still, and we do not have all of it any more.
+                        self.doubt_owner(&owner);
+                        self.unreachable(&entry.id, effects);
                         continue;
                     }
                 }

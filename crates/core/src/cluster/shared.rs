@@ -7,7 +7,7 @@ use crate::{
     cluster::{
         Digests, Extent, Subject, Tidings, digest,
         frame::{Body, RoomFrame},
-        roster::{Owner, Remote},
+        roster::{Owner, Remote, Sight},
     },
     hub::{Deadline, Effects},
     room::Room,
@@ -193,7 +193,7 @@ impl<C: Clone + PartialEq> Room<C> {
         let Some(shared) = self.shared.as_ref().filter(|_| self.is_open()) else { return };
         let mine = digest(self.id.as_str(), shared.version);
         for owner in &shared.owners {
-            if shared.remotes.iter().any(|remote| remote.owner == owner.node) {
+            if shared.remotes.iter().any(|remote| remote.owner == owner.node && matches!(remote.sight, Sight::Seen)) {
                 digests.add(&owner.node, mine, digest(self.id.as_str(), owner.version));
             }
         }
