@@ -454,8 +454,9 @@ impl<C: Clone + PartialEq> Room<C> {
         Some(tombstone.departed(now))
     }
 
-    pub(crate) fn departed_all(&self, now: Moment) -> Vec<Departed> {
-        self.tombstones.iter().map(|tombstone| tombstone.departed(now)).collect()
+    /// The newest of those who left for good.
+    pub(crate) fn departed_last(&self, most: usize, now: Moment) -> Vec<Departed> {
+        self.tombstones.iter().rev().take(most).map(|tombstone| tombstone.departed(now)).collect()
     }
 
     /// Answers every `check` that waits for news of a peer.

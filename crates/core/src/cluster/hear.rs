@@ -18,6 +18,9 @@ use crate::{
 /// The most bytes of one part of a roster: what a peer takes is bounded, so no part is much larger.
 const PART_BYTES: u64 = 48 * 1024;
 
+/// Of how many who left for good a roster tells: with the longest ids they fit into its first part.
+const MAX_LEFT: usize = 400;
+
 impl<C: Clone + PartialEq> Room<C> {
     /// A frame of another node.
     pub(crate) fn hear(&mut self, from: &NodeId, frame: RoomFrame, effects: &mut Effects<C>) {
@@ -222,7 +225,7 @@ impl<C: Clone + PartialEq> Room<C> {
         }
         let parts = u32::try_from(pages.len()).unwrap_or(u32::MAX);
         let mut yielded = yielded.map(Box::new);
-        let mut left = self.departed_all(effects.now);
+        let mut left = self.departed_last(MAX_LEFT, effects.now);
         for (part, peers) in (0..).zip(pages) {
             let last = part + 1 == parts;
             let body = Body::Roster {

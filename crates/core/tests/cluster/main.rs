@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `broker` | who reads what, and what goes wrong on the way |
 //! | `client` | what a client makes of what it gets, and what it must never get |
+//! | `leases` | what a node makes of silence and of lateness |
 //! | `world` | the nodes with their drivers, the clients with their connections, and the clock |
 //!
 //! What must hold at any time is checked at every message a client gets: nobody joins twice, comes back from the dead, times out
@@ -21,6 +22,7 @@ macro_rules! ensure {
 
 mod broker;
 mod client;
+mod leases;
 mod world;
 
 use aldis_core::Duplicates;
