@@ -8,7 +8,7 @@ use crate::{
         Subject,
         asking::{Answer, JOINER_MS},
         frame::{Body, Change, Entry, Joining, RoomFrame},
-        roster::{Owner, Parts},
+        roster::{Owner, Parts, Taken},
         shared::Joiner,
     },
     hub::Effects,
@@ -94,7 +94,6 @@ impl<C: Clone + PartialEq> Room<C> {
             Body::Ask { asker: None } => {
                 if let Subject::Inbox(node) = subject {
                     self.set_adrift(node, effects);
-                    self.resynchronize(effects);
                 }
             }
             // What is soft is said again.
@@ -175,6 +174,7 @@ impl<C: Clone + PartialEq> Room<C> {
             return false;
         }
         owner.version = version;
+        owner.taken = Taken::Whole;
         let peers = assembly.parts.into_iter().flatten().flatten().collect();
         self.replace_roster(from, peers, effects);
         true
@@ -189,7 +189,7 @@ impl<C: Clone + PartialEq> Room<C> {
     /// Something that a node shows was not taken: its version is not ours.
     pub(crate) fn doubt_owner(&mut self, node: &NodeId) {
         if let Some(owner) = self.owner(node) {
-            owner.version = 0;
+            owner.taken = Taken::InPart;
         }
     }
 
@@ -197,7 +197,7 @@ impl<C: Clone + PartialEq> Room<C> {
     fn owner(&mut self, node: &NodeId) -> Option<&mut Owner> {
         let owners = &mut self.shared.as_mut()?.owners;
         let at = owners.iter().position(|owner| owner.node == *node).unwrap_or_else(|| {
-            owners.push(Owner { node: node.clone(), version: 0, parts: None });
+            owners.push(Owner { node: node.clone(), version: 0, taken: Taken::Whole, parts: None });
             owners.len() - 1
         });
         owners.get_mut(at)

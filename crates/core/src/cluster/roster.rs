@@ -47,8 +47,25 @@ pub(crate) enum Sight {
 pub(crate) struct Owner {
     pub(crate) node: NodeId,
     pub(crate) version: u64,
+    /// Whether everything that it shows at this version is in our roster.
+    pub(crate) taken: Taken,
     /// A roster of which not every part is here.
     pub(crate) parts: Option<Parts>,
+}
+
+/// What became of that which a node shows.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Taken {
+    Whole,
+    /// Something was not taken, or was given up: the digests differ until it is shown again.
+    InPart,
+}
+
+impl Owner {
+    /// The version that we can say we know.
+    pub(crate) fn known(&self) -> u64 {
+        if self.taken == Taken::Whole { self.version } else { 0 }
+    }
 }
 
 /// The parts of a roster, as they come.

@@ -180,7 +180,7 @@ impl<C: Clone + PartialEq> Room<C> {
             Tidings::Heard(node) => self.ashore(node, effects),
             Tidings::Compare(node, extent) => {
                 let known = shared.owners.iter().find(|owner| owner.node == *node);
-                let (shares, yours) = (known.is_some(), known.map_or(0, |owner| owner.version));
+                let (shares, yours) = (known.is_some(), known.map_or(0, Owner::known));
                 if self.is_open() && (*extent == Extent::All || shares) {
                     self.publish(Subject::Inbox(node.clone()), Body::Compare { yours }, effects);
                 }
@@ -194,7 +194,7 @@ impl<C: Clone + PartialEq> Room<C> {
         let mine = digest(self.id.as_str(), shared.version);
         for owner in &shared.owners {
             if shared.remotes.iter().any(|remote| remote.owner == owner.node && matches!(remote.sight, Sight::Seen)) {
-                digests.add(&owner.node, mine, digest(self.id.as_str(), owner.version));
+                digests.add(&owner.node, mine, digest(self.id.as_str(), owner.known()));
             }
         }
     }
