@@ -200,9 +200,7 @@ impl<C: Clone + PartialEq> Room<C> {
         // Of two owners the one with the newer connection has it, as long as it shows it; the other will learn of that.
         let seen = matches!(known.sight, Sight::Seen);
         if seen && known.owner != *from && (known.entry.generation, &known.owner) > (entry.generation, from) {
-            // Or it is right, and the first one dead: that one is asked, and what this one shows is looked at again.
-            let believed = known.owner.clone();
-            self.publish(Subject::Inbox(believed), Body::Ask { asker: None }, effects);
+            // Or it is right, and the first one dead: what it shows is looked at again when the digests are next compared.
             self.doubt_owner(from);
             return false;
         }
