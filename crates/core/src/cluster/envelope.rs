@@ -80,20 +80,46 @@ impl Envelope {
         }
         let mut rest = signed.get(1..).ok_or(Unopened::Junk)?;
         let envelope = Self::read(&mut rest).filter(|_| rest.is_empty());
-        envelope.filter(Self::makes_sense).ok_or(Unopened::Junk)
+        envelope.filter(|envelope| envelope.frame.makes_sense()).ok_or(Unopened::Junk)
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         Some(Self { from: Wire::read(bytes)?, sent: Moment(Wire::read(bytes)?), frame: Wire::read(bytes)? })
     }
+}
+
+impl Frame {
+    /// The version and the frame, for a carrier that has a sender, a time and a MAC of its own.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Reads what such a carrier has brought, and found to be authentic.
+    ///
+    /// # Errors
+    /// Why the bytes count for nothing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unopened> {
+        if bytes.len() > MAX_ENVELOPE {
+            return Err(Unopened::Oversize);
+        }
+        let (version, mut rest) = bytes.split_first().ok_or(Unopened::Junk)?;
+        if *version != VERSION {
+            return Err(Unopened::Version(*version));
+        }
+        let frame: Option<Self> = Wire::read(&mut rest);
+        frame.filter(|frame| rest.is_empty() && frame.makes_sense()).ok_or(Unopened::Junk)
+    }
 
     /// A part is one of its parts, and there are not more than a roster can have.
     fn makes_sense(&self) -> bool {
-        match &self.frame {
-            Frame::Room { frame: RoomFrame { body: Body::Roster { part, parts, .. }, .. } } => {
+        match self {
+            Self::Room { frame: RoomFrame { body: Body::Roster { part, parts, .. }, .. } } => {
                 part < parts && *parts <= MAX_PARTS
             }
-            Frame::Room { .. } | Frame::Node { .. } => true,
+            Self::Room { .. } | Self::Node { .. } => true,
         }
     }
 }
@@ -213,6 +239,21 @@ mod tests {
             let (envelope, bytes) = sealed(frame);
             assert_eq!(open(&bytes), Ok(envelope));
         }
+    }
+
+    #[test]
+    fn a_frame_travels_alone_where_its_carrier_has_the_rest() {
+        for frame in frames() {
+            let bytes = frame.to_bytes();
+            assert_eq!(Frame::from_bytes(&bytes), Ok(frame));
+            for end in 1..bytes.len() {
+                assert_eq!(Frame::from_bytes(&bytes[..end]), Err(Unopened::Junk), "{end} bytes");
+            }
+            assert_eq!(Frame::from_bytes(&[&*bytes, &[0]].concat()), Err(Unopened::Junk));
+        }
+        assert_eq!(Frame::from_bytes(&[]), Err(Unopened::Junk));
+        assert_eq!(Frame::from_bytes(&[2, 0]), Err(Unopened::Version(2)));
+        assert_eq!(Frame::from_bytes(&vec![VERSION; MAX_ENVELOPE + 1]), Err(Unopened::Oversize));
     }
 
     #[test]
