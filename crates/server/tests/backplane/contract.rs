@@ -3,7 +3,10 @@
 use aldis_protocol::NodeId;
 use aldis_server::backplane::{Cause, Event, Health, MAX_PAYLOAD, Refused, Subject, Unread};
 
-use crate::support::{Broker, Node, Open, room};
+use crate::{
+    brokers::{Broker, Open},
+    support::{Hears, Node, room},
+};
 
 /// How many frames are published in one go where their order is looked at; fewer than the queue holds.
 const MANY: usize = 2_000;

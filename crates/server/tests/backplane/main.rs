@@ -2,6 +2,8 @@
 //!
 //! What every broker must do is in `contract`, once; what is special to one is in its own file.
 
+#[path = "../brokers/mod.rs"]
+mod brokers;
 mod contract;
 mod memory;
 #[cfg(feature = "nats")]

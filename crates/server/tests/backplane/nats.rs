@@ -3,8 +3,9 @@
 use aldis_server::backplane::{Cause, Refused, Subject};
 
 use crate::{
+    brokers::{Broker, Nats, Signal},
     contract::contract,
-    support::{Broker, Nats, Node, Signal},
+    support::{Hears, Node},
 };
 
 contract!(Nats);

@@ -2,7 +2,10 @@
 
 use aldis_server::backplane::{Cause, Subject};
 
-use crate::support::{Broker, Nats, Node, room};
+use crate::{
+    brokers::{Broker, Nats},
+    support::{Hears, Node, room},
+};
 
 #[tokio::test]
 async fn a_killed_server_is_replaced_by_the_others() {

@@ -3,8 +3,9 @@
 use aldis_server::backplane::{Cause, Event, Refused, Subject, Unread};
 
 use crate::{
+    brokers::{Broker, Redis, Signal},
     contract::contract,
-    support::{Broker, Node, Redis, Signal, room},
+    support::{Hears, Node, room},
 };
 
 contract!(Redis);

@@ -2,7 +2,10 @@
 
 use aldis_server::backplane::Cause;
 
-use crate::support::{Broker, Node, Redis, Sentinel, Signal, within};
+use crate::{
+    brokers::{Broker, Redis, Sentinel, Signal, within},
+    support::{Hears, Node},
+};
 
 /// A replica that has all its primary has.
 async fn replica_of(primary: &Redis) -> Redis {

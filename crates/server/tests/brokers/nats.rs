@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Broker, Daemon, Node, Open, free_port, within};
+use super::{Broker, Daemon, Open, Way, free_port, within};
 
 /// A NATS server.
 pub(crate) struct Nats {
@@ -56,8 +56,8 @@ impl Broker for Nats {
         Self { daemon: None, port: free_port(), folder, options: Vec::new() }
     }
 
-    fn node_with(&self, name: &str, prefix: &str, secret: &str) -> Node {
-        Node::at(&self.address(), name, prefix, secret)
+    fn way(&self) -> Way {
+        Way::Address(self.address())
     }
 
     async fn kill(&mut self) {

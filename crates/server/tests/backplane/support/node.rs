@@ -14,7 +14,7 @@ use aldis_server::{
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::sync::mpsc;
 
-use super::within;
+use crate::brokers::{Broker, Way, within};
 
 /// A node.
 pub(crate) struct Node {
@@ -34,6 +34,24 @@ fn id(name: &str) -> NodeId {
     NodeId::parse(name).expect("an id")
 }
 
+/// A broker with nodes at it.
+pub(crate) trait Hears: Broker {
+    /// A node at it.
+    fn node(&self, name: &str) -> Node {
+        self.node_with(name, "aldis", "north")
+    }
+
+    /// A node at it, of a deployment with this prefix and secret.
+    fn node_with(&self, name: &str, prefix: &str, secret: &str) -> Node {
+        match self.way() {
+            Way::Address(address) => Node::at(&address, name, prefix, secret),
+            Way::Bus(bus) => Node::on(&bus, name, prefix, secret),
+        }
+    }
+}
+
+impl<B: Broker> Hears for B {}
+
 impl Node {
     /// At the broker with this address.
     pub(crate) fn at(address: &str, name: &str, prefix: &str, secret: &str) -> Self {
@@ -42,7 +60,7 @@ impl Node {
     }
 
     /// On this bus.
-    pub(crate) fn on(bus: &MemoryBus, name: &str, prefix: &str, secret: &str) -> Self {
+    fn on(bus: &MemoryBus, name: &str, prefix: &str, secret: &str) -> Self {
         Self::start(name, prefix, secret, |settings| Backplane::in_memory(bus, settings))
     }
 
