@@ -9,13 +9,14 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
+    start_unix_ms: u64,
 }
 
 impl Clock {
     /// A clock that starts now. Moments begin at one, so that zero can mean never.
     #[must_use]
     pub fn start() -> Self {
-        Self { start: Instant::now() - Duration::from_millis(1) }
+        Self { start: Instant::now() - Duration::from_millis(1), start_unix_ms: unix_ms().saturating_sub(1) }
     }
 
     /// The time for deadlines.
@@ -28,6 +29,12 @@ impl Clock {
     #[must_use]
     pub fn instant(&self, moment: Moment) -> Instant {
         self.start + Duration::from_millis(moment.0)
+    }
+
+    /// What the wall's time was at the start, and what has passed since then on the clock for deadlines: it never jumps.
+    #[must_use]
+    pub fn steady_unix_ms(&self) -> u64 {
+        self.start_unix_ms + self.now().0
     }
 
     /// The wall's time, Unix milliseconds.

@@ -5,9 +5,13 @@
 //! a room are queued in the order in which the hub decided them: `welcome` is the first of an outlet, nothing of a peer follows its
 //! `peer-left`, and nothing for a session goes to a connection that was fenced. Only the socket is written after the lock.
 //!
+//! Of a node among others, frames leave under that lock too, in the order in which the hub decided them ([`cluster`](crate::cluster)).
+//! The publisher's lock and the backplane's come after a shard's, and the cluster's before it.
+//!
 //! # The road of one offer
 //! socket → [`connection`](crate::connection) reads and parses → [`Driver::message`] → `Hub` names the target and splices →
-//! [`Outlet::push`] → [`Driver::flush`] → the target's socket.
+//! [`Outlet::push`] → [`Driver::flush`] → the target's socket. For a peer of another node the hub publishes instead, and there the
+//! road goes on at [`Driver::frame`].
 
 use std::{
     hash::BuildHasher,
@@ -19,6 +23,7 @@ use std::{
 
 use aldis_core::{
     Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Seat, Ticket,
+    cluster::{Digests, RoomFrame, Subject, Tidings},
     output::Continuity,
 };
 use aldis_protocol::{
@@ -32,6 +37,7 @@ use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
+    cluster::Publisher,
     connection::outlet::{Farewell, Frame, Handle, Last, Outlet, Push, Seating, seat},
     resume::{ResumeClaims, ResumeTokens},
     sync::Mutex,
@@ -74,13 +80,15 @@ pub struct Driver {
     resume: ResumeTokens,
     metrics: Arc<Metrics>,
     clock: Clock,
+    /// The way to other nodes; none on a node alone.
+    publisher: Option<Arc<Publisher>>,
     /// The earliest deadline that [`run_timers`](Self::run_timers) waits for.
     armed: AtomicU64,
     alarm: Notify,
 }
 
 impl Driver {
-    /// A driver of empty hubs.
+    /// A driver of empty hubs, of a node alone.
     #[must_use]
     pub fn new(node: NodeId, limits: Arc<Limits>, resume: ResumeTokens, metrics: Arc<Metrics>, clock: Clock) -> Self {
         Self {
@@ -91,16 +99,48 @@ impl Driver {
             resume,
             metrics,
             clock,
+            publisher: None,
             armed: AtomicU64::new(u64::MAX),
             alarm: Notify::new(),
         }
     }
 
-    /// Asks for a seat. Its `welcome`, or the refusal and the close, is in the outlet when this returns.
+    /// The same of a node among others, to whom its hubs, still empty, speak by `publisher`.
+    #[must_use]
+    pub fn among_others(self, publisher: Arc<Publisher>) -> Self {
+        let hub = || Mutex::new(Hub::clustered(Limits::clone(&self.limits), self.node.clone()));
+        Self { shards: (0..SHARDS).map(|_| hub()).collect(), publisher: Some(publisher), ..self }
+    }
+
+    /// Asks for a seat. Its `welcome`, or the refusal and the close, is in the outlet when this returns, or as soon as the other nodes
+    /// have answered; then the connection's owner is woken.
     pub fn join(&self, join: Join<Handle>, prelude: Prelude) {
         join.connection.0.set_prelude(prelude);
         let room = join.room.clone();
         self.step(&room, Input::Join(Box::new(join)));
+    }
+
+    /// The connection of a join that waits for other nodes is over, with last words or dead. It may have got its seat in between.
+    pub fn abandon(&self, room: &RoomId, connection: &Handle, last: Option<Farewell>) {
+        let mut dirty = Dirty::default();
+        {
+            let mut hub = self.shard(room).lock();
+            let now = self.clock.now();
+            let unsent = match last {
+                Some(farewell) => connection.0.close(farewell, now),
+                None => connection.0.kill(),
+            };
+            match &seat(connection) {
+                Some(seat) => {
+                    hub.handle_input(now, Input::Disconnected { seat, departure: Departure::Lost, unsent });
+                }
+                None => hub.handle_input(now, Input::Abandoned { room, connection }),
+            }
+            self.settle(&mut hub, now, &mut dirty);
+            self.set_alarm(hub.poll_timeout());
+        }
+        dirty.0.push(connection.clone());
+        self.flush(dirty);
     }
 
     /// Says what would become of a join.
@@ -212,6 +252,44 @@ impl Driver {
             }
             self.flush(dirty);
         }
+    }
+
+    /// A frame of another node, for the hub of its room.
+    pub fn frame(&self, from: &NodeId, frame: Box<RoomFrame>, dirty: &mut Dirty) {
+        let room = frame.room.clone();
+        self.apply(&room, Input::Frame { from, frame }, self.clock.now(), dirty);
+    }
+
+    /// Nobody reads a frame that a hub had published.
+    pub fn undelivered(&self, subject: &Subject, frame: Box<RoomFrame>, dirty: &mut Dirty) {
+        let room = frame.room.clone();
+        self.apply(&room, Input::Undelivered { subject, frame }, self.clock.now(), dirty);
+    }
+
+    /// What is published on the room's subject reaches this node from now on.
+    pub fn subscribed(&self, room: &RoomId, dirty: &mut Dirty) {
+        self.apply(room, Input::Subscribed { room }, self.clock.now(), dirty);
+    }
+
+    /// Tells every hub something of the cluster.
+    pub fn tidings(&self, tidings: &Tidings, dirty: &mut Dirty) {
+        for shard in &self.shards {
+            let mut hub = shard.lock();
+            let now = self.clock.now();
+            hub.handle_input(now, Input::Tidings(tidings));
+            self.settle(&mut hub, now, dirty);
+            let due = hub.poll_timeout();
+            drop(hub);
+            self.set_alarm(due);
+        }
+    }
+
+    /// The sums of all hubs.
+    #[must_use]
+    pub fn digests(&self) -> Digests {
+        let mut digests = Digests::default();
+        self.shards.iter().for_each(|shard| shard.lock().digests(&mut digests));
+        digests
     }
 
     /// Writes to the sockets what was queued. Receipts that fall due are sent the same way.
@@ -337,8 +415,23 @@ impl Driver {
                     dirty.0.push(connection);
                 }
                 Output::Probe { connection } => connection.0.request_probe(now),
-                // The hub of a lone node has nobody to say this to.
-                Output::Publish { .. } | Output::Subscribe { .. } | Output::Unsubscribe { .. } => {}
+                Output::Publish { subject, frame } => {
+                    if let Some(publisher) = &self.publisher
+                        && let Some(frame) = publisher.publish(now, &subject, *frame)
+                    {
+                        hub.handle_input(now, Input::Undelivered { subject: &subject, frame });
+                    }
+                }
+                Output::Subscribe { room } => {
+                    if let Some(publisher) = &self.publisher {
+                        publisher.subscribe(&room);
+                    }
+                }
+                Output::Unsubscribe { room } => {
+                    if let Some(publisher) = &self.publisher {
+                        publisher.unsubscribe(&room);
+                    }
+                }
                 Output::Event(event) => self.metrics.event(event),
             }
         }
@@ -394,6 +487,10 @@ impl Driver {
         };
         tracing::info!(room = %seating.room, peer = %seating.peer, resumed = continuity == Continuity::Resumed, "joined");
         outlet.seat(seating);
+        if self.publisher.is_some() {
+            // It has waited for other nodes.
+            outlet.wake();
+        }
         let welcome = Welcome {
             protocol: PROTOCOL,
             features: FEATURES.iter().map(|&feature| feature.to_owned()).collect(),

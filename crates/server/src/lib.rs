@@ -13,7 +13,7 @@
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
 //! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
-//! | [`backplane`] | what carries frames between nodes |
+//! | [`cluster`], [`backplane`] | this node among others; what carries frames between them |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
 //! | [`telemetry`] | metrics and logs |
 //! | [`mod@bench`] | the load program |
@@ -26,6 +26,7 @@ pub mod bell;
 pub mod bench;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod driver;

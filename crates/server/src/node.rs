@@ -12,7 +12,8 @@ use crate::{
     auth::Verifier,
     bell::Bell,
     clock::Clock,
-    config::{Origins, TrustedProxies},
+    cluster::Membership,
+    config::{Need, Origins, TrustedProxies},
     driver::Driver,
     ice::IceSource,
     sse::mailboxes::Mailboxes,
@@ -32,6 +33,10 @@ pub struct Node {
     pub clock: Clock,
     /// The hubs.
     pub driver: Driver,
+    /// This node among others; none on a node alone.
+    pub membership: Option<Membership>,
+    /// What it is without its backplane.
+    pub need: Need,
     /// Who may come in.
     pub verifier: Verifier,
     /// What clients get for ICE.

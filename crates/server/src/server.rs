@@ -12,14 +12,16 @@ use std::{
 use aldis_protocol::NodeId;
 use axum::Router;
 use parking_lot::Mutex;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
     auth::Verifier,
+    backplane::{Address, Backplane, Event, MemoryBus, Settings},
     bell::{Bell, RingOnDrop},
     clock::Clock,
+    cluster::{Membership, Publisher},
     config::Config,
     driver::Driver,
     http::{
@@ -65,15 +67,31 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds and serves.
+    /// Binds and serves: alone, or at the broker that the configuration names.
     ///
     /// # Errors
     /// An address could not be bound, the certificate could not be loaded, or the cluster's keys could not be derived.
     pub fn start(config: &Config, mode: Mode) -> anyhow::Result<Self> {
+        let company = match &config.backplane.address {
+            Address::Memory => None,
+            broker => Some(Company::Broker(broker)),
+        };
+        Self::start_in(config, mode, company)
+    }
+
+    /// The same as one of several nodes in this process, which share a bus in memory.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(bus: &MemoryBus, config: &Config, mode: Mode) -> anyhow::Result<Self> {
+        Self::start_in(config, mode, Some(Company::Bus(bus)))
+    }
+
+    fn start_in(config: &Config, mode: Mode, company: Option<Company<'_>>) -> anyhow::Result<Self> {
         let certificate = config.tls.clone().map(Reloader::start).transpose()?.map(Arc::new);
         let public = listen::bind(&config.listen)?;
         let admin = config.admin.as_ref().map(listen::bind).transpose()?.unwrap_or_default();
-        let (node, guard) = node(config)?;
+        let (node, events, guard) = node(config, company)?;
 
         let addrs =
             |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
@@ -108,6 +126,14 @@ impl Server {
         }
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.driver.run_timers().await });
+        if let Some(events) = events {
+            let member = Arc::clone(&node);
+            tasks.spawn(async move {
+                if let Some(membership) = &member.membership {
+                    membership.read(&member.driver, events).await;
+                }
+            });
+        }
         Ok(Self {
             node,
             listen,
@@ -186,15 +212,65 @@ fn development(node: &Arc<Node>, ops: Ops, listen: &[SocketAddr], reach: Reach) 
     http::development(Arc::clone(node), ops, Arc::new(Dev { node: Arc::clone(node), port, reach }))
 }
 
-fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
+/// Who else there is.
+#[derive(Clone, Copy)]
+enum Company<'a> {
+    /// The nodes at a broker.
+    Broker(&'a Address),
+    /// The nodes of this process.
+    Bus(&'a MemoryBus),
+}
+
+impl Company<'_> {
+    /// What publishes for the node, and what it hears.
+    fn publisher(
+        self,
+        node: &NodeId,
+        config: &Config,
+        keys: &ClusterKeys,
+        metrics: &mut Metrics,
+    ) -> anyhow::Result<(Arc<Publisher>, mpsc::Receiver<Event>)> {
+        let (of_backplane, of_cluster) = metrics.of_member();
+        let settings = Settings {
+            node: node.clone(),
+            prefix: config.backplane.prefix.clone(),
+            key: keys.frames.clone(),
+            metrics: of_backplane,
+        };
+        let (backplane, events) = match self {
+            Self::Broker(address) => Backplane::start(address, settings)?,
+            Self::Bus(bus) => Backplane::in_memory(bus, settings),
+        };
+        Ok((Arc::new(Publisher::new(backplane, of_cluster)), events))
+    }
+}
+
+/// The node, what its membership reads if it has one, and what ends its connections.
+type Started = (Arc<Node>, Option<mpsc::Receiver<Event>>, RingOnDrop);
+
+fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started> {
     let keys = ClusterKeys::new(config.cluster_secret.as_ref())?;
-    let (limits, metrics, clock) = (Arc::new(config.limits.clone()), Arc::new(Metrics::new()), Clock::start());
+    let (limits, clock) = (Arc::new(config.limits.clone()), Clock::start());
     let resume = ResumeTokens::new(&keys, &limits);
     let abort = Arc::new(Bell::default());
     let id = NodeId::from_random(random_bits());
+    let mut metrics = Metrics::new();
+    let company = company.map(|company| company.publisher(&id, config, &keys, &mut metrics));
+    let (publisher, events) = company.transpose()?.unzip();
+    let metrics = Arc::new(metrics);
+    let driver = Driver::new(id.clone(), Arc::clone(&limits), resume, Arc::clone(&metrics), clock);
+    let (driver, membership) = match publisher {
+        None => (driver, None),
+        Some(publisher) => {
+            let membership = Membership::new(id.clone(), Arc::clone(&publisher), clock);
+            (driver.among_others(publisher), Some(membership))
+        }
+    };
     let node = Node {
         clock,
-        driver: Driver::new(id.clone(), Arc::clone(&limits), resume, Arc::clone(&metrics), clock),
+        driver,
+        membership,
+        need: config.backplane.need,
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),
@@ -211,5 +287,5 @@ fn node(config: &Config) -> anyhow::Result<(Arc<Node>, RingOnDrop)> {
         abort: Arc::clone(&abort),
         drain_window_ms: config.drain_window_ms,
     };
-    Ok((Arc::new(node), RingOnDrop(abort)))
+    Ok((Arc::new(node), events, RingOnDrop(abort)))
 }

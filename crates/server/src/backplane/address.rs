@@ -17,6 +17,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
+use super::Unsupported;
 use crate::config::Secret;
 
 /// A parsed address. Neither `Debug` nor `Display` shows its login.
@@ -177,6 +178,20 @@ impl Seed {
         }
         let port = port.map_or(Ok(default_port), |port| port.parse().map_err(|_| AddressError::Server))?;
         Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl Address {
+    /// Whether this binary has what it takes to be there.
+    ///
+    /// # Errors
+    /// The broker's feature is off.
+    pub fn supported(&self) -> Result<(), Unsupported> {
+        match self {
+            Self::Redis(_) | Self::Sentinel { .. } if !cfg!(feature = "redis") => Err(Unsupported("redis")),
+            Self::Nats(_) if !cfg!(feature = "nats") => Err(Unsupported("nats")),
+            Self::Memory | Self::Redis(_) | Self::Sentinel { .. } | Self::Nats(_) => Ok(()),
+        }
     }
 }
 

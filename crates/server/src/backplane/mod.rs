@@ -84,7 +84,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{clock, sync::Mutex};
+use crate::{clock::Clock, sync::Mutex};
 
 use broker::Broker;
 use frame::{Frame, Kind, Sealer};
@@ -104,7 +104,7 @@ pub enum Event {
         subject: Subject,
         /// Which node.
         from: NodeId,
-        /// When, by that node's clock, in Unix milliseconds.
+        /// When, by a clock of that node that never jumps, in Unix milliseconds; it may be wrong by as much as the wall's was at its start.
         sent_at_ms: u64,
         /// What.
         payload: Vec<u8>,
@@ -198,6 +198,7 @@ impl Backplane {
         let standing = Standing { health: Health::Degraded(Cause::Starting), since: Instant::now() };
         let shared = Arc::new(Shared {
             node,
+            clock: Clock::start(),
             inbox,
             prefix,
             sealer: Sealer::new(key),
@@ -250,6 +251,7 @@ impl Backplane {
 #[derive(Debug)]
 struct Shared {
     node: NodeId,
+    clock: Clock,
     inbox: Arc<str>,
     prefix: Prefix,
     sealer: Sealer,
@@ -290,7 +292,8 @@ impl Shared {
     }
 
     fn seal(&self, name: &str, kind: Kind, payload: &[u8]) -> Vec<u8> {
-        self.sealer.seal(name, &Frame { kind, sent_at_ms: clock::unix_ms(), from: self.node.clone(), payload })
+        self.sealer
+            .seal(name, &Frame { kind, sent_at_ms: self.clock.steady_unix_ms(), from: self.node.clone(), payload })
     }
 
     /// Changes the health and counts the time it was bad: what it was before.

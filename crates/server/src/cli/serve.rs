@@ -17,7 +17,10 @@ use crate::{
 
 Everything else comes from the environment or the file, and secrets only from there. For example:
   ALDIS_AUTH_KEYS         the keys that sign tokens: kid:secret[,kid:secret]
-  ALDIS_CLUSTER_SECRET    at least 32 bytes; with it sessions survive a restart of the server
+  ALDIS_CLUSTER_SECRET    at least 32 bytes, the same on every node; with it sessions survive a restart
+  ALDIS_BACKPLANE         what is between nodes: redis://HOST, rediss://, redis+sentinel://HOST/NAME,
+                          nats://HOST or tls://HOST, several hosts separated by commas; else one node
+  ALDIS_BACKPLANE_PREFIX  keeps deployments apart that share a broker
   ALDIS_STUN_URLS         stun:HOST[:PORT], separated by commas
   ALDIS_TURN_URLS         turn:HOST[:PORT][?transport=udp|tcp] or turns:..., separated by commas
   ALDIS_TURN_SECRET       coturn's static-auth-secret

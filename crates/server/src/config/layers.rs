@@ -37,6 +37,10 @@ pub struct Flags {
     /// The private key of the certificate, PEM [env: ALDIS_TLS_KEY].
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<String>,
+    /// Do not start, and do not be ready, without the backplane; else the node serves its own clients meanwhile
+    /// [env: ALDIS_REQUIRE_BACKPLANE].
+    #[arg(long)]
+    pub require_backplane: bool,
     /// The configuration file, TOML [env: ALDIS_CONFIG_FILE].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -54,7 +58,8 @@ impl Flags {
             ("tls-key", &self.tls_key),
         ];
         let given = flags.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
-        std::iter::once("aldis".to_owned()).chain(given).collect()
+        let require = self.require_backplane.then(|| "--require-backplane=true".to_owned());
+        std::iter::once("aldis".to_owned()).chain(given).chain(require).collect()
     }
 }
 
@@ -76,6 +81,12 @@ pub struct Tree {
     pub(super) drain_window_ms: Option<Raw>,
     #[conf(env, secret)]
     pub(super) cluster_secret: Option<Raw>,
+    #[conf(env, secret)]
+    pub(super) backplane: Option<Raw>,
+    #[conf(env)]
+    pub(super) backplane_prefix: Option<Raw>,
+    #[conf(long, env)]
+    pub(super) require_backplane: Option<Raw>,
     #[conf(flatten, prefix = "tls")]
     pub(super) tls: TlsSection,
     #[conf(flatten, env_prefix = "AUTH_")]

@@ -13,7 +13,7 @@
 //! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
 //! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
 //! | `reader` | what the sections read with, and what `aldis config show` prints |
-//! | [`auth`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`proxies`], [`tls`] | a section each |
+//! | [`auth`], [`backplane`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`proxies`], [`tls`] | a section each |
 //! | [`secret`] | [`Secret`] |
 
 use std::{ffi::OsString, path::PathBuf};
@@ -21,6 +21,7 @@ use std::{ffi::OsString, path::PathBuf};
 use aldis_protocol::Limits;
 
 pub mod auth;
+pub mod backplane;
 mod document;
 pub mod ice;
 pub mod layers;
@@ -39,6 +40,7 @@ mod tests;
 pub mod tls;
 
 pub use auth::AuthConfig;
+pub use backplane::{BackplaneConfig, Need};
 pub use ice::{IceConfig, TurnConfig};
 pub use layers::Flags;
 pub use listen::ListenAddr;
@@ -88,8 +90,11 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// `[auth]`: who may come in.
     pub auth: AuthConfig,
-    /// `cluster_secret`: what resume tokens and TURN pseudonyms are derived from; random at each start where there is none.
+    /// `cluster_secret`: what the keys of resume tokens, TURN pseudonyms and frames between nodes are derived from; random at each
+    /// start where there is none.
     pub cluster_secret: Option<Secret>,
+    /// `backplane`, `backplane_prefix` and `require_backplane`: what there is between nodes.
+    pub backplane: BackplaneConfig,
     /// `[stun]` and `[turn]`: the ICE servers.
     pub ice: IceConfig,
     /// `allowed_origins`: whose pages may connect.
@@ -161,6 +166,12 @@ impl Loaded {
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
         let cluster_secret = reader.strong_secret("cluster_secret", tree.cluster_secret);
+        let keys = backplane::Keys {
+            backplane: tree.backplane,
+            prefix: tree.backplane_prefix,
+            require: tree.require_backplane,
+        };
+        let backplane = backplane::read(&mut reader, keys, cluster_secret.as_ref(), purpose);
         let auth = auth::read(&mut reader, tree.auth, purpose);
         let ice = ice::read(&mut reader, tree.stun, tree.turn);
         let limits = limits::read(&mut reader, tree.limits);
@@ -175,6 +186,7 @@ impl Loaded {
             tls,
             auth,
             cluster_secret,
+            backplane,
             ice,
             origins,
             limits,

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
+use crate::backplane::Address;
+
 use super::{ConfigError, MIN_SECRET_BYTES, Mistake, Secret, Source, raw::Raw};
 
 /// One key as `aldis config show` prints it.
@@ -107,6 +109,36 @@ impl Reader {
             );
         }
         Some(secret)
+    }
+
+    /// The address of a backplane, which is shown without its login.
+    pub(super) fn address(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Address> {
+        let text = match raw.map(Raw::text).transpose() {
+            Ok(Some(text)) => text,
+            Ok(None) => {
+                self.note(key, Some(Address::Memory.to_string()));
+                return None;
+            }
+            Err(problem) => {
+                self.note(key, None);
+                self.refuse(key, problem);
+                return None;
+            }
+        };
+        let address = Address::parse(&text).map_err(|error| format!("is no address: {error}"));
+        let address =
+            address.and_then(|address| address.supported().map(|()| address).map_err(|error| error.to_string()));
+        match address {
+            Ok(address) => {
+                self.note(key, Some(address.to_string()));
+                Some(address)
+            }
+            Err(problem) => {
+                self.note(key, None);
+                self.refuse(key, problem);
+                None
+            }
+        }
     }
 
     /// Where a key's value came from.

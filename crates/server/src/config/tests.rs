@@ -40,6 +40,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!((config.origins, config.drain_window_ms), (Origins::Any, 25_000));
     assert_eq!((config.ports_file, config.admin, config.cluster_secret), (None, None, None));
+    assert_eq!(config.backplane, BackplaneConfig::default());
     assert_eq!((config.ice, config.trusted_proxies), (IceConfig::default(), TrustedProxies::default()));
     assert_eq!(config.log, LogConfig { filter: "info".into(), format: LogFormat::Auto });
 }
@@ -341,4 +342,51 @@ fn lan_is_every_address_with_a_key_that_nobody_knows() {
     assert_eq!((first.listen.to_string().as_str(), first.auth.keys.keys().len()), ("[::]:7654", 1));
     assert!(!first.auth.keys.keys()[0].is_public() && secret(&first).expose().len() == 64);
     assert_ne!(secret(&first), secret(&second));
+}
+
+const CLUSTER: (&str, &str) = ("ALDIS_CLUSTER_SECRET", "cluster-0123456789abcdef-0123456789");
+
+#[test]
+fn a_backplane_comes_from_variables_or_the_file_and_shows_no_login() {
+    let url = "redis://aldis:canary@r1,r2:6380";
+    let variables = [("ALDIS_AUTH_KEYS", KEYS), CLUSTER, ("ALDIS_BACKPLANE", url), ("ALDIS_BACKPLANE_PREFIX", "blue")];
+    let flags = Flags { require_backplane: true, ..Flags::default() };
+    let loaded = Loaded::load(&flags, env(&variables), Purpose::Serve).expect("good");
+    assert_eq!(loaded.config.backplane.address.to_string(), "redis://r1:6379,r2:6380");
+    assert_eq!(loaded.config.backplane.prefix.to_string(), "blue");
+    assert_eq!(loaded.config.backplane.need, Need::Required);
+    assert_eq!(source(&loaded, "require_backplane"), &Source::Flag("--require-backplane".into()));
+    let shown: String = loaded.rows.iter().map(|row| format!("{} = {}\n", row.key, row.value)).collect();
+    assert!(shown.contains("backplane = redis://r1:6379,r2:6380\n") && !shown.contains("canary"), "{shown}");
+    assert!(!format!("{:?}", loaded.config).contains("canary"));
+
+    let file = file("backplane = 'nats://n1,n2'\nbackplane_prefix = 'green'\nrequire_backplane = true\n");
+    let config = Config::load(&self::flags(&file), env(&variables[..2])).expect("good");
+    assert_eq!(config.backplane.address.to_string(), "nats://n1:4222,n2:4222");
+    assert_eq!((config.backplane.prefix.to_string(), config.backplane.need), ("green".to_owned(), Need::Required));
+}
+
+#[test]
+fn a_backplane_that_cannot_work_is_refused_without_showing_it() {
+    let wrong = |variables: &[(&str, &str)]| {
+        mistakes(&Flags::default(), &[&[("ALDIS_AUTH_KEYS", KEYS)], variables].concat(), Purpose::Serve)
+    };
+    assert_eq!(
+        wrong(&[
+            CLUSTER,
+            ("ALDIS_BACKPLANE", "amqp://aldis:canary@host"),
+            ("ALDIS_BACKPLANE_PREFIX", "a.b"),
+            ("ALDIS_REQUIRE_BACKPLANE", "yes"),
+        ]),
+        [
+            "backplane (from ALDIS_BACKPLANE): is no address: expected memory, redis://, rediss://, redis+sentinel://, nats:// or \
+             tls://",
+            "backplane_prefix (from ALDIS_BACKPLANE_PREFIX): a prefix is 1 to 32 of [A-Za-z0-9_-]",
+            "require_backplane (from ALDIS_REQUIRE_BACKPLANE): `yes` is not true or false",
+        ]
+    );
+    let [secret] = &wrong(&[("ALDIS_BACKPLANE", "nats://token@n1")])[..] else { panic!("one mistake") };
+    assert!(secret.starts_with("cluster_secret: is missing although backplane is nats://n1:4222; set"), "{secret}");
+    let [alone] = &wrong(&[("ALDIS_REQUIRE_BACKPLANE", "true")])[..] else { panic!("one mistake") };
+    assert!(alone.contains("is of no use in memory"), "{alone}");
 }

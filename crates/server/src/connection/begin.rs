@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use aldis_core::{Dialect, Join, Moment, Profile, Seat, Ticket};
+use aldis_core::{Dialect, Join, Moment, Profile, Ticket};
 use aldis_protocol::PeerId;
 use tokio::time::sleep_until;
 
 use super::{
-    Answer, CLOSING_MS, Connection, Inbound, Places, Seated, Stage,
+    Connection, Inbound, Places, Seated, Stage,
     deadline::Deadlines,
     liveness::Liveness,
-    outlet::{Framing, Handle, Outlet, Wire},
+    outlet::{Framing, Handle, Outlet, Wire, seat},
     posts::Posts,
     rate::Strikes,
     read::Frames,
@@ -86,20 +86,19 @@ impl Connection {
             },
             prelude,
         );
-        let now = self.node.clock.now();
-        self.stage = match self.handle.0.seating() {
-            Some(seating) => {
-                let seat =
-                    Seat { room: seating.room.clone(), peer: seating.peer.clone(), connection: self.handle.clone() };
-                Stage::Seated(Box::new(Seated {
-                    seat,
-                    dialect,
-                    deadlines: Deadlines::new(&self.node, &self.token, dialect),
-                }))
-            }
-            // Refused: the reason and the close are in the outlet.
-            None => Stage::Closing { deadline: now.after(CLOSING_MS), answer: Answer::Awaited },
-        };
+        self.stage = Stage::Joining(dialect);
+        self.take_seat();
+    }
+
+    /// Sits down, or is refused, once the hub has decided.
+    pub(super) fn take_seat(&mut self) {
+        let Stage::Joining(dialect) = self.stage else { return };
+        if let Some(seat) = seat(&self.handle) {
+            let deadlines = Deadlines::new(&self.node, &self.token, dialect);
+            self.stage = Stage::Seated(Box::new(Seated { seat, dialect, deadlines }));
+        }
+        // Refused: the reason and the close are in the outlet.
+        self.notice_close();
     }
 
     pub(super) fn profile(&self) -> Profile {

@@ -102,6 +102,8 @@ impl Connection {
             Stage::Greeting { deadline } => return Some(*deadline),
             Stage::Closing { deadline, .. } => return Some(receipt.map_or(*deadline, |at| at.min(*deadline))),
             Stage::Seated(seated) => Some(seated.deadlines.next()),
+            // The hub's own time is short.
+            Stage::Joining(_) => return None,
             Stage::Ended => None,
         };
         [life, stall, receipt, stage].into_iter().flatten().min()
@@ -128,7 +130,7 @@ impl Connection {
                 self.tick_stall(now);
                 self.tick_seat(now);
             }
-            Stage::Ended => {}
+            Stage::Joining(_) | Stage::Ended => {}
         }
     }
 
@@ -216,7 +218,7 @@ impl Connection {
                 self.say(&ServerMessage::Reconnect { reason: ReconnectReason::Drain, within_ms });
             }
             Stage::Greeting { .. } => self.close(CloseCode::Restart, None, Departure::Lost),
-            Stage::Closing { .. } | Stage::Ended => {}
+            Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended => {}
         }
     }
 }

@@ -4,10 +4,12 @@
 //! for inbound bytes or POSTs, for its one timer, for a socket that would not take everything, and for the drain; nothing else.
 //!
 //! ```text
-//!  Greeting ──hello──► Seated ──goodbye, violation, fence, drain──► Closing ──last frame out, or 5 s──► end
-//!     └──────────── 4408, refusal ────────────────────────────────────▲
+//!  Greeting ──hello──► Joining ──► Seated ──goodbye, violation, fence, drain──► Closing ──last frame out, or 5 s──► end
+//!     │                   └────────── refusal ───────────────────────────────────►▲
+//!     └──────────── 4408, refusal ────────────────────────────────────────────────┘
 //! ```
-//! A raw client is seated at once, and so is one of the event stream, whose `hello` came with its request.
+//! A raw client joins at once, and so does one of the event stream, whose `hello` came with its request. On a node alone joining takes
+//! no time; among others it takes until these have answered, and meanwhile nothing is read.
 //!
 //! | module | holds |
 //! |---|---|
@@ -76,6 +78,8 @@ pub struct Places {
 enum Stage {
     /// An `aldis.v1` client has until the deadline to say `hello`.
     Greeting { deadline: Moment },
+    /// Other nodes are asked about the room. What the client sends meanwhile waits in its socket.
+    Joining(Dialect),
     /// In a room.
     Seated(Box<Seated>),
     /// The last frames are on their way, or the client's answer to them is. A socket that is closed with unread bytes in it is
@@ -149,6 +153,7 @@ impl Connection {
     fn leave(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, Departure::Lost, None),
+            Stage::Joining(_) => self.node.driver.abandon(&self.token.room, &self.handle, None),
             Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => self.node.driver.abandoned(&self.handle),
         }
     }
@@ -175,7 +180,17 @@ impl Connection {
         if self.abort.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if self.drain.as_mut().is_some_and(|drain| drain.poll(cx).is_ready()) {
+        if matches!(self.stage, Stage::Joining(_)) {
+            self.take_seat();
+            if matches!(self.stage, Stage::Seated(_)) {
+                // What came right behind the `hello`.
+                self.read_early();
+            }
+        }
+        // Whoever joins hears of it once it has its seat.
+        if !matches!(self.stage, Stage::Joining(_))
+            && self.drain.as_mut().is_some_and(|drain| drain.poll(cx).is_ready())
+        {
             self.drain = None;
             self.begin_drain();
         }
@@ -229,11 +244,12 @@ impl Connection {
         }
     }
 
-    /// Reads once and handles what came; pending when there is nothing to read.
+    /// Reads once and handles what came; pending when there is nothing to read, or when it has to wait.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.inbound {
-            Inbound::Frames(_) => self.poll_read(cx),
-            Inbound::Posts(_) => self.poll_posts(cx),
+        match (&self.stage, &self.inbound) {
+            (Stage::Joining(_), _) => Poll::Pending,
+            (_, Inbound::Frames(_)) => self.poll_read(cx),
+            (_, Inbound::Posts(_)) => self.poll_posts(cx),
         }
     }
 
@@ -291,6 +307,7 @@ impl Connection {
         let deadline = self.node.clock.now().after(CLOSING_MS);
         match std::mem::replace(&mut self.stage, Stage::Closing { deadline, answer: Answer::Awaited }) {
             Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, Some(farewell)),
+            Stage::Joining(_) => self.node.driver.abandon(&self.token.room, &self.handle, Some(farewell)),
             Stage::Greeting { .. } => {
                 self.handle.0.close(farewell, self.node.clock.now());
                 self.flush();

@@ -37,7 +37,7 @@ impl Connection {
                 }
                 self.node.driver.message(&seated.seat, message, self.now, dirty);
             }
-            (Stage::Closing { .. } | Stage::Ended, _) => {}
+            (Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended, _) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Labels are closed sets: no room, identity or address ever becomes one.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, atomic::AtomicI64};
 
 use aldis_core::{
     Event,
@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{auth::TokenError, connection::outlet::Framing};
+use crate::{auth::TokenError, backplane::BackplaneMetrics, cluster::ClusterMetrics, connection::outlet::Framing};
 
 /// One label with a fixed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -153,6 +153,13 @@ impl Metrics {
         );
         registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
         Self { registry, ..metrics }
+    }
+
+    /// Adds what the backplane and the cluster of a node among others count in.
+    #[must_use]
+    pub fn of_member(&mut self) -> (Arc<BackplaneMetrics>, Arc<ClusterMetrics>) {
+        let backplane = BackplaneMetrics::register(&mut self.registry);
+        (Arc::new(backplane), Arc::new(ClusterMetrics::register(&mut self.registry)))
     }
 
     /// The text that Prometheus reads.

@@ -88,13 +88,22 @@ impl Rig {
 
     /// The same, reached over TLS or not.
     pub(crate) fn start_over(over: Over, change: impl FnOnce(&mut Config)) -> Self {
+        Self::launch(over, change, |config| Server::start(config, Mode::Serve))
+    }
+
+    /// The same, started in some way.
+    pub(crate) fn launch(
+        over: Over,
+        change: impl FnOnce(&mut Config),
+        start: impl FnOnce(&Config) -> anyhow::Result<Server>,
+    ) -> Self {
         let certificate = (over == Over::Tls).then(Certificate::make);
         let env = [("ALDIS_AUTH_KEYS", KEY), ("ALDIS_LISTEN", "127.0.0.1:0")];
         let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut config = Config::load(&Flags::default(), env).expect("a configuration");
         config.tls = certificate.as_ref().map(Certificate::files);
         change(&mut config);
-        Self { server: Server::start(&config, Mode::Serve).expect("a server"), certificate }
+        Self { server: start(&config).expect("a server"), certificate }
     }
 
     pub(crate) fn usual() -> Self {

@@ -1,0 +1,168 @@
+//! This node among others: what its hubs say to those of other nodes, and what they hear.
+//!
+//! # The road of one frame
+//! 1. A hub says `Publish` under its shard's lock; [`Driver`] hands it to the [`Publisher`].
+//! 2. The publisher encodes it, remembers it if somebody waits for an answer, and queues it at the [`Backplane`](crate::backplane),
+//!    which seals and sends it. What is refused there goes back to the hub in the same breath.
+//! 3. At the other node the backplane opens it and queues an event. [`Membership::read`], one task, takes the events in their order.
+//! 4. The [`Cluster`] takes note of its sender, drops it if it was held up for too long, and handles what is between nodes.
+//! 5. A frame of a room goes to its hub, under its shard's lock; what follows from it is executed like anything else there.
+//! 6. What is queued at clients by a whole batch of events is flushed once.
+//!
+//! A frame that nobody reads comes back by its tag, and its hub tells the sender.
+//!
+//! # Locks
+//! The cluster's lock is taken before those of shards, which it tells and sums up; nobody who holds a shard's lock takes it. Those of
+//! the publisher and the backplane come last.
+
+mod metrics;
+mod outstanding;
+mod publisher;
+
+use std::{sync::Arc, time::Duration};
+
+use aldis_core::{
+    Cluster, Moment,
+    cluster::{ClusterInput, ClusterOutput, Envelope, Extent, Frame, Passage, Tidings},
+};
+use aldis_protocol::NodeId;
+use tokio::{sync::mpsc, time::sleep_until};
+
+pub use metrics::ClusterMetrics;
+pub use publisher::Publisher;
+
+use metrics::LostFrame;
+
+use crate::{
+    backplane::{Event, Health},
+    clock::Clock,
+    driver::{Dirty, Driver},
+    sync::Mutex,
+};
+
+/// How many events are handled before what they queued is written.
+const BATCH: usize = 256;
+
+/// A node's membership in its cluster.
+pub struct Membership {
+    cluster: Mutex<Cluster>,
+    publisher: Arc<Publisher>,
+    clock: Clock,
+}
+
+impl Membership {
+    /// Of the node with this id, which knows nobody yet.
+    #[must_use]
+    pub fn new(node: NodeId, publisher: Arc<Publisher>, clock: Clock) -> Self {
+        Self { cluster: Mutex::new(Cluster::new(node)), publisher, clock }
+    }
+
+    /// How the backplane is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.publisher.health()
+    }
+
+    /// How many other nodes give signs of life.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.cluster.lock().live().count()
+    }
+
+    /// Takes the events of the backplane and keeps the cluster's time, for ever.
+    pub async fn read(&self, driver: &Driver, mut events: mpsc::Receiver<Event>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let due = self.cluster.lock().poll_timeout();
+            tokio::select! {
+                taken = events.recv_many(&mut batch, BATCH) => if taken == 0 { return },
+                () = sleep_until(self.clock.instant(due)) => {}
+            }
+            let mut dirty = Dirty::default();
+            for event in batch.drain(..) {
+                self.handle(event, driver, &mut dirty);
+            }
+            if self.clock.now() >= due {
+                self.publisher.forget(self.clock.now());
+                self.drive(driver, &mut dirty, Cluster::handle_timeout);
+                self.metrics().nodes(self.others());
+            }
+            driver.flush(dirty);
+        }
+    }
+
+    fn handle(&self, event: Event, driver: &Driver, dirty: &mut Dirty) {
+        match event {
+            Event::Frame { from, sent_at_ms, payload, .. } => self.hear(from, sent_at_ms, &payload, driver, dirty),
+            Event::Unread { tag } => {
+                if let Some((subject, frame)) = self.publisher.unread(tag) {
+                    driver.undelivered(&subject, frame, dirty);
+                }
+            }
+            Event::Subscribed(room) => driver.subscribed(&room, dirty),
+            Event::Health(Health::Up) => self.take(ClusterInput::BackplaneUp, driver, dirty),
+            Event::Health(Health::Degraded(_)) => self.take(ClusterInput::BackplaneDown, driver, dirty),
+            Event::ProbeReturned(time) => {
+                self.take(ClusterInput::ProbeHealthy { rtt_ms: whole_ms(time) }, driver, dirty);
+            }
+            Event::ProbeMissed => self.take(ClusterInput::ProbeMissed, driver, dirty),
+            // Counted where they were dropped. Versions and digests find out what they changed.
+            Event::Gap { events } => tracing::warn!(events, "frames of other nodes came faster than they were handled"),
+        }
+    }
+
+    fn hear(&self, from: NodeId, sent_at_ms: u64, payload: &[u8], driver: &Driver, dirty: &mut Dirty) {
+        let frame = match Frame::from_bytes(payload) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::debug!(%from, ?error, "dropped a frame that makes no sense");
+                return self.metrics().lost(LostFrame::Junk);
+            }
+        };
+        let envelope = Envelope { from, sent: Moment(sent_at_ms), frame };
+        let passage = self.drive(driver, dirty, |cluster, now| cluster.handle_envelope(now, &envelope));
+        match (passage, envelope.frame) {
+            (Passage::Dropped, _) => self.metrics().lost(LostFrame::Late),
+            (Passage::Timely, Frame::Room { frame }) => driver.frame(&envelope.from, Box::new(frame), dirty),
+            (Passage::Timely, Frame::Node { .. }) => {}
+        }
+    }
+
+    fn take(&self, input: ClusterInput, driver: &Driver, dirty: &mut Dirty) {
+        self.drive(driver, dirty, |cluster, now| cluster.handle_input(now, input));
+    }
+
+    /// Lets the cluster take a step, and does what follows from it.
+    fn drive<T>(&self, driver: &Driver, dirty: &mut Dirty, step: impl FnOnce(&mut Cluster, Moment) -> T) -> T {
+        let mut cluster = self.cluster.lock();
+        let result = step(&mut cluster, self.clock.now());
+        while let Some(output) = cluster.poll_output() {
+            match output {
+                ClusterOutput::Publish { subject, frame } => self.publisher.publish_node(&subject, frame),
+                ClusterOutput::Tell(tidings) => {
+                    self.note(&tidings);
+                    driver.tidings(&tidings, dirty);
+                }
+                ClusterOutput::Sum(purpose) => cluster.summed(purpose, &driver.digests()),
+            }
+        }
+        result
+    }
+
+    fn note(&self, tidings: &Tidings) {
+        match tidings {
+            Tidings::Silent(node) => tracing::info!(%node, "another node is silent or has left"),
+            Tidings::Heard(node) => tracing::info!(%node, "another node is heard again"),
+            Tidings::Compare(_, Extent::Shared) => self.metrics().mismatch(),
+            Tidings::Compare(_, Extent::All) | Tidings::Up | Tidings::Down | Tidings::Rtt(_) => {}
+        }
+    }
+
+    fn metrics(&self) -> &ClusterMetrics {
+        self.publisher.metrics()
+    }
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}

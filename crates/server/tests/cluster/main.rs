@@ -1,0 +1,10 @@
+//! Several nodes over a real broker, and clients on each of them: what holds over every broker is in `stories`, once.
+
+#[path = "../brokers/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests of the backplane use all of it")]
+mod brokers;
+mod nodes;
+mod stories;
+#[path = "../it/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests of one node use all of it")]
+mod support;
