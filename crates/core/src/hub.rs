@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, WireError};
+use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, ServerMessage, WireError, server::NoticeCode};
 
 use crate::{
-    Duplicates, Event, Input, Moment, Output,
+    Duplicates, Event, Input, Moment, Output, Reach,
     cluster::{Digests, Member, RoomFrame, Tidings, frame::Body},
     room::{self, Room},
 };
@@ -244,7 +244,18 @@ impl<C: Clone + PartialEq> Hub<C> {
     fn tidings(&mut self, tidings: &Tidings) {
         let effects = &mut self.effects;
         let Some(member) = &mut effects.member else { return };
+        let before = member.reach;
         member.hear(tidings, effects.now);
-        self.rooms.values_mut().for_each(|room| room.tidings(tidings, effects));
+        let notice = match (before, member.reach) {
+            (Reach::Cluster, Reach::Local) => Some(NoticeCode::BackplaneDegraded),
+            (Reach::Local, Reach::Cluster) => Some(NoticeCode::BackplaneRestored),
+            _ => None,
+        };
+        for room in self.rooms.values_mut() {
+            if let Some(code) = notice {
+                room.tell_all(&ServerMessage::Notice { code }, effects);
+            }
+            room.tidings(tidings, effects);
+        }
     }
 }

@@ -30,7 +30,7 @@ enum Turn {
     /// The hub has kept the session.
     Kept(usize, Ticket),
     /// Only the token knows the session, or another node does or did, and nobody says that it has ended: absence is never departure.
-    Recalled(Ticket, Option<Box<Entry>>),
+    Recalled(Ticket, Option<Box<Entry>>, Resumption),
     /// A new stay, perhaps of somebody who was here before.
     New(Option<PeerId>),
 }
@@ -59,7 +59,7 @@ impl<C: Clone + PartialEq> Room<C> {
         let Pending { join, place, stage } = self.joining.remove(index);
         match self.turn(&join, stage, effects.now) {
             Turn::Kept(index, ticket) => self.resume(index, join, &ticket, effects),
-            Turn::Recalled(ticket, known) => {
+            Turn::Recalled(ticket, known, resumption) => {
                 self.seq = self.seq.max(ticket.seq);
                 let room_for = room_for(join.max_peers, &effects.limits);
                 let newest = known.as_ref().map_or(0, |entry| entry.generation).max(ticket.generation);
@@ -68,7 +68,7 @@ impl<C: Clone + PartialEq> Room<C> {
                     session.attributes = entry.attributes;
                     session.previous = entry.previous;
                 }
-                effects.event(Event::Resumed(Resumption::Recalled));
+                effects.event(Event::Resumed(resumption));
                 self.enter(session, Continuity::Resumed, room_for, effects);
             }
             Turn::New(previous) => {
@@ -143,10 +143,11 @@ impl<C: Clone + PartialEq> Room<C> {
                     Stage::Asking(asking) => asking.yielded,
                     Stage::Alone | Stage::Subscribing { .. } => None,
                 };
+                let resumption = if yielded.is_some() { Resumption::Moved } else { Resumption::Recalled };
                 let shown = self.remote(ticket.peer.as_str()).map(|remote| remote.entry.clone());
                 // What its owner let go is the newest; what an owner showed that is dead is all there is.
                 let known = yielded.into_iter().chain(shown).max_by_key(|entry| entry.generation);
-                Turn::Recalled(ticket, known.map(Box::new))
+                Turn::Recalled(ticket, known.map(Box::new), resumption)
             }
             (Age::Fresh, None) | (Age::Expired, _) => Turn::New(Some(ticket.peer)),
         }

@@ -162,7 +162,9 @@ pub enum Event {
 pub enum Resumption {
     /// The hub had kept it.
     Kept,
-    /// Only the token knew it: the node had restarted.
+    /// Another node had it and let it go.
+    Moved,
+    /// Only the token knew it: the node had restarted, or the one that had it is gone.
     Recalled,
 }
 

@@ -114,6 +114,16 @@ pub enum ReconnectReason {
     Drain,
 }
 
+/// What a server has to say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeCode {
+    /// Its node does not reach the others: their peers are out of reach, and nobody who joins there is seen here.
+    BackplaneDegraded,
+    /// It does again. What was missed follows.
+    BackplaneRestored,
+}
+
 /// The room, as `welcome` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -183,6 +193,9 @@ pub struct Welcome {
     pub limits: WireLimits,
     /// When the token expires, Unix milliseconds.
     pub token_expires_at: u64,
+    /// `true` while the node does not reach the others: their peers may be missing. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<bool>,
     /// Where a client of the event stream POSTs to: the path of its connection. Absent over WebSocket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<String>,
@@ -263,6 +276,11 @@ pub enum ServerMessage {
         reason: ReconnectReason,
         /// Milliseconds.
         within_ms: u64,
+    },
+    /// Something about the server itself that a client may want to show.
+    Notice {
+        /// What.
+        code: NoticeCode,
     },
     /// The answer to `ping`.
     Pong {

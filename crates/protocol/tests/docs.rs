@@ -28,7 +28,7 @@ const PAGES: [&str; 2] = ["docs/protocol.md", "docs/limits.md"];
 const REQUESTS: [&str; 9] = ["hello", "update", "ice-servers", "auth", "check", "frozen", "leave", "ping", "remove"];
 
 /// The `type` of every server message that is not relayed; `server_type` makes sure that none is forgotten.
-const EVENTS: [&str; 15] = [
+const EVENTS: [&str; 16] = [
     "welcome",
     "peer-joined",
     "peer-updated",
@@ -43,6 +43,7 @@ const EVENTS: [&str; 15] = [
     "token-expiring",
     "checked",
     "reconnect",
+    "notice",
     "pong",
 ];
 
@@ -209,6 +210,7 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::TokenExpiring { .. } => "token-expiring",
         ServerMessage::Checked { .. } => "checked",
         ServerMessage::Reconnect { .. } => "reconnect",
+        ServerMessage::Notice { .. } => "notice",
         ServerMessage::Pong { .. } => "pong",
     }
 }

@@ -22,7 +22,8 @@ use std::{
 };
 
 use aldis_core::{
-    Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Seat, Ticket,
+    Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Reach, Seat,
+    Ticket,
     cluster::{Digests, RoomFrame, Subject, Tidings},
     output::Continuity,
 };
@@ -472,7 +473,7 @@ impl Driver {
     }
 
     fn welcome(&self, admission: Admission<Handle>, now: Moment, dirty: &mut Dirty) {
-        let Admission { seat, peer, peers, left, continuity, max_peers, seq, generation, reach: _ } = admission;
+        let Admission { seat, peer, peers, left, continuity, max_peers, seq, generation, reach } = admission;
         let Handle(outlet) = &seat.connection;
         let Some(prelude) = outlet.take_prelude() else { return };
         outlet.set_others(peers.len());
@@ -508,6 +509,7 @@ impl Driver {
             },
             limits: WireLimits::from(&*self.limits),
             token_expires_at: prelude.token_expires_at,
+            degraded: (reach == Reach::Local).then_some(true),
             post: prelude.post,
         };
         let text = ServerMessage::Welcome(Box::new(welcome)).to_json();

@@ -71,6 +71,8 @@ export interface Welcome extends IceServers {
   limits: ClientLimits
   /** When the token expires, Unix milliseconds. */
   tokenExpiresAt: number
+  /** `true` while the node does not reach the others: their peers may be missing. Absent otherwise. */
+  degraded?: boolean
   /** Where a client of the event stream POSTs to: the path of its connection. Absent over WebSocket. */
   post?: string
 }
@@ -246,6 +248,13 @@ export type ReconnectReason =
   /** The node is shutting down. */
   | 'drain'
 
+/** What a server has to say of itself. */
+export type NoticeCode =
+  /** Its node does not reach the others: their peers are out of reach, and nobody who joins there is seen here. */
+  | 'backplane-degraded'
+  /** It does again. What was missed follows. */
+  | 'backplane-restored'
+
 /** The whole state, first. */
 export interface WelcomeMessage extends Welcome {
   type: 'welcome'
@@ -348,6 +357,13 @@ export interface ReconnectMessage {
   withinMs: number
 }
 
+/** Something about the server itself that a client may want to show. */
+export interface NoticeMessage {
+  type: 'notice'
+  /** What. */
+  code: NoticeCode
+}
+
 /** The answer to `ping`. */
 export interface PongMessage {
   type: 'pong'
@@ -371,6 +387,7 @@ export type ServerEvent =
   | TokenExpiringMessage
   | CheckedMessage
   | ReconnectMessage
+  | NoticeMessage
   | PongMessage
 
 /** What every relayed signal carries. */

@@ -174,6 +174,8 @@ export const server: readonly ServerEvent[] = [
   { "type": "token-expiring", "tokenExpiresAt": 1792371600000 },
   { "type": "checked", "id": "k7nq2vx5m4wzt3jy6rbhcdfpea", "presence": "away" },
   { "type": "reconnect", "reason": "drain", "withinMs": 12500 },
+  { "type": "notice", "code": "backplane-degraded" },
+  { "type": "notice", "code": "backplane-restored" },
   { "type": "pong", "t": 1792368000123 },
 ]
 
