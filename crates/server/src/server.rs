@@ -18,11 +18,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admission::Admission,
     auth::Verifier,
-    backplane::{Address, Backplane, Event, MemoryBus, Settings},
+    backplane::{Address, Backplane, Event, Health, MemoryBus, Settings},
     bell::{Bell, RingOnDrop},
     clock::Clock,
     cluster::{Membership, Publisher},
-    config::Config,
+    config::{Config, Need},
     driver::Driver,
     http::{
         self, Ops,
@@ -38,6 +38,9 @@ use crate::{
     throttle::Throttle,
     tls::{Acceptor, Reloader},
 };
+
+/// How long a server that requires its backplane waits for it at the start: several attempts, and less than what starts it waits.
+const REACH_TIME: Duration = Duration::from_secs(10);
 
 /// What a server is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +180,19 @@ impl Server {
         &self.node
     }
 
+    /// Waits for the backplane, if this node is nothing without it.
+    ///
+    /// # Errors
+    /// It could not be reached in time.
+    pub async fn reach(&self) -> anyhow::Result<()> {
+        let (Some(membership), Need::Required) = (&self.node.membership, self.node.need) else { return Ok(()) };
+        if tokio::time::timeout(REACH_TIME, membership.reached()).await.is_err() {
+            let Health::Degraded(cause) = membership.health() else { return Ok(()) };
+            anyhow::bail!("the backplane is {cause} after {REACH_TIME:?}, and require_backplane is set");
+        }
+        Ok(())
+    }
+
     /// Shuts down well: unready at once, then every client is sent elsewhere within the window. Returns when nobody is left.
     pub async fn drain(&self) {
         let node = &self.node;
@@ -193,6 +209,9 @@ impl Server {
         // Half a second beyond the window for the last close frames.
         let window = Duration::from_millis(node.drain_spread_ms() + 500);
         let _everybody_left = tokio::time::timeout(window, node.connections.wait()).await;
+        if let Some(membership) = &node.membership {
+            membership.leave(&node.driver).await;
+        }
         self.stop.cancel();
         self.requests.close();
         let _answers_sent = tokio::time::timeout(Duration::from_millis(250), self.requests.wait()).await;

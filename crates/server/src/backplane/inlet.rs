@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use super::{Event, Shared, frame::Kind, health::Failure, metrics::Dropped};
+use super::{Event, FIRST_MARK, Shared, frame::Kind, health::Failure, metrics::Dropped};
 
 /// Where a link puts what it hears. One link has one; clones go to its tasks.
 #[derive(Debug, Clone)]
@@ -62,9 +62,12 @@ impl Inlet {
         let own = frame.from == self.shared.node;
         match frame.kind {
             Kind::Probe if own => {
-                if let Ok(number) = frame.payload.try_into() {
+                let number = frame.payload.try_into().map(u64::from_be_bytes);
+                match number {
+                    Ok(mark @ FIRST_MARK..) => drop(self.shared.marks.send_replace(mark)),
                     // Full only if the supervisor has not yet looked at an older one, which is then late.
-                    let _ = self.probes.try_send(u64::from_be_bytes(number));
+                    Ok(number) => drop(self.probes.try_send(number)),
+                    Err(_) => {}
                 }
             }
             // Brokers send a node's own frames back; what it said itself is no news to it.

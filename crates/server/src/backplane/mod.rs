@@ -73,14 +73,20 @@ pub use outgoing::{Refused, Unread};
 pub use probe::PROBE_INTERVAL;
 pub use subject::{InvalidPrefix, Prefix, Subject};
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use aldis_protocol::{NodeId, RoomId};
 use aws_lc_rs::hmac;
 use thiserror::Error;
 use tokio::{
-    sync::{Notify, mpsc},
-    time::Instant,
+    sync::{Notify, mpsc, watch},
+    time::{Instant, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -94,6 +100,12 @@ use wanted::Wanted;
 
 /// How many events may wait for whoever takes them. Beyond it, frames are dropped and [`Event::Gap`] says how many.
 const MAX_EVENTS: usize = 8_192;
+
+/// How long [`Backplane::settled`] waits.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
+
+/// Probes with this number and above are those of [`Backplane::settled`]; those of the prober count from one.
+const FIRST_MARK: u64 = 1 << 63;
 
 /// What happens on a backplane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +218,8 @@ impl Backplane {
             changed: Notify::new(),
             outlet,
             standing: Mutex::new(standing),
+            next_mark: AtomicU64::new(FIRST_MARK),
+            marks: watch::Sender::new(0),
             metrics,
         });
         let supervisor = Supervisor::new(broker, shared.clone(), queue, events);
@@ -240,6 +254,15 @@ impl Backplane {
         self.shared.changed.notify_one();
     }
 
+    /// Waits until the broker has all that was published before, as far as it can be told: until a probe behind it came back. At most
+    /// half a second.
+    pub async fn settled(&self) {
+        let mut marks = self.shared.marks.subscribe();
+        let mark = self.shared.next_mark.fetch_add(1, Ordering::Relaxed);
+        self.shared.publish_probe(mark);
+        let _ = timeout(SETTLE_TIME, marks.wait_for(|last| *last >= mark)).await;
+    }
+
     /// The state, as the last [`Event::Health`] said it.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -260,6 +283,10 @@ struct Shared {
     changed: Notify,
     outlet: Outlet,
     standing: Mutex<Standing>,
+    /// The number of the next probe that is no question to the link.
+    next_mark: AtomicU64,
+    /// The last one that came back.
+    marks: watch::Sender<u64>,
     metrics: Arc<BackplaneMetrics>,
 }
 

@@ -26,7 +26,11 @@ use aldis_core::{
     cluster::{ClusterInput, ClusterOutput, Envelope, Extent, Frame, Passage, Tidings},
 };
 use aldis_protocol::NodeId;
-use tokio::{sync::mpsc, time::sleep_until};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+use tokio_util::sync::CancellationToken;
 
 pub use metrics::ClusterMetrics;
 pub use publisher::Publisher;
@@ -48,13 +52,18 @@ pub struct Membership {
     cluster: Mutex<Cluster>,
     publisher: Arc<Publisher>,
     clock: Clock,
+    /// As the last event said it.
+    health: watch::Sender<Health>,
+    /// Cancelled when this node has said goodbye to the others.
+    gone: CancellationToken,
 }
 
 impl Membership {
     /// Of the node with this id, which knows nobody yet.
     #[must_use]
     pub fn new(node: NodeId, publisher: Arc<Publisher>, clock: Clock) -> Self {
-        Self { cluster: Mutex::new(Cluster::new(node)), publisher, clock }
+        let health = watch::Sender::new(publisher.health());
+        Self { cluster: Mutex::new(Cluster::new(node)), publisher, clock, health, gone: CancellationToken::new() }
     }
 
     /// How the backplane is.
@@ -63,13 +72,31 @@ impl Membership {
         self.publisher.health()
     }
 
+    /// Waits until the backplane is up, and the hubs know.
+    pub async fn reached(&self) {
+        // Its sender is this.
+        let _ = self.health.subscribe().wait_for(|health| *health == Health::Up).await;
+    }
+
+    /// Says goodbye to the other nodes, and waits a moment until it is out. From then on nothing is read.
+    pub async fn leave(&self, driver: &Driver) {
+        if self.health() != Health::Up {
+            return;
+        }
+        let mut dirty = Dirty::default();
+        self.drive(driver, &mut dirty, |cluster, _| cluster.bye());
+        driver.flush(dirty);
+        self.gone.cancel();
+        self.publisher.settled().await;
+    }
+
     /// How many other nodes give signs of life.
     #[must_use]
     pub fn others(&self) -> usize {
         self.cluster.lock().live().count()
     }
 
-    /// Takes the events of the backplane and keeps the cluster's time, for ever.
+    /// Takes the events of the backplane and keeps the cluster's time, until this node leaves.
     pub async fn read(&self, driver: &Driver, mut events: mpsc::Receiver<Event>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -77,6 +104,7 @@ impl Membership {
             tokio::select! {
                 taken = events.recv_many(&mut batch, BATCH) => if taken == 0 { return },
                 () = sleep_until(self.clock.instant(due)) => {}
+                () = self.gone.cancelled() => return,
             }
             let mut dirty = Dirty::default();
             for event in batch.drain(..) {
@@ -85,9 +113,9 @@ impl Membership {
             if self.clock.now() >= due {
                 self.publisher.forget(self.clock.now());
                 self.drive(driver, &mut dirty, Cluster::handle_timeout);
-                self.metrics().nodes(self.others());
             }
             driver.flush(dirty);
+            self.metrics().nodes(self.others());
         }
     }
 
@@ -100,8 +128,14 @@ impl Membership {
                 }
             }
             Event::Subscribed(room) => driver.subscribed(&room, dirty),
-            Event::Health(Health::Up) => self.take(ClusterInput::BackplaneUp, driver, dirty),
-            Event::Health(Health::Degraded(_)) => self.take(ClusterInput::BackplaneDown, driver, dirty),
+            Event::Health(health) => {
+                let input = match health {
+                    Health::Up => ClusterInput::BackplaneUp,
+                    Health::Degraded(_) => ClusterInput::BackplaneDown,
+                };
+                self.take(input, driver, dirty);
+                self.health.send_replace(health);
+            }
             Event::ProbeReturned(time) => {
                 self.take(ClusterInput::ProbeHealthy { rtt_ms: whole_ms(time) }, driver, dirty);
             }

@@ -105,6 +105,11 @@ impl Publisher {
         self.backplane.unsubscribe(room);
     }
 
+    /// Waits until the broker has what was published before, or for a moment.
+    pub(crate) async fn settled(&self) {
+        self.backplane.settled().await;
+    }
+
     /// How the backplane is.
     #[must_use]
     pub fn health(&self) -> Health {

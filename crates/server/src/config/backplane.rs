@@ -37,13 +37,14 @@ pub(super) struct Keys {
 }
 
 pub(super) fn read(reader: &mut Reader, keys: Keys, cluster: Option<&Secret>, purpose: Purpose) -> BackplaneConfig {
-    let address = reader.address("backplane", keys.backplane).unwrap_or(Address::Memory);
+    let address = reader.address("backplane", keys.backplane);
     let prefix = reader.text_or("backplane_prefix", keys.prefix, &Prefix::default().to_string());
     let prefix = Prefix::parse(&prefix).unwrap_or_else(|invalid| {
         reader.refuse("backplane_prefix", invalid.to_string());
         Prefix::default()
     });
     let need = if reader.switch("require_backplane", keys.require) { Need::Required } else { Need::Wanted };
+    let Some(address) = address else { return BackplaneConfig { prefix, need, ..BackplaneConfig::default() } };
     if address == Address::Memory {
         if need == Need::Required {
             reader.refuse("require_backplane", "is of no use in memory; set ALDIS_BACKPLANE to the URL of a broker");

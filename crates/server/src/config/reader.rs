@@ -111,13 +111,13 @@ impl Reader {
         Some(secret)
     }
 
-    /// The address of a backplane, which is shown without its login.
+    /// The address of a backplane, which is shown without its login; none where there is a mistake in it.
     pub(super) fn address(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Address> {
         let text = match raw.map(Raw::text).transpose() {
             Ok(Some(text)) => text,
             Ok(None) => {
                 self.note(key, Some(Address::Memory.to_string()));
-                return None;
+                return Some(Address::Memory);
             }
             Err(problem) => {
                 self.note(key, None);

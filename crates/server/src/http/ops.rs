@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::node::Node;
+use crate::{backplane::Health, cluster::Membership, config::Need, node::Node};
 
 /// The process runs.
 pub async fn livez() -> &'static str {
@@ -16,11 +16,22 @@ pub async fn livez() -> &'static str {
 }
 
 /// The node takes clients; if not, the body says why.
+///
+/// Without its backplane it still serves those it has and takes more, and its body says so: all nodes lose a broker at once, and a load
+/// balancer with no node left is worse than rooms that are apart for a while. `require_backplane` turns that round.
 pub async fn readyz(State(node): State<Arc<Node>>) -> Response {
     if node.closing.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining: the node is shutting down\n").into_response()
-    } else {
-        "ok\n".into_response()
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining: the node is shutting down\n").into_response();
+    }
+    match node.membership.as_ref().map(Membership::health) {
+        None | Some(Health::Up) => "ok\n".into_response(),
+        Some(Health::Degraded(cause)) => {
+            let status = match node.need {
+                Need::Wanted => StatusCode::OK,
+                Need::Required => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, format!("degraded: the backplane is {cause}\n")).into_response()
+        }
     }
 }
 

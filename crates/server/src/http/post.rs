@@ -78,7 +78,7 @@ async fn take(node: &Node, caller: &Caller, parts: &Parts, body: Body) -> Result
         }
     };
     caller.recognise();
-    let addressee = addressee.ok_or_else(gone)?;
+    let addressee = addressee.ok_or_else(|| missing(node, parts.uri.path()))?;
     match read(node, body).await? {
         Upward::Post { seq, text, goodbye } => {
             let handled = match &addressee {
@@ -200,6 +200,15 @@ async fn fate(node: &Node, handed: Result<oneshot::Receiver<Fate>, Refused>) -> 
             Err(WireError::new(ErrorCode::OutOfOrder))
         }
     }
+}
+
+/// What a POST is told whose connection is not here: among others it may be elsewhere, and the next attempt may get there.
+fn missing(node: &Node, path: &str) -> WireError {
+    if node.membership.is_some() && node.mailboxes.is_elsewhere(path) {
+        let error = WireError::with(ErrorCode::Unavailable, "The connection is another node's.");
+        return error.retry_after(FULL_RETRY_MS);
+    }
+    gone()
 }
 
 fn gone() -> WireError {

@@ -85,6 +85,13 @@ impl Mailboxes {
         }
     }
 
+    /// Whether a path names a connection of another node.
+    #[must_use]
+    pub fn is_elsewhere(&self, path: &str) -> bool {
+        let name = path.strip_prefix(PATH).and_then(|name| name.rsplit_once('.'));
+        name.is_some_and(|(node, _)| NodeId::parse(node).is_ok_and(|node| node != self.node))
+    }
+
     /// Whether none is open.
     #[must_use]
     pub fn is_empty(&self) -> bool {

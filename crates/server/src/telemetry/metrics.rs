@@ -130,7 +130,7 @@ impl Metrics {
         registry.register("sessions", "Peers that are here or away", metrics.sessions.clone());
         registry.register(
             "joins",
-            "Welcomes: new stays, resumed ones that were kept, and ones recalled from their token",
+            "Welcomes: new stays, and resumed ones: kept here, moved here by another node, or recalled from their token",
             metrics.joined.clone(),
         );
         registry.register("leaves", "Stays that ended, by reason", metrics.left.clone());
@@ -242,6 +242,10 @@ impl Metrics {
                 joined("new");
             }
             Event::Resumed(Resumption::Kept) => joined("resumed"),
+            Event::Resumed(Resumption::Moved) => {
+                self.sessions.inc();
+                joined("moved");
+            }
             Event::Resumed(Resumption::Recalled) => {
                 self.sessions.inc();
                 joined("recalled");

@@ -80,6 +80,17 @@ impl From<&str> for Token {
     }
 }
 
+impl Peer {
+    /// Joins with this token and this `hello`.
+    pub(crate) async fn greeting(stream: impl Into<Stream>, token: &str, hello: Value) -> Self {
+        let opened = open(stream, &Request::upgrade("/v1/signal").v1(token)).await;
+        let (mut socket, answer) = opened.unwrap_or_else(|answer| panic!("refused: {answer:?}"));
+        assert_eq!(answer.header("sec-websocket-protocol"), Some("aldis.v1"));
+        socket.send(hello).await;
+        Self::seated(socket).await
+    }
+}
+
 impl Rig {
     /// A server with the defaults but for what is changed.
     pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Self {
@@ -186,12 +197,7 @@ impl Rig {
     }
 
     pub(crate) async fn v1_on(&self, stream: Stream, token: impl Into<Token>, hello: Value) -> Peer {
-        let request = Request::upgrade("/v1/signal").v1(&self.mint(token));
-        let opened = open(stream, &request).await.unwrap_or_else(|answer| panic!("refused: {answer:?}"));
-        let (mut socket, answer) = opened;
-        assert_eq!(answer.header("sec-websocket-protocol"), Some("aldis.v1"));
-        socket.send(hello).await;
-        Peer::seated(socket).await
+        Peer::greeting(stream, &self.mint(token), hello).await
     }
 
     /// An `aldis.v1` connection that has not said `hello`.
