@@ -36,11 +36,17 @@ impl Ink {
     }
 }
 
-/// Of `aldis dev`.
+/// Of `aldis dev`, with the ports of its nodes.
 #[must_use]
-pub fn machine(port: u16, ink: Ink) -> String {
-    let base = format!("localhost:{port}");
+pub fn machine(ports: &[u16], ink: Ink) -> String {
+    let (first, others) = ports.split_first().unwrap_or((&0, &[]));
+    let base = format!("localhost:{first}");
     let (bold, plain) = ink.codes();
+    let mut nodes: String =
+        others.iter().map(|port| format!("  Node        {bold}http://localhost:{port}/{plain}\n")).collect();
+    if !nodes.is_empty() {
+        nodes = format!("\n{nodes}              all nodes share their rooms: open a tab at each\n");
+    }
     format!(
         "
   {bold}aldis {version}{plain}  development: this machine only, in memory, with a public key
@@ -51,7 +57,7 @@ pub fn machine(port: u16, ink: Ink) -> String {
   WebSocket   ws://{base}/v1/signal?room=demo&token=…
   Token       http://{base}/dev/token?room=demo&identity=alice
   Metrics     http://{base}/metrics
-
+{nodes}
   import {{ joinRoom }} from 'http://{base}/sdk.js'                 // in a page of yours
   const room = await joinRoom('http://{base}', {{ room: 'demo' }})
   await room.publish({{ audio: true, video: true }})
@@ -101,12 +107,21 @@ mod tests {
     #[test]
     fn whoever_starts_it_finds_every_page() {
         let network = Lan::of(["192.168.1.5".parse().expect("an address")], None);
-        let here = machine(7654, Ink::Plain);
+        let here = machine(&[7654], Ink::Plain);
         for page in ["", "check", "manual"] {
             assert!(here.contains(&format!(" http://localhost:7654/{page} ")), "{here}");
         }
         let there = lan(&network, 7654, Ink::Plain).expect("a banner");
         assert!(there.contains(" /check: ") && there.contains(" /manual: "), "{there}");
+    }
+
+    #[test]
+    fn every_node_is_listed() {
+        let banner = machine(&[7654, 7655, 7656], Ink::Plain);
+        for port in 7654..=7656 {
+            assert!(banner.contains(&format!(" http://localhost:{port}/")), "{banner}");
+        }
+        assert!(!machine(&[7654], Ink::Plain).contains("Node "), "one node is no cluster");
     }
 
     #[test]

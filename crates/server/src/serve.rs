@@ -1,41 +1,61 @@
-//! The process around a [`Server`]: logs, ports file, banner, signals.
+//! The process around a [`Server`], or around several: logs, ports file, banner, signals.
 
 use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    backplane::{Address, MemoryBus},
     banner::{self, Ink},
-    config::Config,
+    config::{Config, Secret},
+    node::random_bits,
     server::{Mode, Server},
     telemetry::log,
     tls::Reloader,
 };
 
-/// Runs a server until it is told to stop: the first SIGTERM or SIGINT drains, a second one forces.
+/// Runs so many servers, of which there must be one, until they are told to stop: the first SIGTERM or SIGINT drains, a second one
+/// forces.
 ///
 /// # Errors
-/// It could not start.
-pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+/// One could not start.
+pub async fn run(config: Config, mode: Mode, nodes: u16) -> anyhow::Result<()> {
     log::start(&config.log);
     raise_descriptors(&config);
     let mut signals = Signals::listen()?;
-    let server = Server::start(&config, mode)?;
+    let servers = start(&config, mode, nodes)?;
+    let server = servers.first().context("no server to run")?;
+    for server in &servers {
+        tokio::select! {
+            reached = server.reach() => reached?,
+            reason = signals.next() => {
+                tracing::info!(reason, "stopped before it was ready");
+                return Ok(());
+            }
+        }
+    }
     let _hangups = server.certificate().map(Arc::clone).map(reload_at_hangup).transpose()?;
     if let Some(path) = &config.ports_file {
-        write_ports(path, &server).with_context(|| format!("cannot write ports_file {}", path.display()))?;
+        write_ports(path, &servers).with_context(|| format!("cannot write ports_file {}", path.display()))?;
     }
     let listen = server.listen().first().copied().context("no address to listen on")?;
     tracing::info!(%listen, admin = server.admin().map(tracing::field::display), "ready");
+    for server in servers.iter().skip(1) {
+        tracing::info!(listen = server.listen().first().map(tracing::field::display), "another node");
+    }
     if config.cluster_secret.is_none() && mode == Mode::Serve {
         tracing::warn!("no cluster_secret (ALDIS_CLUSTER_SECRET): sessions do not survive a restart of this server");
     }
     match mode {
         Mode::Serve => {}
-        Mode::Dev => print(&banner::machine(listen.port(), Ink::of_stdout())),
+        Mode::Dev => {
+            let ports: Vec<_> = servers.iter().filter_map(|server| Some(server.listen().first()?.port())).collect();
+            print(&banner::machine(&ports, Ink::of_stdout()));
+        }
         Mode::Lan => {
             tracing::warn!("whoever can connect can open the page, get tokens and enter every room");
             print(&banner::lan(server.lan(), listen.port(), Ink::of_stdout())?);
@@ -45,10 +65,41 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let reason = signals.next().await;
     tracing::info!(reason, "draining; a second signal stops at once");
     tokio::select! {
-        () = server.drain() => tracing::info!("stopped"),
+        _ = join_all(servers.iter().map(Server::drain)) => tracing::info!("stopped"),
         reason = signals.next() => tracing::warn!(reason, "stopped at once"),
     }
     Ok(())
+}
+
+/// Starts one server, or several on consecutive ports that share their rooms.
+fn start(config: &Config, mode: Mode, nodes: u16) -> anyhow::Result<Vec<Server>> {
+    if nodes == 1 {
+        return Ok(vec![Server::start(config, mode)?]);
+    }
+    let mut config = config.clone();
+    if config.cluster_secret.is_none() {
+        // Frames between them and resume tokens are signed with keys of one secret.
+        config.cluster_secret = Some(Secret::new(format!("{:032x}{:032x}", random_bits(), random_bits())));
+    }
+    let bus = MemoryBus::default();
+    let node = |number| {
+        let config = nth(&config, number).with_context(|| format!("no port for {nodes} nodes"))?;
+        match &config.backplane.address {
+            Address::Memory => Server::start_on(&bus, &config, mode),
+            _ => Server::start(&config, mode),
+        }
+    };
+    (0..nodes).map(node).collect()
+}
+
+/// The configuration of a node by its number: its ports are so many further on.
+fn nth(config: &Config, number: u16) -> Option<Config> {
+    let listen = config.listen.further(number)?;
+    let admin = match &config.admin {
+        Some(admin) => Some(admin.further(number)?),
+        None => None,
+    };
+    Some(Config { listen, admin, ..config.clone() })
 }
 
 /// Asks for as many descriptors as the system gives, and says so where they are fewer than the connections that are allowed.
@@ -97,16 +148,26 @@ impl Signals {
 }
 
 /// Writes beside the file and renames, so that whoever waits for it never reads half of it.
-fn write_ports(path: &Path, server: &Server) -> anyhow::Result<()> {
-    let mut ports = json!({ "listen": server.listen().first().map(SocketAddr::to_string) });
-    if let Some(admin) = server.admin() {
-        ports["admin"] = admin.to_string().into();
+fn write_ports(path: &Path, servers: &[Server]) -> anyhow::Result<()> {
+    let mut nodes = servers.iter().map(ports);
+    let mut ports = nodes.next().unwrap_or_default();
+    let others: Vec<_> = nodes.collect();
+    if !others.is_empty() {
+        ports["others"] = others.into();
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     fs::write(&beside, format!("{ports}\n"))?;
     fs::rename(&beside, path)?;
     Ok(())
+}
+
+fn ports(server: &Server) -> serde_json::Value {
+    let mut ports = json!({ "listen": server.listen().first().map(SocketAddr::to_string) });
+    if let Some(admin) = server.admin() {
+        ports["admin"] = admin.to_string().into();
+    }
+    ports
 }
 
 #[expect(clippy::print_stdout, reason = "the banner is what a developer starts the command for")]

@@ -39,8 +39,12 @@ pub(super) struct ServeArgs {
 #[command(after_help = "Examples:
   aldis dev
   aldis dev --port 8080
+  aldis dev --nodes 3
   aldis dev --lan
   ALDIS_STUN_URLS=stun:stun.example.org aldis dev
+
+With --nodes several nodes run in this process, on consecutive ports. They share their rooms over a
+backplane in memory, or over that of ALDIS_BACKPLANE: open the page of each in a tab.
 
 The key is public, so only this machine can connect. The environment counts as for `aldis serve`,
 except for ALDIS_AUTH_*, ALDIS_TLS_* and the configuration file.
@@ -52,6 +56,9 @@ pub(super) struct DevArgs {
     /// Serve the local network over TLS, and print a QR code for a phone.
     #[arg(long)]
     lan: bool,
+    /// How many nodes, from 1 to 16.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16), conflicts_with = "lan")]
+    nodes: u16,
     /// The port on localhost, or on every address with --lan.
     #[arg(long, conflicts_with = "listen")]
     port: Option<u16>,
@@ -62,7 +69,8 @@ pub(super) struct DevArgs {
     /// Write the addresses that were bound to this file, as JSON: `{"listen": "127.0.0.1:7654"}`.
     #[arg(long, value_name = "FILE")]
     ports_file: Option<String>,
-    /// Serve /livez, /readyz and /metrics on an address of their own, on loopback unless with --lan.
+    /// Serve /livez, /readyz and /metrics on an address of their own, on loopback unless with --lan; of several nodes on consecutive
+    /// ports.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
 }
@@ -76,16 +84,20 @@ impl DevArgs {
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
-    run(Config::load(&args.flags, std::env::vars_os())?, Mode::Serve)
+    run(Config::load(&args.flags, std::env::vars_os())?, Mode::Serve, 1)
 }
 
 pub(super) fn dev(args: &DevArgs) -> anyhow::Result<Exit> {
     let (flags, env) = (args.flags(), std::env::vars_os());
-    if args.lan { run(Config::lan(&flags, env)?, Mode::Lan) } else { run(Config::dev(&flags, env)?, Mode::Dev) }
+    if args.lan {
+        run(Config::lan(&flags, env)?, Mode::Lan, 1)
+    } else {
+        run(Config::dev(&flags, env)?, Mode::Dev, args.nodes)
+    }
 }
 
-fn run(config: Config, mode: Mode) -> anyhow::Result<Exit> {
+fn run(config: Config, mode: Mode, nodes: u16) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(crate::serve::run(config, mode))?;
+    runtime.block_on(crate::serve::run(config, mode, nodes))?;
     Ok(Exit::Ok)
 }

@@ -28,6 +28,17 @@ impl ListenAddr {
         &self.addrs
     }
 
+    /// The same with the port so many further on; port 0 stays, since it takes any. None beyond the last port.
+    #[must_use]
+    pub fn further(&self, ports: u16) -> Option<Self> {
+        let move_on = |port: u16| if port == 0 { Some(0) } else { port.checked_add(ports) };
+        let addrs: Option<Vec<_>> =
+            self.addrs.iter().map(|addr| Some(SocketAddr::new(addr.ip(), move_on(addr.port())?))).collect();
+        let host = self.text.rsplit_once(':').map_or(self.text.as_str(), |(host, _)| host);
+        let port = move_on(self.addrs.first()?.port())?;
+        Some(Self { text: format!("{host}:{port}"), addrs: addrs? })
+    }
+
     /// Whether only this machine can connect.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

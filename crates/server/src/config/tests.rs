@@ -390,3 +390,16 @@ fn a_backplane_that_cannot_work_is_refused_without_showing_it() {
     let [alone] = &wrong(&[("ALDIS_REQUIRE_BACKPLANE", "true")])[..] else { panic!("one mistake") };
     assert!(alone.contains("is of no use in memory"), "{alone}");
 }
+
+#[test]
+fn nodes_of_one_process_have_consecutive_ports() {
+    let further = |text: &str, ports| {
+        let listen: ListenAddr = text.parse().expect("an address");
+        listen
+            .further(ports)
+            .map(|listen| (listen.to_string(), listen.addrs().iter().map(std::net::SocketAddr::port).collect()))
+    };
+    assert_eq!(further("localhost:7654", 2), Some(("localhost:7656".to_owned(), vec![7656, 7656])));
+    assert_eq!(further("[::1]:0", 2), Some(("[::1]:0".to_owned(), vec![0])));
+    assert_eq!(further("127.0.0.1:65535", 1), None);
+}
