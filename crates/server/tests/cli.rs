@@ -77,6 +77,13 @@ fn exit_codes() {
         (vec!["dev", "--listen", "0.0.0.0:7654"], 78, "listen (from --listen): `0.0.0.0:7654` is not loopback"),
         (vec!["dev", "--port", "65536"], 78, "65536"),
         (vec!["dev", "--lan", "--listen", "nowhere"], 78, "listen (from --listen): `nowhere` is not"),
+        (vec!["dev", "--lan", "--nodes", "3"], 2, "cannot be used with"),
+        (vec!["dev", "--nodes", "17"], 78, "17"),
+        (
+            vec!["serve", "--require-backplane"],
+            78,
+            "require_backplane (from --require-backplane): is of no use in memory",
+        ),
         (vec!["serve", "--tls-cert", "/nonexistent"], 78, "tls.key: is missing although tls.cert is set"),
         (vec!["explain", "nonsense"], 78, "no such code"),
         (with(&["--ttl", "soon"]), 78, "is not a duration"),

@@ -3,7 +3,10 @@
 #[path = "../brokers/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of the backplane use all of it")]
 mod brokers;
+mod dev;
+mod killed;
 mod nodes;
+mod redis;
 mod stories;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of one node use all of it")]

@@ -8,13 +8,15 @@ use aldis_server::{
     server::{Mode, Server},
 };
 
+use serde_json::{Value, json};
+
 use crate::{
     brokers::{Broker, Way, within},
-    support::{Over, Rig},
+    support::{Over, Peer, Rig},
 };
 
 /// The secret of every cluster here.
-const SECRET: &str = "cluster-0123456789abcdef-0123456789";
+pub(crate) const SECRET: &str = "cluster-0123456789abcdef-0123456789";
 
 /// A node at a broker.
 pub(crate) fn node(broker: &impl Broker, change: impl FnOnce(&mut Config)) -> Rig {
@@ -59,4 +61,38 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: im
         }
     };
     within(what, found).await
+}
+
+/// Waits for a message of this type about this peer; only news of others may come before.
+pub(crate) async fn hears(peer: &mut Peer, kind: &str, id: &str) -> Value {
+    loop {
+        let message = peer.next().await;
+        let about = if message["peer"].is_object() { &message["peer"]["id"] } else { &message["id"] };
+        if message["type"] == kind && about == id {
+            return message;
+        }
+        let news = ["peer-joined", "peer-updated", "peer-away", "peer-back"];
+        assert!(news.iter().any(|kind| message["type"] == *kind), "{message} instead of {kind} of {id}");
+    }
+}
+
+/// Both reach each other.
+pub(crate) async fn reached(one: &mut Peer, other: &mut Peer) {
+    let (to_one, to_other) = (one.id.clone(), other.id.clone());
+    one.tell(&to_other, "there?").await;
+    told(other, &to_one, "there?").await;
+    other.tell(&to_one, "here").await;
+    told(one, &to_other, "here").await;
+}
+
+/// Waits for a message of a peer; only news of others may come before.
+async fn told(peer: &mut Peer, from: &str, data: &str) {
+    loop {
+        let message = peer.next().await;
+        if message["type"] == "message" {
+            assert_eq!((&message["from"], &message["data"]), (&json!(from), &json!(data)));
+            return;
+        }
+        assert!(message["type"].as_str().is_some_and(|kind| kind.starts_with("peer-")), "{message}");
+    }
 }

@@ -1,19 +1,37 @@
-//! What holds over every broker.
+//! What holds over every broker: each story runs over memory, NATS and Redis.
 
+use std::{future::Future, time::Duration};
+
+use aldis_core::Duplicates;
 use aldis_server::backplane::MemoryBus;
+use serde_json::{Value, json};
 
 use crate::{
     brokers::{Broker, Nats, Redis},
-    nodes::nodes,
+    nodes::{hears, node, nodes, reached, sees},
+    support::{Peer, Request, Rig, Token},
 };
+
+/// The ids and the parts that a `welcome` or the messages so far show of others.
+fn order(welcome: &Value) -> Vec<(String, bool)> {
+    let peers = welcome["peers"].as_array().expect("peers");
+    let part = |peer: &Value| {
+        (peer["identity"].as_str().expect("an identity").to_owned(), peer["polite"].as_bool().expect("a part"))
+    };
+    peers.iter().map(part).collect()
+}
+
+fn own(pairs: &[(&str, bool)]) -> Vec<(String, bool)> {
+    pairs.iter().map(|(name, polite)| ((*name).to_owned(), *polite)).collect()
+}
 
 async fn clients_of_different_nodes_meet<B: Broker>() {
     let broker = B::start().await;
     let [north, south] = nodes(&broker).await;
     let mut ann = north.v1("ann").await;
     let mut bob = south.v1("bob").await;
-    assert_eq!(bob.welcome["peers"][0]["id"], ann.id);
-    assert_eq!(bob.welcome["peers"][0]["polite"], true, "the newcomer yields");
+    assert_eq!(order(&bob.welcome), own(&[("ann", true)]), "the newcomer yields");
+    assert!(ann.welcome.get("degraded").is_none(), "{}", ann.welcome);
     assert_eq!(ann.expect_about("peer-joined", &bob.id).await["peer"]["polite"], false);
     let (to_ann, to_bob) = (ann.id.clone(), bob.id.clone());
     for number in 0..100 {
@@ -21,10 +39,242 @@ async fn clients_of_different_nodes_meet<B: Broker>() {
     }
     for number in 0..100 {
         bob.told(&to_ann, number).await;
-        assert_eq!(ann.expect("receipt").await["re"], number.to_string());
+        let receipt = ann.expect("receipt").await;
+        assert_eq!((&receipt["re"], &receipt["status"]), (&json!(number.to_string()), &json!("written")));
     }
     bob.tell(&to_ann, "and back").await;
     ann.told(&to_bob, "and back").await;
+    assert_eq!(north.ask(Request::get("/readyz")).await.text(), "ok\n");
+    assert_eq!(north.metric("aldis_cluster_nodes"), 1);
+}
+
+async fn everybody_sees_one_room<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south, east] = nodes(&broker).await;
+    let mut ann = north.v1(Token::of("ann").all()).await;
+    let mut bob = south.v1(Token::of("bob").all()).await;
+    let mut cat = east.raw(Token::of("cat").all()).await;
+    let dan = north.v1("dan").await;
+    assert_eq!(order(&bob.welcome), own(&[("ann", true)]));
+    assert_eq!(order(&cat.welcome), own(&[("ann", true), ("bob", true)]));
+    assert_eq!(order(&dan.welcome), own(&[("ann", true), ("bob", true), ("cat", true)]));
+    for peer in [&mut ann, &mut bob, &mut cat] {
+        hears(peer, "peer-joined", &dan.id).await;
+    }
+    // What one says reaches all nodes.
+    ann.send(json!({ "type": "message", "data": "all" })).await;
+    for peer in [&mut bob, &mut cat] {
+        peer.told(&ann.id, "all").await;
+    }
+    bob.send(json!({ "type": "update", "attributes": { "muted": true } })).await;
+    let updated = hears(&mut cat, "peer-updated", &bob.id).await;
+    assert_eq!(updated["peer"]["attributes"], json!({ "muted": true }));
+    hears(&mut ann, "peer-updated", &bob.id).await;
+    // A moderator removes whom another node has, and is asked whether it lives.
+    ann.send(json!({ "type": "check", "id": cat.id })).await;
+    let asked = cat.id.clone();
+    assert_eq!(while_alive(&mut cat, hears(&mut ann, "checked", &asked)).await["presence"], "here");
+    ann.send(json!({ "type": "remove", "id": cat.id })).await;
+    cat.closed_with(4410, "removed").await;
+    assert_eq!(hears(&mut bob, "peer-left", &cat.id).await["reason"], "removed");
+    assert_eq!(hears(&mut ann, "peer-left", &cat.id).await["final"], true);
+    // A goodbye is final everywhere.
+    bob.send(json!({ "type": "leave" })).await;
+    assert_eq!(hears(&mut ann, "peer-left", &bob.id).await["reason"], "left");
+    ann.tell_with_receipt(&bob.id, 1, "late").await;
+    assert_eq!(ann.refused("peer-gone").await["re"], "late");
+}
+
+async fn a_session_resumes_on_another_node<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south, east] = nodes(&broker).await;
+    let mut ann = north.v1("ann").await;
+    let mut old = south.v1("bob").await;
+    hears(&mut ann, "peer-joined", &old.id).await;
+    // The old connection is half open: nobody knows that it is dead.
+    let mut new = east.resume("bob", &old.resume_token()).await;
+    assert_eq!((&new.welcome["resumed"], &new.id), (&json!(true), &old.id));
+    assert_eq!(order(&new.welcome), own(&[("ann", true)]), "its place is kept");
+    old.closed_with(4419, "superseded").await;
+    assert_eq!(east.metric("aldis_joins_total{reason=\"moved\"}"), 1);
+    ann.tell_with_receipt(&new.id, "there?", "m").await;
+    new.told(&ann.id, "there?").await;
+    assert_eq!(ann.expect("receipt").await["status"], "written");
+    new.tell(&ann.id, "here").await;
+    ann.told(&new.id, "here").await;
+    // And back, with the oldest token: a lost `welcome` locks nobody out.
+    let third = south.resume("bob", &old.resume_token()).await;
+    assert_eq!(third.welcome["resumed"], true);
+    new.closed_with(4419, "superseded").await;
+    ann.is_quiet().await;
+}
+
+async fn a_connection_that_broke_is_found_elsewhere<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let mut ann = north.v1("ann").await;
+    let bob = south.v1("bob").await;
+    hears(&mut ann, "peer-joined", &bob.id).await;
+    let (id, token) = (bob.id.clone(), bob.resume_token());
+    bob.into_socket().reset();
+    hears(&mut ann, "peer-away", &id).await;
+    let again = north.resume("bob", &token).await;
+    assert_eq!((&again.welcome["resumed"], &again.id), (&json!(true), &id));
+    hears(&mut ann, "peer-back", &id).await;
+}
+
+async fn a_post_that_came_to_another_node_may_try_again<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let mut bob = south.v1("bob").await;
+    let ann = north.events("ann").await;
+    hears(&mut bob, "peer-joined", &ann.id).await;
+    let post = || ann.request(1, &[json!({ "type": "message", "to": bob.id, "data": "up" })]);
+    let astray = south.ask(post()).await;
+    assert_eq!((astray.status, astray.problem().as_str()), (503, "unavailable"));
+    assert!(astray.header("retry-after").is_some());
+    assert_eq!(north.ask(post()).await.status, 204);
+    bob.told(&ann.id, "up").await;
+}
+
+async fn an_identity_is_one_over_all_nodes<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let token = |rule| Token::of("ann").duplicates(rule);
+    let mut first = north.v1("ann").await;
+    let mut second = south.v1(token(Duplicates::Replace)).await;
+    first.closed_with(4409, "replaced").await;
+    let mut socket = north.greeting(token(Duplicates::Reject)).await;
+    socket.send(json!({ "type": "hello", "protocol": 1 })).await;
+    assert_eq!(socket.closed_with(4423, "identity-taken").await["type"], "error");
+    second.heard().await;
+    let allowed = north.v1("ann").await;
+    hears(&mut second, "peer-joined", &allowed.id).await;
+}
+
+async fn a_room_is_full_over_all_nodes<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let token = |name| Token::of(name).max_peers(2);
+    let ann = north.v1(token("ann")).await;
+    let _bob = south.v1(token("bob")).await;
+    for rig in [&north, &south] {
+        let mut socket = rig.greeting(token("cat")).await;
+        socket.send(json!({ "type": "hello", "protocol": 1 })).await;
+        socket.closed_with(4423, "room-full").await;
+    }
+    // Whoever was inside comes back, on whichever node.
+    let again = south.resume(token("ann"), &ann.resume_token()).await;
+    assert_eq!((&again.welcome["resumed"], &again.id), (&json!(true), &ann.id));
+}
+
+async fn two_who_come_at_once_share_the_last_seat<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let join = async |rig: &Rig, name: &str| {
+        let mut socket = rig.greeting(Token::of(name).max_peers(1)).await;
+        socket.send(json!({ "type": "hello", "protocol": 1 })).await;
+        let first = socket.next().await;
+        (first["type"] == "welcome", socket)
+    };
+    let (ann, bob) = tokio::join!(join(&north, "ann"), join(&south, "bob"));
+    assert!(ann.0 != bob.0, "one of them is in: {} {}", ann.0, bob.0);
+}
+
+async fn without_its_broker_a_node_serves_its_own<B: Broker>() {
+    let mut broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let mut ann = north.v1("ann").await;
+    let mut bob = south.v1("bob").await;
+    hears(&mut ann, "peer-joined", &bob.id).await;
+    broker.kill().await;
+    for peer in [&mut ann, &mut bob] {
+        assert_eq!(peer.expect("notice").await["code"], "backplane-degraded");
+    }
+    let ready = north.ask(Request::get("/readyz")).await;
+    assert_eq!((ready.status, ready.text().starts_with("degraded: the backplane is ")), (200, true), "{ready:?}");
+    // What crosses nodes is refused by name, and what does not goes on.
+    ann.tell_with_receipt(&bob.id, 1, "m").await;
+    let refused = ann.refused("unavailable").await;
+    assert_eq!((&refused["re"], &refused["outcome"]), (&json!("m"), &json!("not-delivered")));
+    let mut cat = north.v1("cat").await;
+    assert_eq!(cat.welcome["degraded"], true);
+    hears(&mut ann, "peer-joined", &cat.id).await;
+    ann.tell(&cat.id, "near").await;
+    cat.told(&ann.id, "near").await;
+
+    broker.revive().await;
+    for peer in [&mut ann, &mut bob, &mut cat] {
+        hears_notice(peer, "backplane-restored").await;
+    }
+    // Nobody was said to have left, and who came meanwhile is seen.
+    hears(&mut bob, "peer-joined", &cat.id).await;
+    reached(&mut ann, &mut bob).await;
+    assert_eq!(north.ask(Request::get("/readyz")).await.text(), "ok\n");
+}
+
+/// Waits for something while a client answers what its server asks.
+async fn while_alive<T>(peer: &mut Peer, event: impl Future<Output = T>) -> T {
+    let alive = async {
+        loop {
+            peer.heard().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        event = event => event,
+        () = alive => unreachable!("it has no end"),
+    }
+}
+
+async fn hears_notice(peer: &mut Peer, code: &str) {
+    loop {
+        let message = peer.next().await;
+        assert_ne!(message["type"], "peer-left", "{message}");
+        if message["type"] == "notice" {
+            assert_eq!(message["code"], code);
+            return;
+        }
+    }
+}
+
+async fn a_broker_may_come_after_its_nodes<B: Broker>() {
+    let mut broker = B::planned();
+    let (north, south) = (node(&broker, |_| {}), node(&broker, |_| {}));
+    let mut ann = north.v1("ann").await;
+    let mut bob = south.v1("bob").await;
+    assert_eq!((&ann.welcome["degraded"], &bob.welcome["degraded"]), (&json!(true), &json!(true)));
+    broker.revive().await;
+    for peer in [&mut ann, &mut bob] {
+        hears_notice(peer, "backplane-restored").await;
+    }
+    hears(&mut ann, "peer-joined", &bob.id).await;
+    hears(&mut bob, "peer-joined", &ann.id).await;
+    reached(&mut ann, &mut bob).await;
+}
+
+async fn a_node_that_leaves_says_goodbye<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let mut ann = north.v1("ann").await;
+    let bob = south.v1("bob").await;
+    hears(&mut ann, "peer-joined", &bob.id).await;
+    // Bob does as SDKs do: the next connection stands before the old one is let go.
+    let mut old = bob;
+    let draining = async {
+        let hint = old.expect("reconnect").await;
+        assert_eq!(hint["reason"], "drain");
+        let refused = south.refusal(Request::upgrade("/v1/signal").v1(&south.mint("cat"))).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (503, "draining"));
+        let new = north.resume("bob", &old.resume_token()).await;
+        assert_eq!((&new.welcome["resumed"], &new.id), (&json!(true), &old.id));
+        old.closed_with(4419, "superseded").await;
+        new
+    };
+    let ((), mut new) = tokio::join!(south.server.drain(), draining);
+    sees(&north, 0).await;
+    ann.is_quiet().await;
+    reached(&mut ann, &mut new).await;
 }
 
 /// The stories, over one broker.
@@ -32,7 +282,19 @@ macro_rules! stories {
     ($module:ident: $broker:ty) => {
         mod $module {
             use super::*;
-            stories!($broker: clients_of_different_nodes_meet);
+            stories!($broker:
+                clients_of_different_nodes_meet,
+                everybody_sees_one_room,
+                a_session_resumes_on_another_node,
+                a_connection_that_broke_is_found_elsewhere,
+                a_post_that_came_to_another_node_may_try_again,
+                an_identity_is_one_over_all_nodes,
+                a_room_is_full_over_all_nodes,
+                two_who_come_at_once_share_the_last_seat,
+                without_its_broker_a_node_serves_its_own,
+                a_broker_may_come_after_its_nodes,
+                a_node_that_leaves_says_goodbye,
+            );
         }
     };
     ($broker:ty: $($story:ident),+ $(,)?) => {
