@@ -9,9 +9,13 @@ use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::{
     Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, RequestErrorKind, ServerAddr, ServerError,
-    StatusCode,
+    StatusCode, Subscriber,
 };
-use futures_util::StreamExt;
+use futures_util::{
+    StreamExt,
+    stream::{SelectAll, TakeUntil},
+};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::sync::Mutex;
@@ -94,12 +98,14 @@ impl Broker for Nats {
             let (client, replies, inlet) = (client.clone(), format!("{replies}.{kind}"), inlet.clone());
             async move { Asker::new(client, replies, inlet).await }
         });
+        let (subscriptions, new) = mpsc::unbounded_channel();
         Ok(NatsLink {
             inboxes: inboxes.await?,
             rooms: rooms.await?,
             nowhere: format!("{}.nowhere", self.prefix),
-            readers: Mutex::default(),
-            inlet: inlet.clone(),
+            subscribed: Mutex::default(),
+            subscriptions,
+            _reader: AbortOnDropHandle::new(tokio::spawn(read(new, inlet.clone()))),
         })
     }
 }
@@ -139,8 +145,28 @@ pub(super) struct NatsLink {
     /// On the subscribing connection.
     rooms: Asker,
     nowhere: String,
-    readers: Mutex<HashMap<Arc<str>, AbortOnDropHandle<()>>>,
-    inlet: Inlet,
+    /// What ends the subscription of each name when it is dropped.
+    subscribed: Mutex<HashMap<Arc<str>, oneshot::Sender<Infallible>>>,
+    subscriptions: mpsc::UnboundedSender<Subscription>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+/// A subscription, until it is not wanted any more.
+type Subscription = TakeUntil<Subscriber, oneshot::Receiver<Infallible>>;
+
+/// Hands on what all subscriptions of a link bring. One task for all: it is woken for them in the order in which the library fills
+/// them, so that what a node says in a room and then to an inbox mostly arrives like that. A task for each would turn it round.
+async fn read(mut new: mpsc::UnboundedReceiver<Subscription>, inlet: Inlet) {
+    let mut subscriptions = SelectAll::new();
+    loop {
+        tokio::select! {
+            subscription = new.recv() => match subscription {
+                Some(subscription) => subscriptions.push(subscription),
+                None => return,
+            },
+            Some(message) = subscriptions.next() => inlet.message(&message.subject, &message.payload),
+        }
+    }
 }
 
 impl Link for NatsLink {
@@ -164,17 +190,14 @@ impl Link for NatsLink {
     async fn subscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {
         let client = &self.rooms.client;
         for name in names {
-            if self.readers.lock().contains_key(name) {
+            if self.subscribed.lock().contains_key(name) {
                 continue;
             }
-            let mut messages = client.subscribe(name.to_string()).await.map_err(lost)?;
-            let inlet = self.inlet.clone();
-            let reader = tokio::spawn(async move {
-                while let Some(message) = messages.next().await {
-                    inlet.message(&message.subject, &message.payload);
-                }
-            });
-            self.readers.lock().insert(name.clone(), AbortOnDropHandle::new(reader));
+            let (wanted, unwanted) = oneshot::channel();
+            let messages = client.subscribe(name.to_string()).await.map_err(lost)?;
+            // Its reader lives as long as the link.
+            let _ = self.subscriptions.send(messages.take_until(unwanted));
+            self.subscribed.lock().insert(name.clone(), wanted);
         }
         // A server answers in the order of what it was sent: when it says that nobody reads this, it has read all of the above.
         match client.request(self.nowhere.clone(), Vec::new().into()).await {
@@ -185,10 +208,10 @@ impl Link for NatsLink {
     }
 
     async fn unsubscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {
-        let mut readers = self.readers.lock();
+        let mut subscribed = self.subscribed.lock();
         for name in names {
-            // With its reader goes the subscription.
-            readers.remove(name);
+            // Its stream ends, and with that the subscription.
+            subscribed.remove(name);
         }
         Ok(())
     }

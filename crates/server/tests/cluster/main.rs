@@ -3,9 +3,12 @@
 #[path = "../brokers/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of the backplane use all of it")]
 mod brokers;
+#[cfg(feature = "redis")]
 mod dev;
+#[cfg(feature = "redis")]
 mod killed;
 mod nodes;
+#[cfg(feature = "redis")]
 mod redis;
 mod stories;
 #[path = "../it/support/mod.rs"]

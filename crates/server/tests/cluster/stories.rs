@@ -6,8 +6,12 @@ use aldis_core::Duplicates;
 use aldis_server::backplane::MemoryBus;
 use serde_json::{Value, json};
 
+#[cfg(feature = "nats")]
+use crate::brokers::Nats;
+#[cfg(feature = "redis")]
+use crate::brokers::Redis;
 use crate::{
-    brokers::{Broker, Nats, Redis},
+    brokers::Broker,
     nodes::{hears, node, nodes, reached, sees},
     support::{Peer, Request, Rig, Token},
 };
@@ -83,6 +87,20 @@ async fn everybody_sees_one_room<B: Broker>() {
     assert_eq!(hears(&mut ann, "peer-left", &bob.id).await["reason"], "left");
     ann.tell_with_receipt(&bob.id, 1, "late").await;
     assert_eq!(ann.refused("peer-gone").await["re"], "late");
+}
+
+async fn what_a_newcomer_says_at_once_is_understood<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let mut ann = north.v1("ann").await;
+    for round in 0..20 {
+        let mut bob = south.raw("bob").await;
+        bob.tell(&ann.id, round).await;
+        hears(&mut ann, "peer-joined", &bob.id).await;
+        ann.told(&bob.id, round).await;
+        bob.close(1000).await;
+        hears(&mut ann, "peer-left", &bob.id).await;
+    }
 }
 
 async fn a_session_resumes_on_another_node<B: Broker>() {
@@ -285,6 +303,7 @@ macro_rules! stories {
             stories!($broker:
                 clients_of_different_nodes_meet,
                 everybody_sees_one_room,
+                what_a_newcomer_says_at_once_is_understood,
                 a_session_resumes_on_another_node,
                 a_connection_that_broke_is_found_elsewhere,
                 a_post_that_came_to_another_node_may_try_again,
@@ -308,5 +327,7 @@ macro_rules! stories {
 }
 
 stories!(memory: MemoryBus);
+#[cfg(feature = "nats")]
 stories!(nats: Nats);
+#[cfg(feature = "redis")]
 stories!(redis: Redis);
