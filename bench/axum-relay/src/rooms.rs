@@ -105,6 +105,7 @@ fn welcome(room: &RoomId, peer: PeerInfo, peers: Vec<PeerInfo>) -> Welcome {
         heartbeat: Heartbeat { interval_ms: limits.heartbeat_interval_ms, timeout_ms: limits.heartbeat_timeout_ms },
         limits: (&limits).into(),
         token_expires_at: 0,
+        degraded: None,
         post: None,
     }
 }
