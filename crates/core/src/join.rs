@@ -144,7 +144,7 @@ impl<C: Clone + PartialEq> Room<C> {
                     Stage::Alone | Stage::Subscribing { .. } => None,
                 };
                 let resumption = if yielded.is_some() { Resumption::Moved } else { Resumption::Recalled };
-                let shown = self.remote(ticket.peer.as_str()).map(|remote| remote.entry.clone());
+                let shown = self.remote(ticket.peer.as_str()).map(|remote| Entry::clone(&remote.entry));
                 // What its owner let go is the newest; what an owner showed that is dead is all there is.
                 let known = yielded.into_iter().chain(shown).max_by_key(|entry| entry.generation);
                 Turn::Recalled(ticket, known.map(Box::new), resumption)

@@ -3,12 +3,11 @@
 use aldis_protocol::{ErrorCode, NodeId, PeerId, Presence, WireError};
 
 use crate::{
-    Event,
     cluster::{
         Subject,
         asking::{Answer, JOINER_MS},
-        frame::{Body, Change, Entry, Joining, RoomFrame},
-        roster::{Owner, Parts, Taken},
+        frame::{Body, Entry, Joining, RoomFrame},
+        mirror::{Arrival, Mirror, Page},
         shared::Joiner,
     },
     hub::Effects,
@@ -45,8 +44,9 @@ impl<C: Clone + PartialEq> Room<C> {
             }
             Body::Roster { asker, part, parts, peers, left, joining, nodes, yielded } => {
                 self.joiners_elsewhere(from, joining, effects);
+                let arrival = self.roster_part(from, Page { version, part, parts }, peers, effects);
                 left.iter().for_each(|departed| self.departed_elsewhere(departed, effects));
-                if self.roster_part(from, version, (part, parts), peers, effects)
+                if arrival == Arrival::Complete
                     && let Some(asker) = asker
                 {
                     let answer = Answer { nodes, yielded: yielded.map(|entry| *entry) };
@@ -90,14 +90,9 @@ impl<C: Clone + PartialEq> Room<C> {
                 let message = aldis_protocol::ServerMessage::Checked { id, presence: Presence::Away };
                 self.tell(&asker, message, effects);
             }
-            // Nobody reads the inbox of a node: it is dead, and others may have what it had.
-            Body::Ask { asker: None } => {
-                if let Subject::Inbox(node) = subject {
-                    self.set_adrift(node, effects);
-                }
-            }
             // What is soft is said again.
-            Body::Roster { .. }
+            Body::Ask { asker: None }
+            | Body::Roster { .. }
             | Body::Delta { .. }
             | Body::Announce {}
             | Body::Compare { .. }
@@ -123,84 +118,6 @@ impl<C: Clone + PartialEq> Room<C> {
             }
         }
         self.arm_shared(effects);
-    }
-
-    fn delta(&mut self, from: &NodeId, since: u64, version: u64, change: Change, effects: &mut Effects<C>) {
-        let owner = self.owner(from);
-        if owner.is_none_or(|owner| version <= owner.version) {
-            return;
-        }
-        if let Some(owner) = self.owner(from).filter(|owner| owner.version == since) {
-            owner.version = version;
-        } else {
-            // What was missed comes as a whole; a departure is true whatever else was missed.
-            effects.event(Event::Gap);
-            self.publish(Subject::Inbox(from.clone()), Body::Ask { asker: None }, effects);
-            if let Change::Left { departed } = change {
-                self.departed_elsewhere(&departed, effects);
-            }
-            return;
-        }
-        match change {
-            Change::Now { peer } => self.learn(from, *peer, effects),
-            Change::Left { departed } => self.departed_elsewhere(&departed, effects),
-            Change::Released { id } => self.release(from, &id, effects),
-        }
-    }
-
-    /// Takes one part of a roster, and says whether it is whole now.
-    fn roster_part(
-        &mut self,
-        from: &NodeId,
-        version: u64,
-        (part, parts): (u32, u32),
-        peers: Vec<Entry>,
-        effects: &mut Effects<C>,
-    ) -> bool {
-        let (part, count) = (part as usize, parts as usize);
-        let Some(owner) = self.owner(from) else { return false };
-        if version < owner.version {
-            // Older than what we know by now: an answer all the same.
-            return part + 1 == count;
-        }
-        let assembly =
-            owner.parts.take().filter(|assembly| assembly.version == version && assembly.parts.len() == count);
-        let mut assembly = assembly.unwrap_or_else(|| Parts { version, parts: (0..count).map(|_| None).collect() });
-        if let Some(slot) = assembly.parts.get_mut(part) {
-            *slot = Some(peers);
-        }
-        if assembly.parts.iter().any(Option::is_none) {
-            owner.parts = Some(assembly);
-            return false;
-        }
-        owner.version = version;
-        owner.taken = Taken::Whole;
-        let peers = assembly.parts.into_iter().flatten().flatten().collect();
-        self.replace_roster(from, peers, effects);
-        true
-    }
-
-    fn ask_if_behind(&mut self, from: &NodeId, version: u64, effects: &mut Effects<C>) {
-        if self.owner(from).is_some_and(|owner| owner.version < version) {
-            self.publish(Subject::Inbox(from.clone()), Body::Ask { asker: None }, effects);
-        }
-    }
-
-    /// Something that a node shows was not taken: its version is not ours.
-    pub(crate) fn doubt_owner(&mut self, node: &NodeId) {
-        if let Some(owner) = self.owner(node) {
-            owner.taken = Taken::InPart;
-        }
-    }
-
-    /// What is known of a node in this room, from now on.
-    fn owner(&mut self, node: &NodeId) -> Option<&mut Owner> {
-        let owners = &mut self.shared.as_mut()?.owners;
-        let at = owners.iter().position(|owner| owner.node == *node).unwrap_or_else(|| {
-            owners.push(Owner { node: node.clone(), version: 0, taken: Taken::Whole, parts: None });
-            owners.len() - 1
-        });
-        owners.get_mut(at)
     }
 
     /// Sends our part of the roster to a node, in parts of bounded size.
@@ -245,8 +162,8 @@ impl<C: Clone + PartialEq> Room<C> {
     /// Which other nodes have somebody here, or soon will.
     fn nodes(&self) -> Vec<NodeId> {
         let joiners = self.shared.iter().flat_map(|shared| &shared.joiners).map(|joiner| &joiner.node);
-        let owners = self.remotes().iter().map(|remote| &remote.owner);
-        let mut nodes: Vec<_> = owners.chain(joiners).cloned().collect();
+        let shown = self.mirrors().iter().filter(|mirror| !mirror.is_empty()).map(|mirror: &Mirror| &mirror.node);
+        let mut nodes: Vec<_> = shown.chain(joiners).cloned().collect();
         nodes.sort_unstable();
         nodes.dedup();
         nodes

@@ -4,6 +4,9 @@
 //! has a version, every change says which version it follows, and whoever has missed one asks. Nothing is kept anywhere else. A
 //! [`NodeId`](aldis_protocol::NodeId) is one life of a process, so a restarted node is another one.
 //!
+//! What a node shows is mirrored as it is, and what our clients know follows from all mirrors and from our own sessions. Nothing is
+//! decided where a frame comes in, so nothing has to be remembered of decisions, and equal versions are equal rosters.
+//!
 //! **Absence is never departure.** Only the owner of a session says that it has left for good. What is not heard of any more is
 //! adrift: away at first, unreachable at last, and back as soon as somebody has it.
 //!
@@ -14,7 +17,9 @@
 //! | [`envelope`] | a frame's outside: version, sender, time, MAC |
 //! | `shared` | what a room keeps of the other nodes, and its deadlines |
 //! | `hear` | what a room does with a frame |
-//! | `roster` | the peers of other nodes: learned, adrift, gone |
+//! | `mirror` | what each of the other nodes shows |
+//! | `roster` | the peers of other nodes as our clients know them: seen, adrift, gone |
+//! | `duplicates` | the rules of an identity that is on several nodes |
 //! | `asking` | a join that asks the others first |
 //! | `moving` | sessions that go to another node |
 //! | `crossing` | signals and their receipts across nodes |
@@ -24,9 +29,11 @@
 mod asking;
 pub(crate) mod codec;
 mod crossing;
+mod duplicates;
 pub mod envelope;
 pub mod frame;
 mod hear;
+mod mirror;
 mod moving;
 pub mod nodes;
 mod roster;

@@ -1,5 +1,7 @@
 //! Sessions that go to another node.
 
+use std::sync::Arc;
+
 use aldis_protocol::{CloseCode, ErrorCode, NodeId, PeerId, Presence, WireError};
 
 use crate::{
@@ -59,12 +61,13 @@ impl<C: Clone + PartialEq> Room<C> {
         if let Some(shared) = &mut self.shared {
             let at = shared.remotes.partition_point(|other| other.entry.place() < entry.place());
             let sight = Sight::Adrift { notice, until };
-            shared.remotes.insert(at, Remote { entry, owner: to.clone(), sight });
+            shared.remotes.insert(at, Remote { entry: Arc::new(entry), owner: to.clone(), sight });
         }
         if let Some(since) = self.next_version(effects) {
-            self.publish_to_room(Body::Delta { since, change: Change::Released { id } }, effects);
+            self.publish_to_room(Body::Delta { since, change: Change::Released { id: id.clone() } }, effects);
         }
         self.closed_if_empty(effects);
+        self.review(&id, effects);
     }
 
     /// The window of a session of ours has ended while it may live elsewhere: it is given up, not for good.
@@ -73,7 +76,8 @@ impl<C: Clone + PartialEq> Room<C> {
         let Some(node) = effects.member.as_ref().map(|member| member.node.clone()) else { return };
         self.yield_to(index, &node, effects);
         if let Some(shared) = &mut self.shared {
-            for remote in shared.remotes.iter_mut().filter(|remote| remote.entry.id == id) {
+            let nobodys = |remote: &&mut Remote| remote.entry.id == id && matches!(remote.sight, Sight::Adrift { .. });
+            if let Some(remote) = shared.remotes.iter_mut().find(nobodys) {
                 remote.sight = Sight::Adrift { notice: effects.now, until: effects.now };
             }
         }

@@ -268,12 +268,15 @@ impl Cluster {
             }
             Purpose::Compare { node, mine, yours } => {
                 let Some(contact) = self.nodes.get_mut(&node) else { return };
-                let (ours, theirs) = sums.0.get(&node).copied().unwrap_or_default();
+                let shared = sums.0.get(&node);
+                // A node that we take for no one's may know us in rooms where we have not heard of it.
+                let extent = if shared.is_some() { Extent::Shared } else { Extent::All };
+                let (ours, theirs) = shared.copied().unwrap_or_default();
                 // The first difference may only be a delta under way.
                 contact.mismatches = if (mine, yours) == (theirs, ours) { 0 } else { contact.mismatches + 1 };
                 if contact.mismatches == 2 {
                     contact.mismatches = 0;
-                    self.tell(Tidings::Compare(node, Extent::Shared));
+                    self.tell(Tidings::Compare(node, extent));
                 }
             }
         }

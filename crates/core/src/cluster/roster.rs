@@ -1,21 +1,25 @@
-//! The peers of other nodes.
+//! The peers of other nodes, as our clients know them: what follows from the mirrors of all nodes.
 //!
 //! ```text
-//!            shown by its owner              not shown any more, or the owner is silent
-//!   unknown ───────────────────► Seen ──────────────────────────────────────────────────► Adrift
-//!      ▲                          ▲  └──── its owner says that it left ──► gone (tombstone)  │
-//!      │                          └──────────────── shown again, by anybody ─────────────────┤
-//!      └─────────────────── `peer-left`, unreachable, not final ◄── 30 s ────────────────────┘
+//!            shown by somebody               shown by nobody any more
+//!   unknown ───────────────────► Seen ───────────────────────────────► Adrift
+//!      ▲                          ▲  └──── its owner says that it left ──► gone (tombstone)
+//!      │                          └──────────── shown again ─────────────┤
+//!      └───────── `peer-left`, unreachable, not final ◄── 30 s ──────────┘
 //! ```
+//!
+//! Of several who show a peer the one with its newest connection counts, and a node that hears of a newer one lets its own go. Who is
+//! known to be dead is shown by nobody: whoever thinks so is told.
+
+use std::sync::Arc;
 
 use aldis_protocol::{
     CloseCode, ErrorCode, NodeId, PeerId, PeerInfo, Presence, ServerMessage, WireError, server::LeaveReason,
 };
 
 use crate::{
-    Duplicates, Moment, Output,
+    Moment, Output,
     cluster::{
-        Subject,
         frame::{Body, Change, Departed, Entry},
         shared::{Reach, STOPPED_MS},
     },
@@ -30,48 +34,18 @@ const SILENT_MS: u64 = 15_000;
 /// How long a session that its owner has let go may be nowhere.
 const BETWEEN_MS: u64 = 30_000;
 
-/// A peer of another node.
+/// A peer of another node, as our clients know it.
 pub(crate) struct Remote {
-    pub(crate) entry: Entry,
+    pub(crate) entry: Arc<Entry>,
+    /// Who shows it, or did, or will.
     pub(crate) owner: NodeId,
     pub(crate) sight: Sight,
 }
 
-/// Whether its owner shows it.
+/// Whether somebody shows it.
 pub(crate) enum Sight {
     Seen,
     Adrift { notice: Moment, until: Moment },
-}
-
-/// What is known of a node in this room.
-pub(crate) struct Owner {
-    pub(crate) node: NodeId,
-    pub(crate) version: u64,
-    /// Whether everything that it shows at this version is in our roster.
-    pub(crate) taken: Taken,
-    /// A roster of which not every part is here.
-    pub(crate) parts: Option<Parts>,
-}
-
-/// What became of that which a node shows.
-#[derive(PartialEq, Eq)]
-pub(crate) enum Taken {
-    Whole,
-    /// Something was not taken, or was given up: the digests differ until it is shown again.
-    InPart,
-}
-
-impl Owner {
-    /// The version that we can say we know.
-    pub(crate) fn known(&self) -> u64 {
-        if self.taken == Taken::Whole { self.version } else { 0 }
-    }
-}
-
-/// The parts of a roster, as they come.
-pub(crate) struct Parts {
-    pub(crate) version: u64,
-    pub(crate) parts: Vec<Option<Vec<Entry>>>,
 }
 
 impl Entry {
@@ -165,110 +139,73 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    /// A peer as another node shows it.
-    pub(crate) fn learn(&mut self, from: &NodeId, entry: Entry, effects: &mut Effects<C>) {
-        if let Some(departed) = self.departed(&entry.id, effects.now) {
-            return self.publish(Subject::Inbox(from.clone()), Body::Dead { departed }, effects);
+    /// What our clients know of a peer follows from what the nodes show of it: after any change of that, and of our own sessions.
+    pub(crate) fn review(&mut self, id: &PeerId, effects: &mut Effects<C>) {
+        if let Some(departed) = self.departed(id, effects.now) {
+            return self.contradict(&departed, effects);
         }
-        if let Some(index) = self.find(entry.id.as_str()) {
-            if self.outranks(self.sessions[index].generation, effects, entry.generation, from) {
-                self.send_roster(from, None, None, effects);
-            } else {
-                self.yield_to(index, from, effects);
-                self.learn(from, entry, effects);
+        let shown = self.shown(id);
+        match (self.find(id.as_str()), shown) {
+            (Some(index), Some((node, entry))) => {
+                let ours = self.sessions[index].generation;
+                if effects.member.as_ref().is_some_and(|member| (entry.generation, &node) > (ours, &member.node)) {
+                    self.yield_to(index, &node, effects);
+                }
             }
-            return;
+            (None, Some((node, entry))) => self.show(node, &entry, effects),
+            (Some(_), None) => {}
+            (None, None) => {
+                let notice = effects.now.after(effects.limits.away_notice_ms);
+                self.set_adrift(id, Sight::Adrift { notice, until: effects.now.after(BETWEEN_MS) }, effects);
+            }
         }
-        let viewed = self.view(from, entry.clone(), effects);
-        if viewed {
-            self.settle_duplicates(&entry, effects);
-        }
+    }
+
+    /// The owner that counts: of two who show a peer the one with its newer connection. The other will learn of that.
+    fn shown(&self, id: &PeerId) -> Option<(NodeId, Arc<Entry>)> {
+        let shown = self.mirrors().iter().filter_map(|mirror| Some((&mirror.node, mirror.shows(id)?)));
+        let (node, entry) = shown.max_by_key(|(node, entry)| (entry.generation, *node))?;
+        Some((node.clone(), Arc::clone(entry)))
     }
 
     /// Puts a peer of another node where it belongs, and tells the clients of this one what is new about it.
-    fn view(&mut self, from: &NodeId, entry: Entry, effects: &mut Effects<C>) -> bool {
+    fn show(&mut self, owner: NodeId, entry: &Arc<Entry>, effects: &mut Effects<C>) {
         self.seq = self.seq.max(entry.seq);
-        let Some(shared) = &mut self.shared else { return false };
-        shared.joiners.retain(|joiner| joiner.id != entry.id);
-        let Some(at) = shared.remotes.iter().position(|remote| remote.entry.id == entry.id) else {
-            let at = shared.remotes.partition_point(|other| other.entry.place() < entry.place());
-            shared.remotes.insert(at, Remote { entry, owner: from.clone(), sight: Sight::Seen });
-            self.show_remote(at, effects, |peer| ServerMessage::PeerJoined { peer });
-            return true;
-        };
-        let known = &mut shared.remotes[at];
-        // Of two owners the one with the newer connection has it, as long as it shows it; the other will learn of that.
-        let seen = matches!(known.sight, Sight::Seen);
-        if seen && known.owner != *from && (known.entry.generation, &known.owner) > (entry.generation, from) {
-            // Or it is right, and the first one dead: what it shows is looked at again when the digests are next compared.
-            self.doubt_owner(from);
-            return false;
-        }
-        let before = known.presence();
-        let same = known.entry.looks_like(&entry);
-        *known = Remote { entry, owner: from.clone(), sight: Sight::Seen };
-        self.tell_presence(at, before, effects);
-        if !same {
-            self.show_remote(at, effects, |peer| ServerMessage::PeerUpdated { peer });
-        }
-        true
-    }
-
-    /// Whether our own session of this generation is newer than that of another node.
-    fn outranks(&self, generation: u64, effects: &Effects<C>, theirs: u64, node: &NodeId) -> bool {
-        effects.member.as_ref().is_some_and(|member| (generation, &member.node) > (theirs, node))
-    }
-
-    /// A whole roster of a node: whom it does not show any more is adrift.
-    pub(crate) fn replace_roster(&mut self, from: &NodeId, peers: Vec<Entry>, effects: &mut Effects<C>) {
-        let Some(shared) = &self.shared else { return };
-        let missing: Vec<_> = shared
-            .remotes
-            .iter()
-            .filter(|remote| remote.owner == *from && !peers.iter().any(|peer| peer.id == remote.entry.id))
-            .map(|remote| remote.entry.id.clone())
-            .collect();
-        missing.iter().for_each(|id| self.release(from, id, effects));
-        peers.into_iter().for_each(|peer| self.learn(from, peer, effects));
-    }
-
-    /// A node does not show a peer any more, which is no departure.
-    pub(crate) fn release(&mut self, from: &NodeId, id: &PeerId, effects: &mut Effects<C>) {
-        let notice = effects.now.after(effects.limits.away_notice_ms);
-        let until = effects.now.after(BETWEEN_MS);
         let Some(shared) = &mut self.shared else { return };
-        if let Some(remote) = shared.remotes.iter_mut().find(|remote| remote.entry.id == *id && remote.owner == *from)
+        shared.joiners.retain(|joiner| joiner.id != entry.id);
+        let now = Remote { entry: Arc::clone(entry), owner, sight: Sight::Seen };
+        if let Some(at) = shared.remotes.iter().position(|remote| remote.entry.id == entry.id) {
+            let before = std::mem::replace(&mut shared.remotes[at], now);
+            self.tell_presence(at, before.presence(), effects);
+            if !before.entry.looks_like(entry) {
+                self.show_remote(at, effects, |peer| ServerMessage::PeerUpdated { peer });
+            }
+        } else {
+            let at = shared.remotes.partition_point(|other| other.entry.place() < entry.place());
+            shared.remotes.insert(at, now);
+            self.show_remote(at, effects, |peer| ServerMessage::PeerJoined { peer });
+        }
+        self.settle_duplicates(entry, effects);
+    }
+
+    /// Nobody shows a peer any more, which is no departure.
+    fn set_adrift(&mut self, id: &PeerId, adrift: Sight, effects: &mut Effects<C>) {
+        let Some(shared) = &mut self.shared else { return };
+        if let Some(remote) = shared.remotes.iter_mut().find(|remote| remote.entry.id == *id)
             && matches!(remote.sight, Sight::Seen)
         {
-            remote.sight = Sight::Adrift { notice, until };
+            remote.sight = adrift;
             self.arm_shared(effects);
         }
     }
 
-    /// A node gives no sign of life.
-    pub(crate) fn set_adrift(&mut self, node: &NodeId, effects: &mut Effects<C>) {
+    /// A node that showed a peer is silent: its lease was the notice.
+    pub(crate) fn silenced(&mut self, id: &PeerId, effects: &mut Effects<C>) {
+        if self.shown(id).is_some() {
+            return self.review(id, effects);
+        }
         let until = effects.now.after(SILENT_MS);
-        let Some(shared) = &mut self.shared else { return };
-        for remote in shared.remotes.iter_mut().filter(|remote| remote.owner == *node) {
-            if matches!(remote.sight, Sight::Seen) {
-                remote.sight = Sight::Adrift { notice: effects.now, until };
-            }
-        }
-        self.adrift_due(effects);
-        self.arm_shared(effects);
-    }
-
-    /// A silent node speaks again: what it showed counts, until it shows something else.
-    pub(crate) fn ashore(&mut self, node: &NodeId, effects: &mut Effects<C>) {
-        for at in 0..self.remotes().len() {
-            let Some(shared) = &mut self.shared else { return };
-            let remote = &mut shared.remotes[at];
-            if remote.owner == *node {
-                let before = remote.presence();
-                remote.sight = Sight::Seen;
-                self.tell_presence(at, before, effects);
-            }
-        }
+        self.set_adrift(id, Sight::Adrift { notice: effects.now, until }, effects);
     }
 
     /// Announces who is adrift, and at last gives them up: not for good.
@@ -289,9 +226,7 @@ impl<C: Clone + PartialEq> Room<C> {
                     if local || now.since(*until) > STOPPED_MS {
                         *until = now.after(SILENT_MS);
                     } else {
-                        let Remote { entry, owner, .. } = shared.remotes.remove(at);
-                        // Its version may be the one that we know still, and we do not have all of it any more.
-                        self.doubt_owner(&owner);
+                        let Remote { entry, .. } = shared.remotes.remove(at);
                         self.unreachable(&entry.id, effects);
                         continue;
                     }
@@ -331,6 +266,7 @@ impl<C: Clone + PartialEq> Room<C> {
             self.tell_all(&message, effects);
             self.forget_sender(id, effects);
         }
+        self.review(id, effects);
     }
 
     /// The peer at `index` was another node's until now.
@@ -349,36 +285,6 @@ impl<C: Clone + PartialEq> Room<C> {
         }
         if !known.entry.looks_like(&now) {
             self.show_others(index, effects, |peer| ServerMessage::PeerUpdated { peer });
-        }
-    }
-
-    /// The rules of its identity between a session that has just come and the peers of other nodes.
-    pub(crate) fn settle_with_others(&mut self, index: usize, effects: &mut Effects<C>) {
-        let identity = self.sessions[index].profile.identity.clone();
-        let same = self.remotes().iter().filter(|remote| remote.entry.identity == identity);
-        let others: Vec<_> = same.map(|remote| remote.entry.clone()).collect();
-        others.iter().for_each(|other| self.settle_duplicates(other, effects));
-    }
-
-    /// What becomes of sessions of ours beside another of their identity: the newer one's token decides, on every node alike.
-    pub(crate) fn settle_duplicates(&mut self, other: &Entry, effects: &mut Effects<C>) {
-        while let Some(index) = self.sessions.iter().position(|session| {
-            let ours = session.place() > other.place();
-            let rule = if ours { session.duplicates } else { other.duplicates };
-            session.profile.identity == other.identity
-                && session.id != other.id
-                && (rule == Duplicates::Replace && !ours || rule == Duplicates::Reject && ours)
-        }) {
-            let (code, close) = if self.sessions[index].place() > other.place() {
-                (ErrorCode::IdentityTaken, CloseCode::Full)
-            } else {
-                (ErrorCode::Replaced, CloseCode::Replaced)
-            };
-            if let Some(connection) = self.sessions[index].connection() {
-                let error = Some(Box::new(WireError::new(code)));
-                effects.push(Output::Close { connection: connection.clone(), code: close, error });
-            }
-            self.gone(index, LeaveReason::Replaced, effects);
         }
     }
 

@@ -7,7 +7,8 @@ use crate::{
     cluster::{
         Digests, Extent, Subject, Tidings, digest,
         frame::{Body, RoomFrame},
-        roster::{Owner, Remote, Sight},
+        mirror::Mirror,
+        roster::Remote,
     },
     hub::{Deadline, Effects},
     room::Room,
@@ -52,8 +53,9 @@ pub(crate) struct Shared {
     /// Of this node's own part of the roster.
     pub(crate) version: u64,
     pub(crate) subscription: Subscription,
-    pub(crate) owners: Vec<Owner>,
-    /// The peers of other nodes, in the room's order.
+    /// What each of the other nodes shows.
+    pub(crate) mirrors: Vec<Mirror>,
+    /// The peers of other nodes as our clients know them, in the room's order: what follows from the mirrors.
     pub(crate) remotes: Vec<Remote>,
     /// Who joins on other nodes.
     pub(crate) joiners: Vec<Joiner>,
@@ -118,7 +120,7 @@ impl Shared {
         Self {
             version: 0,
             subscription: Subscription::Wanted,
-            owners: Vec::new(),
+            mirrors: Vec::new(),
             remotes: Vec::new(),
             joiners: Vec::new(),
             owed: Vec::new(),
@@ -176,11 +178,15 @@ impl<C: Clone + PartialEq> Room<C> {
                 self.complete_all(effects);
             }
             Tidings::Rtt(_) => {}
-            Tidings::Silent(node) => self.set_adrift(node, effects),
-            Tidings::Heard(node) => self.ashore(node, effects),
+            Tidings::Silent(node) => self.drop_mirror(node, effects),
+            Tidings::Heard(node) => {
+                if shared.remotes.iter().any(|remote| remote.owner == *node) {
+                    self.publish(Subject::Inbox(node.clone()), Body::Ask { asker: None }, effects);
+                }
+            }
             Tidings::Compare(node, extent) => {
-                let known = shared.owners.iter().find(|owner| owner.node == *node);
-                let (shares, yours) = (known.is_some(), known.map_or(0, Owner::known));
+                let shares = shared.mirrors.iter().any(|mirror| mirror.node == *node && !mirror.is_empty());
+                let yours = self.known_version(node);
                 if self.is_open() && (*extent == Extent::All || shares) {
                     self.publish(Subject::Inbox(node.clone()), Body::Compare { yours }, effects);
                 }
@@ -192,10 +198,8 @@ impl<C: Clone + PartialEq> Room<C> {
     pub(crate) fn digest(&self, digests: &mut Digests) {
         let Some(shared) = self.shared.as_ref().filter(|_| self.is_open()) else { return };
         let mine = digest(self.id.as_str(), shared.version);
-        for owner in &shared.owners {
-            if shared.remotes.iter().any(|remote| remote.owner == owner.node && matches!(remote.sight, Sight::Seen)) {
-                digests.add(&owner.node, mine, digest(self.id.as_str(), owner.known()));
-            }
+        for mirror in shared.mirrors.iter().filter(|mirror| !mirror.is_empty()) {
+            digests.add(&mirror.node, mine, digest(self.id.as_str(), mirror.version));
         }
     }
 

@@ -16,6 +16,9 @@ use crate::{
 /// How many hubs a node has: rooms of one node need not share one.
 const SHARDS: usize = 2;
 
+/// How many frames a second, for each node and client, are more than any fault can cause.
+const STORM: u64 = 200;
+
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     cluster: Cluster,
@@ -63,6 +66,8 @@ pub(crate) struct World {
     pub(crate) frames: u64,
     pub(crate) max_peers: Option<u64>,
     pub(crate) duplicates: Duplicates,
+    /// Since when frames are counted, and how many: nodes that answer each other for ever never come to rest.
+    storm: (u64, u64),
     failure: Option<String>,
 }
 
@@ -86,6 +91,7 @@ impl World {
             frames: 0,
             max_peers: None,
             duplicates: Duplicates::Allow,
+            storm: (0, 0),
             failure: None,
         };
         for _ in 0..nodes {
@@ -476,10 +482,15 @@ impl World {
                     let link = welcome.seat.connection;
                     self.links[link].2 = Some(welcome.seat.clone());
                     let client = self.links[link].0;
+                    let peer = &welcome.seat.peer;
                     if self.clients[client].link == Some(link) {
-                        self.gone.remove(&welcome.seat.peer);
+                        self.gone.remove(peer);
                         self.clients[client].welcome(&welcome)
                     } else {
+                        // It does not wait for this one any more.
+                        if self.clients[client].id() != Some(peer) {
+                            self.gone.insert(peer.clone(), self.now);
+                        }
                         Ok(())
                     }
                 }
@@ -584,6 +595,7 @@ impl World {
 
     fn publish(&mut self, node: usize, subject: Subject, content: Content) {
         self.frames += 1;
+        self.count_storm();
         let frame = match content {
             Content::Room(frame) => Frame::Room { frame },
             Content::Node(frame) => Frame::Node { frame },
@@ -601,6 +613,16 @@ impl World {
                     self.at(at - self.now, Happening::Arrives { node, bytes: bytes.clone() });
                 }
             }
+        }
+    }
+
+    fn count_storm(&mut self) {
+        if self.now - self.storm.0 >= 1_000 {
+            self.storm = (self.now, 0);
+        }
+        self.storm.1 += 1;
+        if self.storm.1 > STORM * (self.nodes.len() + self.clients.len()) as u64 {
+            self.fail("the nodes do not come to rest");
         }
     }
 
