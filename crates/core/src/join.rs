@@ -204,6 +204,7 @@ impl<C: Clone + PartialEq> Room<C> {
             effects.event(Event::RoomOpened);
         }
         let index = self.sessions.partition_point(|other| other.place() < session.place());
+        let id = session.id.clone();
         // Most rooms hold two: growing by one keeps an idle call small.
         if self.sessions.len() < 4 {
             self.sessions.reserve_exact(1);
@@ -216,7 +217,12 @@ impl<C: Clone + PartialEq> Room<C> {
             Some(known) => self.show_again(index, &known, effects),
         }
         self.publish_session(index, effects);
-        self.settle_with_others(index, effects);
+        if continuity == Continuity::Resumed {
+            self.settle_at_home(index, effects);
+        }
+        if let Some(index) = self.find(id.as_str()) {
+            self.settle_with_others(index, effects);
+        }
     }
 
     /// A kept session goes on with a new connection; the old one is fenced.

@@ -91,3 +91,29 @@ fn a_refused_newcomer_replaces_nobody() {
     bench.join("carol-2").profile(wide(300)).duplicates(Duplicates::Replace).enter();
     bench.skip();
 }
+
+#[test]
+fn a_session_that_comes_back_after_a_restart_meets_who_came_meanwhile() {
+    for (rule, survives) in
+        [(Duplicates::Reject, "alice"), (Duplicates::Replace, "alice-2"), (Duplicates::Allow, "both")]
+    {
+        let [before] = Bench::new().crowd(["alice"]);
+        let mut bench = Bench::new();
+        let second = bench.join("alice-2").identity("alice").duplicates(rule).enter();
+        bench.skip();
+        let again = bench.again(&before).duplicates(rule).enter();
+        let mut expected = vec![again.welcomed(), second.gets(joined(crate::support::elder("alice")))];
+        match survives {
+            "alice" => expected.extend([
+                second.closed(CloseCode::Full, ErrorCode::IdentityTaken),
+                again.gets(left("alice-2", LeaveReason::Replaced)),
+            ]),
+            "alice-2" => expected.extend([
+                again.closed(CloseCode::Replaced, ErrorCode::Replaced),
+                second.gets(left("alice", LeaveReason::Replaced)),
+            ]),
+            _ => {}
+        }
+        bench.expect(&expected);
+    }
+}
