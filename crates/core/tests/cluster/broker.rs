@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aldis_core::cluster::Subject;
 use aldis_protocol::RoomId;
 
+use crate::lines::{Lines, Loss};
+
 /// SplitMix64: the same seed is the same history on every machine.
 pub(crate) struct Dice(u64);
 
@@ -56,6 +58,10 @@ pub(crate) struct Broker {
     /// The most that a frame is late; frames then overtake each other.
     pub(crate) jitter: u64,
     latest: BTreeMap<(usize, usize), u64>,
+    /// What was lost between whom.
+    pub(crate) lines: Lines,
+    /// Whether frames ever came twice or overtook each other.
+    pub(crate) orderly: bool,
 }
 
 /// What becomes of a published frame.
@@ -76,6 +82,8 @@ impl Broker {
             twice: 0,
             jitter: 0,
             latest: BTreeMap::new(),
+            lines: Lines::default(),
+            orderly: true,
         }
     }
 
@@ -102,22 +110,35 @@ impl Broker {
         inbox: Option<usize>,
         dice: &mut Dice,
     ) -> Fate {
-        if !self.is_plugged(from) {
-            return Fate::Arrives(Vec::new());
-        }
+        self.orderly &= self.twice == 0 && self.jitter == 0;
         let readers: Vec<_> = match subject {
             Subject::Inbox(_) => inbox.into_iter().collect(),
             Subject::Room(room) => self.rooms.get(room).into_iter().flatten().copied().collect(),
             Subject::Nodes => self.cables.keys().copied().collect(),
         };
+        if !self.is_plugged(from) {
+            for to in readers.into_iter().filter(|to| *to != from) {
+                self.lines.trouble((from, to), now, now, Loss::Cut);
+            }
+            return Fate::Arrives(Vec::new());
+        }
         let connected = |node: &usize| matches!(self.cables.get(node), Some(Cable::Plugged | Cable::Deaf));
-        let readers: Vec<_> = readers.into_iter().filter(|node| *node != from && connected(node)).collect();
+        let (readers, missing): (Vec<_>, Vec<_>) =
+            readers.into_iter().filter(|node| *node != from).partition(connected);
+        for to in missing {
+            self.lines.trouble((from, to), now, now, Loss::Cut);
+        }
         if readers.is_empty() {
             return Fate::NoReceiver;
         }
         let mut arrivals = Vec::new();
         for to in readers {
-            if !self.is_plugged(to) || self.cuts.contains(&(from, to)) || dice.percent(self.loss) {
+            if !self.is_plugged(to) || self.cuts.contains(&(from, to)) {
+                self.lines.trouble((from, to), now, now, Loss::Cut);
+                continue;
+            }
+            if dice.percent(self.loss) {
+                self.lines.trouble((from, to), now, now, Loss::Hidden);
                 continue;
             }
             for _ in 0..=u64::from(dice.percent(self.twice)) {

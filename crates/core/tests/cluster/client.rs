@@ -28,16 +28,19 @@ pub(crate) struct Client {
     pub(crate) stays: u64,
     /// The last answer to a `check`.
     pub(crate) checked: Option<Presence>,
-    pub(crate) resumed: u64,
 }
 
 /// What a step of a client tells the world.
 pub(crate) enum Told {
     Nothing,
+    /// Somebody is there.
+    Seen(PeerId),
+    /// Somebody is away, or unreachable.
+    Missing(PeerId),
     /// Somebody is dead for ever.
     Final(PeerId, LeaveReason),
     /// A message of its has its answer.
-    Settled(u64),
+    Settled(usize),
 }
 
 impl Client {
@@ -47,6 +50,11 @@ impl Client {
 
     pub(crate) fn id(&self) -> Option<&PeerId> {
         self.ticket.as_ref().map(|ticket| &ticket.peer)
+    }
+
+    /// Its place in the order of its room.
+    pub(crate) fn place(&self) -> Option<(u64, &PeerId)> {
+        self.ticket.as_ref().map(|ticket| (ticket.seq, &ticket.peer))
     }
 
     pub(crate) fn welcome(&mut self, welcome: &Admission<usize>) -> Check {
@@ -60,7 +68,6 @@ impl Client {
             ensure!(self.id() == Some(&id), "resumes as {id}, it was {:?}", self.id());
             let before = self.ticket.as_ref().map_or(0, |ticket| ticket.generation);
             ensure!(welcome.generation > before, "generation {} follows {before}", welcome.generation);
-            self.resumed += 1;
         }
         self.before = self.ticket.take();
         self.ticket =
@@ -82,6 +89,7 @@ impl Client {
             ServerMessage::PeerJoined { peer } => {
                 ensure!(!self.roster.contains_key(&peer.id), "{} joins twice", peer.id);
                 self.see(peer)?;
+                return Ok(Told::Seen(peer.id.clone()));
             }
             ServerMessage::PeerUpdated { peer } => {
                 let known = self.roster.get(&peer.id).copied();
@@ -93,7 +101,10 @@ impl Client {
                 );
                 self.see(peer)?;
             }
-            ServerMessage::PeerAway { id } => self.change(id, Presence::Here, Presence::Away)?,
+            ServerMessage::PeerAway { id } => {
+                self.change(id, Presence::Here, Presence::Away)?;
+                return Ok(Told::Missing(id.clone()));
+            }
             ServerMessage::PeerBack { id } => self.change(id, Presence::Away, Presence::Here)?,
             ServerMessage::PeerLeft { id, reason, is_final } => {
                 ensure!(self.roster.remove(id).is_some(), "{id} leaves without having been there");
@@ -102,6 +113,7 @@ impl Client {
                     self.buried.insert(id.clone());
                     return Ok(Told::Final(id.clone(), *reason));
                 }
+                return Ok(Told::Missing(id.clone()));
             }
             ServerMessage::Checked { presence, .. } => self.checked = Some(*presence),
             ServerMessage::Receipt { re, status: ReceiptStatus::Written } => {
