@@ -46,6 +46,8 @@ pub struct Cluster {
     beats: u64,
     /// When it last looked at the clock.
     looked: Option<Moment>,
+    /// For how long it could have heard the others by then, in milliseconds.
+    listened: u64,
     next: Moment,
     outputs: VecDeque<ClusterOutput>,
 }
@@ -62,13 +64,20 @@ pub enum Link {
 }
 
 struct Contact {
-    /// For how long nothing was heard that could have been heard, in milliseconds.
-    silence: u64,
+    /// For how long we had listened when it was last heard.
+    heard: u64,
     sight: Sight,
     beat: u64,
     /// The least difference between our clock and the sender's: what came at once.
     quickest: i128,
     mismatches: u8,
+}
+
+impl Contact {
+    /// For how long nothing was heard that could have been heard. Just before we were stopped it may have been heard after what counts.
+    fn silence(&self, listened: u64) -> u64 {
+        listened.saturating_sub(self.heard)
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -194,6 +203,7 @@ impl Cluster {
             nodes: BTreeMap::new(),
             beats: 0,
             looked: None,
+            listened: 0,
             next: Moment::default(),
             outputs: VecDeque::new(),
         }
@@ -234,9 +244,10 @@ impl Cluster {
         if envelope.from == self.me {
             return Passage::Dropped;
         }
+        let heard = self.listened_until(now);
         let trip = i128::from(now.0) - i128::from(envelope.sent.0);
         let contact = self.nodes.entry(envelope.from.clone()).or_insert(Contact {
-            silence: 0,
+            heard: 0,
             sight: Sight::Live,
             beat: 0,
             quickest: trip,
@@ -246,7 +257,7 @@ impl Cluster {
         if trip - contact.quickest > i128::from(HELD_UP_MS) {
             return Passage::Dropped;
         }
-        contact.silence = 0;
+        contact.heard = heard;
         if contact.sight == Sight::Silent {
             contact.sight = Sight::Live;
             self.outputs.push_back(ClusterOutput::Tell(Tidings::Heard(envelope.from.clone())));
@@ -268,15 +279,18 @@ impl Cluster {
             }
             Purpose::Compare { node, mine, yours } => {
                 let Some(contact) = self.nodes.get_mut(&node) else { return };
-                let shared = sums.0.get(&node);
-                // A node that we take for no one's may know us in rooms where we have not heard of it.
-                let extent = if shared.is_some() { Extent::Shared } else { Extent::All };
-                let (ours, theirs) = shared.copied().unwrap_or_default();
+                let shared = sums.0.get(&node).copied();
+                let (ours, theirs) = shared.unwrap_or_default();
+                if shared.is_none() && (mine, yours) != (0, 0) {
+                    // It shares rooms with us of which we know nothing, or not any more: it would never hear of a difference.
+                    let frame = NodeFrame::Digest { mine: 0, yours: 0 };
+                    self.outputs.push_back(ClusterOutput::Publish { subject: Subject::Inbox(node.clone()), frame });
+                }
                 // The first difference may only be a delta under way.
                 contact.mismatches = if (mine, yours) == (theirs, ours) { 0 } else { contact.mismatches + 1 };
                 if contact.mismatches == 2 {
                     contact.mismatches = 0;
-                    self.tell(Tidings::Compare(node, extent));
+                    self.tell(Tidings::Compare(node, Extent::Shared));
                 }
             }
         }
@@ -349,30 +363,37 @@ impl Cluster {
         }
     }
 
-    /// Counts the silence of the others, as far as we would have heard them.
+    /// Counts the time in which we would have heard the others, and finds who was silent for too much of it.
     fn look(&mut self, now: Moment) {
-        let passed = now.since(self.looked.replace(now).unwrap_or(now));
-        if passed > 2 * self.interval() {
-            // We were stopped: whatever was said meanwhile may be lost to us, and what we know is old.
-            if self.link != Link::Down {
-                self.tell(Tidings::Up);
-            }
-            return;
-        }
-        if self.link != Link::Healthy {
-            return;
+        self.listened = self.listened_until(now);
+        let before = self.looked.replace(now).unwrap_or(now);
+        if self.was_stopped(before, now) && self.link != Link::Down {
+            // Whatever was said meanwhile may be lost to us, and what we know is old.
+            self.tell(Tidings::Up);
         }
         let mut silent = Vec::new();
+        let listened = self.listened;
         for (node, contact) in &mut self.nodes {
-            contact.silence += passed;
-            if contact.silence >= LEASE_MS && contact.sight == Sight::Live {
+            if contact.silence(listened) >= LEASE_MS && contact.sight == Sight::Live {
                 contact.sight = Sight::Silent;
                 silent.push(node.clone());
             }
         }
         silent.into_iter().for_each(|node| self.tell(Tidings::Silent(node)));
         // Forgotten in the end: what it says then is the first we hear of it, and everything is compared.
-        self.nodes.retain(|_, contact| contact.silence < 4 * LEASE_MS);
+        self.nodes.retain(|_, contact| contact.silence(listened) < 4 * LEASE_MS);
+    }
+
+    /// For how long we could have heard the others: not while our link was in doubt, nor while we were stopped.
+    fn listened_until(&self, now: Moment) -> u64 {
+        let before = self.looked.unwrap_or(now);
+        let counts = self.link == Link::Healthy && !self.was_stopped(before, now);
+        self.listened + if counts { now.since(before) } else { 0 }
+    }
+
+    /// Whether we did not run for longer than we ever sleep.
+    fn was_stopped(&self, before: Moment, now: Moment) -> bool {
+        now.since(before) > 2 * self.interval()
     }
 
     fn tell(&mut self, tidings: Tidings) {

@@ -142,6 +142,7 @@ impl World {
             Content::Node(frame) => Frame::Node { frame },
         };
         self.tally.count(&frame);
+        self.note(|| format!("node {node} to {subject:?}: {frame:?}"));
         let envelope = Envelope { from: self.nodes[node].id.clone(), sent: self.local(node), frame };
         let Some(bytes) = envelope.seal(|_| [0; 32]) else { return self.fail("a frame is too large") };
         let inbox = match &subject {

@@ -10,6 +10,7 @@ use crate::{
 
 impl World {
     pub(crate) fn kill(&mut self, node: usize) {
+        self.note(|| format!("node {node} dies"));
         self.nodes[node].alive = false;
         self.dues[node] = u64::MAX;
         self.broker.cables.insert(node, Cable::Dead);
@@ -23,8 +24,10 @@ impl World {
     }
 
     pub(crate) fn unplug(&mut self, node: usize, cable: Cable) {
+        self.note(|| format!("node {node} is {cable:?}"));
         if self.broker.is_plugged(node) {
             self.broker.cables.insert(node, cable);
+            self.alone(node, self.now);
             if cable == Cable::Unplugged {
                 self.cluster_input(node, ClusterInput::BackplaneDown);
             }
@@ -32,6 +35,7 @@ impl World {
     }
 
     pub(crate) fn plug(&mut self, node: usize) {
+        self.note(|| format!("node {node} is plugged in"));
         if self.nodes[node].alive && !self.broker.is_plugged(node) {
             self.broker.cables.insert(node, Cable::Plugged);
             let delay = 20 + self.dice.below(200);
@@ -40,6 +44,7 @@ impl World {
     }
 
     pub(crate) fn heal(&mut self) {
+        self.note(|| "everything heals".to_owned());
         self.broker.cuts.clear();
         self.broker.loss = 0;
         self.broker.twice = 0;
@@ -47,6 +52,7 @@ impl World {
         self.broker.lines.end(self.now);
         for node in 0..self.nodes.len() {
             self.nodes[node].paused = self.nodes[node].paused.min(self.now);
+            self.at(0, Happening::Runs { node });
             self.dues[node] = self.due(node);
             self.plug(node);
         }
@@ -54,10 +60,17 @@ impl World {
 
     /// A node does nothing for a while; what arrives meanwhile waits.
     pub(crate) fn pause(&mut self, node: usize, ms: u64) {
+        self.note(|| format!("node {node} stops for {ms} ms"));
         self.nodes[node].paused = self.now + ms;
-        for other in (0..self.nodes.len()).filter(|other| *other != node) {
-            self.broker.lines.trouble((node, other), self.now, self.now + ms, Loss::Cut);
-        }
+        self.at(ms, Happening::Runs { node });
+        self.alone(node, self.now + ms);
         self.dues[node] = self.due(node);
+    }
+
+    /// Nothing goes from this node to any other or back, until then, also of what is not even published.
+    pub(crate) fn alone(&mut self, node: usize, until: u64) {
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.broker.lines.trouble((node, other), self.now, until, Loss::Cut);
+        }
     }
 }

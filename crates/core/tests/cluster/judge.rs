@@ -17,6 +17,7 @@ impl World {
         let link = welcome.seat.connection;
         let peer = &welcome.seat.peer;
         let (client, node) = (self.links[link].client, self.links[link].node);
+        self.note(|| format!("client {client} is welcomed: {welcome:?}"));
         self.links[link].seat = Some(welcome.seat.clone());
         self.links[link].since = self.now;
         self.stays.insert(peer.clone(), self.clients[client].room);
@@ -49,14 +50,18 @@ impl World {
         if self.clients[client].link != Some(link) {
             return Ok(());
         }
+        self.note(|| format!("client {client} is told: {message:?}"));
         match self.clients[client].message(message)? {
             Told::Nothing => Ok(()),
             Told::Seen(id) => self.rises(node, &id),
             Told::Missing(id) => self.is_missing(node, &id),
             Told::Settled(number) => {
                 let Sent { link: sender, at, answers } = &mut self.sent[number];
-                // What its next connection hears may be more than the last one knew.
-                *answers += u32::from(*sender == link);
+                // What its next connection hears may be more than the last one knew, and later.
+                if *sender != link {
+                    return Ok(());
+                }
+                *answers += 1;
                 ensure!(*answers <= 1, "message {number} is answered twice");
                 let took = self.now - *at;
                 let stopped = self.nodes[node].paused > *at;

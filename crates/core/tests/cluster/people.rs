@@ -36,6 +36,7 @@ impl World {
         let room = join.room.clone();
         self.clients[client].link = Some(link);
         self.clients[client].seated = false;
+        self.note(|| format!("client {client} connects to node {node} by {link}, with {:?}", join.ticket));
         self.hub_input(node, &room, Input::Join(Box::new(join)));
     }
 
@@ -66,6 +67,7 @@ impl World {
 
     /// The node of a connection learns that it is broken.
     pub(crate) fn missed(&mut self, link: usize) {
+        self.note(|| format!("node {} misses connection {link}", self.links[link].node));
         let Link { client, node, seat, .. } = self.links[link].clone();
         let room = room_id(self.clients[client].room);
         match seat {
@@ -79,6 +81,7 @@ impl World {
 
     /// The connection breaks, and its node does not learn of it.
     pub(crate) fn broken(&mut self, client: usize) {
+        self.note(|| format!("client {client} has no connection any more"));
         self.clients[client].link = None;
         if let Some(id) = self.clients[client].id() {
             self.gone.insert(id.clone(), self.now);

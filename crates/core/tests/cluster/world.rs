@@ -30,20 +30,45 @@ pub(crate) struct Node {
     /// Its clock is ahead of the world's by so much.
     pub(crate) offset: u64,
     pub(crate) alive: bool,
-    /// Stopped until then; what arrives meanwhile waits.
+    /// Stopped until then; what happens meanwhile waits.
     pub(crate) paused: u64,
+    pub(crate) waiting: Vec<Happening>,
 }
 
 /// What happens at a time.
 pub(crate) enum Happening {
-    Arrives { node: usize, bytes: Vec<u8> },
-    NoReceiver { node: usize, subject: Subject, bytes: Vec<u8> },
-    Subscribed { node: usize, room: RoomId },
-    Probe { node: usize },
-    Probed { node: usize },
-    Plugged { node: usize },
-    Connect { client: usize },
-    Missed { link: usize },
+    Arrives {
+        node: usize,
+        bytes: Vec<u8>,
+    },
+    NoReceiver {
+        node: usize,
+        subject: Subject,
+        bytes: Vec<u8>,
+    },
+    Subscribed {
+        node: usize,
+        room: RoomId,
+    },
+    Probe {
+        node: usize,
+    },
+    Probed {
+        node: usize,
+    },
+    Plugged {
+        node: usize,
+    },
+    Connect {
+        client: usize,
+    },
+    Missed {
+        link: usize,
+    },
+    /// A node that was stopped runs again.
+    Runs {
+        node: usize,
+    },
 }
 
 pub(crate) struct World {
@@ -78,6 +103,8 @@ pub(crate) struct World {
     /// Since when frames are counted, and how many: nodes that answer each other for ever never come to rest.
     storm: (u64, u64),
     failure: Option<String>,
+    /// Whether it is told step by step: `ALDIS_TRACE`.
+    tells: bool,
 }
 
 /// A connection.
@@ -123,6 +150,7 @@ impl World {
             duplicates: Duplicates::Allow,
             storm: (0, 0),
             failure: None,
+            tells: std::env::var_os("ALDIS_TRACE").is_some(),
         };
         for _ in 0..nodes {
             world.start_node();
@@ -137,7 +165,16 @@ impl World {
         let limits = Limits::default();
         let hubs = (0..SHARDS).map(|_| Hub::clustered(limits.clone(), id.clone())).collect();
         let cluster = Cluster::new(id.clone());
-        self.nodes.push(Node { id, cluster, hubs, rooms: Vec::new(), offset, alive: true, paused: 0 });
+        self.nodes.push(Node {
+            id,
+            cluster,
+            hubs,
+            rooms: Vec::new(),
+            offset,
+            alive: true,
+            paused: 0,
+            waiting: Vec::new(),
+        });
         self.dues.push(0);
         self.broker.cables.insert(number, Cable::Plugged);
         for other in 0..number {
@@ -210,7 +247,8 @@ impl World {
             | Happening::Subscribed { node, .. }
             | Happening::Probe { node }
             | Happening::Probed { node }
-            | Happening::Plugged { node } => *node,
+            | Happening::Plugged { node }
+            | Happening::Runs { node } => *node,
             Happening::Missed { link } => self.links[*link].node,
             Happening::Connect { client } => return self.connect_anywhere(*client),
         };
@@ -218,8 +256,7 @@ impl World {
             return;
         }
         if self.nodes[node].paused > self.now {
-            let delay = self.nodes[node].paused - self.now;
-            return self.at(delay, happening);
+            return self.nodes[node].waiting.push(happening);
         }
         match happening {
             Happening::Arrives { bytes, .. } => self.receive(node, &bytes),
@@ -238,6 +275,7 @@ impl World {
                 let probe =
                     if self.broker.is_plugged(node) { Happening::Probed { node } } else { Happening::Probe { node } };
                 if matches!(probe, Happening::Probe { .. }) {
+                    self.alone(node, self.now);
                     self.cluster_input(node, ClusterInput::ProbeMissed);
                 } else {
                     self.at(2, probe);
@@ -254,6 +292,9 @@ impl World {
                 }
             }
             Happening::Missed { link } => self.missed(link),
+            Happening::Runs { .. } => {
+                std::mem::take(&mut self.nodes[node].waiting).into_iter().for_each(|happening| self.at(0, happening));
+            }
             Happening::Connect { .. } => {}
         }
     }
@@ -270,6 +311,17 @@ impl World {
         self.storm.1 += 1;
         if self.storm.1 > STORM * (self.nodes.len() + self.clients.len()) as u64 {
             self.fail("the nodes do not come to rest");
+        }
+    }
+
+    /// Tells a step of a history that is looked at.
+    #[expect(
+        clippy::print_stdout,
+        reason = "it is asked for by the environment, and shown with --nocapture or a failure"
+    )]
+    pub(crate) fn note(&self, step: impl FnOnce() -> String) {
+        if self.tells {
+            println!("{:7} {}", self.now, step());
         }
     }
 
