@@ -8,7 +8,7 @@ use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, ServerMessage, Wi
 
 use crate::{
     Duplicates, Event, Input, Moment, Output, Reach,
-    cluster::{Digests, Member, RoomFrame, Tidings, frame::Body},
+    cluster::{Claims, Digests, Member, RoomFrame, Tidings, frame::Body},
     room::{self, Room},
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Effects<C> {
     pub(crate) parking: ParkingPolicy,
     /// This node among others; none on a lone one.
     pub(crate) member: Option<Member>,
+    pub(crate) claims: Claims,
     outputs: VecDeque<Output<C>>,
     deadlines: BTreeMap<(Moment, u64), Deadline>,
     next_deadline: u64,
@@ -93,6 +94,7 @@ impl<C: Clone + PartialEq> Hub<C> {
                 limits,
                 parking: ParkingPolicy::Keep,
                 member,
+                claims: Claims::default(),
                 outputs: VecDeque::new(),
                 deadlines: BTreeMap::new(),
                 next_deadline: 0,
@@ -202,6 +204,12 @@ impl<C: Clone + PartialEq> Hub<C> {
         self.rooms.values().for_each(|room| room.digest(digests));
     }
 
+    /// What became of sessions that somebody claimed, at this hub and since its start.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        self.effects.claims
+    }
+
     /// How many rooms have somebody in them.
     #[must_use]
     pub fn rooms(&self) -> usize {
@@ -231,6 +239,7 @@ impl<C: Clone + PartialEq> Hub<C> {
                 Body::Ask { .. }
                     | Body::Compare { .. }
                     | Body::Signal { to: Some(_), .. }
+                    | Body::Again { .. }
                     | Body::Remove { .. }
                     | Body::Check { .. }
             )

@@ -57,7 +57,16 @@ impl<C: Clone + PartialEq> Room<C> {
             return;
         };
         let Pending { join, place, stage } = self.joining.remove(index);
-        match self.turn(&join, stage, effects.now) {
+        let yielded = matches!(&stage, Stage::Asking(asking) if asking.yielded.is_some());
+        let resumes = matches!(&join.ticket, Some(ticket) if ticket.age == Age::Fresh);
+        let turn = self.turn(&join, stage, effects.now);
+        match &turn {
+            Turn::Recalled(..) if yielded => effects.claims.taken += 1,
+            Turn::Recalled(..) => effects.claims.unanswered += 1,
+            Turn::New(_) if resumes => effects.claims.dead += 1,
+            Turn::New(_) | Turn::Kept(..) => {}
+        }
+        match turn {
             Turn::Kept(index, ticket) => self.resume(index, join, &ticket, effects),
             Turn::Recalled(ticket, known, resumption) => {
                 self.seq = self.seq.max(ticket.seq);

@@ -77,7 +77,8 @@ impl<C: Clone + PartialEq> Room<C> {
     }
 
     pub(crate) fn is_forgotten(&self) -> bool {
-        self.sessions.is_empty() && self.joining.is_empty() && self.tombstones.is_empty()
+        let moved = self.shared.as_ref().is_some_and(|shared| !shared.moved.is_empty());
+        self.sessions.is_empty() && self.joining.is_empty() && self.tombstones.is_empty() && !moved
     }
 
     /// A message of a seated client.

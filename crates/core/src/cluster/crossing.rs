@@ -12,6 +12,7 @@ use crate::{
     cluster::{
         Subject,
         frame::{Body, News},
+        roster::Sight,
         shared::{Owed, Reach},
     },
     hub::Effects,
@@ -58,14 +59,25 @@ impl<C: Clone + PartialEq> Room<C> {
 
     /// A signal from another node.
     pub(crate) fn crossed(&mut self, from: &NodeId, to: Option<&PeerId>, parcel: Parcel, effects: &mut Effects<C>) {
-        let known = self.remote(parcel.from.as_str()).is_some();
         let Some(to) = to else {
             // Nobody hears of somebody of whom they do not know.
-            if known {
+            if self.remote(parcel.from.as_str()).is_some() {
                 self.relay_to_all(&parcel, effects);
             }
             return;
         };
+        if self.find(to.as_str()).is_none()
+            && let Some(node) = self.moved_to(to).filter(|node| *node != from)
+        {
+            let body = Body::Moved { to: to.clone(), node: node.clone(), parcel };
+            return self.publish(Subject::Inbox(from.clone()), body, effects);
+        }
+        self.arrived(from, to, parcel, effects);
+    }
+
+    /// A signal for a peer of ours, if it is.
+    pub(crate) fn arrived(&mut self, from: &NodeId, to: &PeerId, parcel: Parcel, effects: &mut Effects<C>) {
+        let known = self.remote(parcel.from.as_str()).is_some();
         let code = match self.find(to.as_str()) {
             Some(target) if known => return self.deliver(target, parcel, effects),
             None if self.is_tombstoned(to.as_str()) => ErrorCode::PeerGone,
@@ -78,6 +90,47 @@ impl<C: Clone + PartialEq> Room<C> {
         let (to, re) = (to.clone(), parcel.naming.msg().cloned());
         let news = News::Refused { code, to, re, outcome: Some(Outcome::NotDelivered) };
         self.publish(Subject::Inbox(from.clone()), Body::Tell { to: parcel.from, news }, effects);
+    }
+
+    fn moved_to(&self, id: &PeerId) -> Option<&NodeId> {
+        let moved = self.shared.as_ref()?.moved.iter().find(|moved| moved.id == *id)?;
+        Some(&moved.node)
+    }
+
+    /// The receiver of a signal of ours was at another node, and has moved.
+    pub(crate) fn came_back(
+        &mut self,
+        from: &NodeId,
+        to: &PeerId,
+        node: NodeId,
+        parcel: Parcel,
+        effects: &mut Effects<C>,
+    ) {
+        let Some(shared) = &mut self.shared else { return };
+        let remote = shared.remotes.iter_mut().find(|remote| remote.entry.id == *to && remote.owner == *from);
+        if let Some(remote) = remote.filter(|remote| matches!(remote.sight, Sight::Adrift { .. })) {
+            remote.owner = node.clone();
+        }
+        if effects.member.as_ref().is_some_and(|member| member.node != node) {
+            return self.publish(Subject::Inbox(node), Body::Again { to: to.clone(), parcel }, effects);
+        }
+        // To us.
+        match self.find(to.as_str()) {
+            Some(target) => {
+                self.settled_here(&parcel);
+                self.deliver(target, parcel, effects);
+            }
+            None => self.uncrossed(Some(to), &parcel, effects),
+        }
+    }
+
+    /// No other node has to say anything of a message of ours any more.
+    fn settled_here(&mut self, parcel: &Parcel) {
+        if let (Some(shared), Some(re)) = (&mut self.shared, parcel.naming.msg())
+            && let Some(at) = shared.owed(&parcel.from, re)
+        {
+            shared.owed.remove(at);
+        }
     }
 
     /// Tells a peer of another node what became of something it had sent.

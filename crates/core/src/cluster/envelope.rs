@@ -38,7 +38,7 @@ pub struct Envelope {
 }
 
 /// Why bytes are not an envelope of this cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unopened {
     /// It is larger than [`MAX_ENVELOPE`].
     Oversize,
@@ -206,6 +206,8 @@ mod tests {
             Body::Remove { by: id("p"), id: id("b"), reason: Some("noise".to_owned()) },
             Body::Check { asker: id("p"), id: id("b") },
             Body::Dead { departed },
+            Body::Moved { to: id("b"), node: node("n2"), parcel: parcel(Naming::Receipt(msg())) },
+            Body::Again { to: id("b"), parcel: parcel(Naming::Anonymous) },
         ];
         let room = RoomId::parse("r").expect("a room");
         let rooms = bodies

@@ -137,6 +137,22 @@ pub enum Body {
         /// Who.
         departed: Departed,
     },
+    /// A signal for a peer that has moved comes back, with where to.
+    Moved {
+        /// For whom.
+        to: PeerId,
+        /// Who has it.
+        node: NodeId,
+        /// What.
+        parcel: Parcel,
+    },
+    /// As [`Body::Signal`], to the node that another one named: it does not come back once more.
+    Again {
+        /// To whom.
+        to: PeerId,
+        /// What, with the text that the peer gets.
+        parcel: Parcel,
+    },
 }
 
 /// A change of a node's own part of a roster.
@@ -278,6 +294,8 @@ variants!(Body {
     8 => Remove { by, id, reason },
     9 => Check { asker, id },
     10 => Dead { departed },
+    11 => Moved { to, node, parcel },
+    12 => Again { to, parcel },
 });
 variants!(Change { 0 => Now { peer }, 1 => Left { departed }, 2 => Released { id } });
 record!(Entry { id, seq, generation, identity, name, metadata, attributes, features, previous, presence, duplicates });

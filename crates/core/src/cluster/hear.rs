@@ -77,6 +77,8 @@ impl<C: Clone + PartialEq> Room<C> {
                 }
             },
             Body::Dead { departed } => self.departed_elsewhere(&departed, effects),
+            Body::Moved { to, node, parcel } => self.came_back(from, &to, node, parcel, effects),
+            Body::Again { to, parcel } => self.arrived(from, &to, parcel, effects),
         }
     }
 
@@ -85,6 +87,7 @@ impl<C: Clone + PartialEq> Room<C> {
         match frame.body {
             Body::Who { asker, .. } | Body::Ask { asker: Some(asker) } => self.unanswered(subject, &asker, effects),
             Body::Signal { to, parcel } => self.uncrossed(to.as_ref(), &parcel, effects),
+            Body::Again { to, parcel } => self.uncrossed(Some(&to), &parcel, effects),
             Body::Remove { by, id, .. } => self.not_here(&by, &id, effects),
             Body::Check { asker, id } => {
                 let message = aldis_protocol::ServerMessage::Checked { id, presence: Presence::Away };
@@ -97,6 +100,7 @@ impl<C: Clone + PartialEq> Room<C> {
             | Body::Announce {}
             | Body::Compare { .. }
             | Body::Tell { .. }
+            | Body::Moved { .. }
             | Body::Dead { .. } => {}
         }
     }

@@ -23,6 +23,7 @@
 //! | `asking` | a join that asks the others first |
 //! | `moving` | sessions that go to another node |
 //! | `crossing` | signals and their receipts across nodes |
+//! | [`figures`] | what is worth counting, for the metrics |
 //!
 //! A lone node's rooms have no `shared` part, and nothing of this runs.
 
@@ -31,6 +32,7 @@ pub(crate) mod codec;
 mod crossing;
 mod duplicates;
 pub mod envelope;
+pub mod figures;
 pub mod frame;
 mod hear;
 mod mirror;
@@ -40,6 +42,7 @@ mod roster;
 pub(crate) mod shared;
 
 pub use envelope::{Envelope, Unopened};
+pub use figures::{Claims, Figures};
 pub use frame::{Frame, NodeFrame, RoomFrame, Subject};
 pub use nodes::{Cluster, ClusterInput, ClusterOutput, Digests, Extent, Link, Passage, Purpose, Tidings};
 pub(crate) use {

@@ -9,6 +9,7 @@ use crate::{
     cluster::{
         frame::{Body, Change, Claim, Entry},
         roster::{Remote, Sight},
+        shared::Moved,
     },
     hub::Effects,
     room::Room,
@@ -17,6 +18,10 @@ use crate::{
 
 /// How many granted claims a room remembers: far more than join in the time that a frame may be late.
 const GRANTED: usize = 32;
+
+/// Of how many sessions a room remembers where they went, and for how long: what is under way to them arrives meanwhile.
+const MOVED: usize = 256;
+const MOVED_MS: u64 = 10_000;
 
 impl<C: Clone + PartialEq> Room<C> {
     /// A join on another node claims a session. Its token is authentic, so a session of ours moves, whatever its generation.
@@ -36,6 +41,7 @@ impl<C: Clone + PartialEq> Room<C> {
             shared.granted.remove(0);
         }
         shared.granted.push(asker.clone());
+        effects.claims.granted += 1;
         let mut entry = self.sessions[index].entry();
         entry.generation = entry.generation.max(claim.generation);
         self.yield_to(index, from, effects);
@@ -62,6 +68,12 @@ impl<C: Clone + PartialEq> Room<C> {
             let at = shared.remotes.partition_point(|other| other.entry.place() < entry.place());
             let sight = Sight::Adrift { notice, until };
             shared.remotes.insert(at, Remote { entry: Arc::new(entry), owner: to.clone(), sight });
+            if effects.member.as_ref().is_some_and(|member| member.node != *to) {
+                if shared.moved.len() == MOVED {
+                    shared.moved.remove(0);
+                }
+                shared.moved.push(Moved { id: id.clone(), node: to.clone(), until: effects.now.after(MOVED_MS) });
+            }
         }
         if let Some(since) = self.next_version(effects) {
             self.publish_to_room(Body::Delta { since, change: Change::Released { id: id.clone() } }, effects);

@@ -19,6 +19,7 @@ use crate::{
     Moment,
     cluster::{
         envelope::Envelope,
+        figures::Figures,
         frame::{Frame, NodeFrame, Subject},
     },
 };
@@ -50,6 +51,8 @@ pub struct Cluster {
     listened: u64,
     next: Moment,
     outputs: VecDeque<ClusterOutput>,
+    /// All but how many are live, which is counted when it is asked for.
+    figures: Figures,
 }
 
 /// How this node is connected to the others.
@@ -206,6 +209,7 @@ impl Cluster {
             listened: 0,
             next: Moment::default(),
             outputs: VecDeque::new(),
+            figures: Figures::default(),
         }
     }
 
@@ -218,6 +222,12 @@ impl Cluster {
     /// Which other nodes give signs of life.
     pub fn live(&self) -> impl Iterator<Item = &NodeId> {
         self.nodes.iter().filter(|(_, contact)| contact.sight == Sight::Live).map(|(node, _)| node)
+    }
+
+    /// What it has heard and missed since its start.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures { live: self.live().count() as u64, ..self.figures }
     }
 
     /// Takes one thing that happened to the connection.
@@ -255,11 +265,13 @@ impl Cluster {
         });
         contact.quickest = contact.quickest.min(trip);
         if trip - contact.quickest > i128::from(HELD_UP_MS) {
+            self.figures.held_up += 1;
             return Passage::Dropped;
         }
         contact.heard = heard;
         if contact.sight == Sight::Silent {
             contact.sight = Sight::Live;
+            self.figures.revived += 1;
             self.outputs.push_back(ClusterOutput::Tell(Tidings::Heard(envelope.from.clone())));
         }
         if let Frame::Node { frame } = &envelope.frame {
@@ -287,9 +299,15 @@ impl Cluster {
                     self.outputs.push_back(ClusterOutput::Publish { subject: Subject::Inbox(node.clone()), frame });
                 }
                 // The first difference may only be a delta under way.
-                contact.mismatches = if (mine, yours) == (theirs, ours) { 0 } else { contact.mismatches + 1 };
+                if (mine, yours) == (theirs, ours) {
+                    contact.mismatches = 0;
+                    return;
+                }
+                contact.mismatches += 1;
+                self.figures.mismatches += 1;
                 if contact.mismatches == 2 {
                     contact.mismatches = 0;
+                    self.figures.comparisons += 1;
                     self.tell(Tidings::Compare(node, Extent::Shared));
                 }
             }
@@ -345,15 +363,18 @@ impl Cluster {
                 if number <= contact.beat {
                     return;
                 }
-                let missed = number - contact.beat > 1;
-                contact.beat = number;
+                let missed = number - contact.beat - 1;
+                let known = std::mem::replace(&mut contact.beat, number) > 0;
                 contact.quickest += DRIFT_MS;
-                if missed {
+                if missed > 0 {
+                    // Of what it said before we first heard it nothing is missing.
+                    self.figures.missed_beats += if known { missed } else { 0 };
                     self.tell(Tidings::Compare(from.clone(), Extent::All));
                 }
             }
             NodeFrame::Bye {} => {
                 self.nodes.remove(from);
+                self.figures.silenced += 1;
                 self.tell(Tidings::Silent(from.clone()));
             }
             NodeFrame::Digest { mine, yours } => {
@@ -379,6 +400,7 @@ impl Cluster {
                 silent.push(node.clone());
             }
         }
+        self.figures.silenced += silent.len() as u64;
         silent.into_iter().for_each(|node| self.tell(Tidings::Silent(node)));
         // Forgotten in the end: what it says then is the first we hear of it, and everything is compared.
         self.nodes.retain(|_, contact| contact.silence(listened) < 4 * LEASE_MS);

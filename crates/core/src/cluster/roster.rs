@@ -273,6 +273,7 @@ impl<C: Clone + PartialEq> Room<C> {
     pub(crate) fn take_remote(&mut self, index: usize) -> Option<Remote> {
         let shared = self.shared.as_mut()?;
         let id = &self.sessions[index].id;
+        shared.moved.retain(|moved| moved.id != *id);
         let at = shared.remotes.iter().position(|remote| remote.entry.id == *id)?;
         Some(shared.remotes.remove(at))
     }

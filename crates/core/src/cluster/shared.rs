@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) owed: Vec<Owed>,
     /// Joins elsewhere whose claims were granted: a frame that comes twice moves nothing twice.
     pub(crate) granted: Vec<PeerId>,
+    /// Sessions that were ours, oldest first.
+    pub(crate) moved: Vec<Moved>,
     announce: Moment,
     announce_gap: u64,
     armed: Option<Moment>,
@@ -80,6 +82,13 @@ pub(crate) struct Joiner {
     pub(crate) node: NodeId,
     pub(crate) place: u64,
     pub(crate) id: PeerId,
+    pub(crate) until: Moment,
+}
+
+/// A session that was ours: what still comes for it is told where it went.
+pub(crate) struct Moved {
+    pub(crate) id: PeerId,
+    pub(crate) node: NodeId,
     pub(crate) until: Moment,
 }
 
@@ -125,6 +134,7 @@ impl Shared {
             joiners: Vec::new(),
             owed: Vec::new(),
             granted: Vec::new(),
+            moved: Vec::new(),
             announce: Moment(u64::MAX),
             announce_gap: ANNOUNCE_MS,
             armed: None,
@@ -140,7 +150,8 @@ impl Shared {
         let joiners = self.joiners.iter().map(|joiner| joiner.until);
         let owed = self.owed.iter().map(|owed| owed.until);
         let adrift = self.remotes.iter().filter_map(Remote::due);
-        joiners.chain(owed).chain(adrift).chain([self.announce]).min().unwrap_or(self.announce)
+        let moved = self.moved.iter().map(|moved| moved.until);
+        joiners.chain(owed).chain(adrift).chain(moved).chain([self.announce]).min().unwrap_or(self.announce)
     }
 }
 
@@ -209,6 +220,7 @@ impl<C: Clone + PartialEq> Room<C> {
         let Some(shared) = &mut self.shared else { return };
         shared.armed = None;
         shared.joiners.retain(|joiner| joiner.until > effects.now);
+        shared.moved.retain(|moved| moved.until > effects.now);
         if shared.announce <= effects.now {
             shared.announce_gap = (shared.announce_gap * 2).min(ANNOUNCE_MAX_MS);
             // A room of which this node has nobody has nothing to announce.

@@ -30,6 +30,10 @@ impl Dice {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.roll().to_le_bytes()[0]
+    }
+
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aldis_core::{Admission, Age, Ticket, output::Continuity};
+use aldis_core::{Admission, Age, Reach, Ticket, output::Continuity};
 use aldis_protocol::{
     ErrorCode, PeerId, PeerInfo, Presence, ServerMessage,
     server::{LeaveReason, ReceiptStatus},
@@ -26,6 +26,8 @@ pub(crate) struct Client {
     pub(crate) yields: BTreeMap<PeerId, bool>,
     buried: BTreeSet<PeerId>,
     pub(crate) stays: u64,
+    /// Whether it was told of the peers of other nodes when it came.
+    pub(crate) reach: Option<Reach>,
     /// The last answer to a `check`.
     pub(crate) checked: Option<Presence>,
 }
@@ -73,6 +75,7 @@ impl Client {
         self.ticket =
             Some(Ticket { peer: id.clone(), seq: welcome.seq, generation: welcome.generation, age: Age::Fresh });
         self.seated = true;
+        self.reach = Some(welcome.reach);
         self.roster.clear();
         // Another node may not have heard yet of everybody who is dead.
         self.buried = welcome.left.iter().cloned().collect();

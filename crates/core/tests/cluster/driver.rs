@@ -15,13 +15,22 @@ use crate::{
     world::{Happening, SHARDS, World, room_id},
 };
 
+/// What the nodes of the cluster know, and nobody else.
+pub(crate) const MAC: [u8; 32] = [0x5a; 32];
+
 impl World {
     pub(crate) fn local(&self, node: usize) -> Moment {
         Moment(self.now + self.nodes[node].offset)
     }
 
     pub(crate) fn receive(&mut self, node: usize, bytes: &[u8]) {
-        let Ok(envelope) = open(bytes) else { return self.fail("a frame that does not open") };
+        let envelope = match open(bytes) {
+            Ok(envelope) => envelope,
+            Err(why) => {
+                self.note(|| format!("node {node} drops what is {why:?}"));
+                return *self.unopened.entry(why).or_default() += 1;
+            }
+        };
         let now = self.local(node);
         let passage = self.nodes[node].cluster.handle_envelope(now, &envelope);
         self.settle_cluster(node);
@@ -144,7 +153,10 @@ impl World {
         self.tally.count(&frame);
         self.note(|| format!("node {node} to {subject:?}: {frame:?}"));
         let envelope = Envelope { from: self.nodes[node].id.clone(), sent: self.local(node), frame };
-        let Some(bytes) = envelope.seal(|_| [0; 32]) else { return self.fail("a frame is too large") };
+        let Some(bytes) = envelope.seal(|_| MAC) else { return self.fail("a frame is too large") };
+        if let Some(record) = &mut self.record {
+            record.push(bytes.clone());
+        }
         let inbox = match &subject {
             Subject::Inbox(id) => self.nodes.iter().position(|node| node.id == *id),
             Subject::Room(_) | Subject::Nodes => None,
@@ -167,5 +179,5 @@ enum Content {
 }
 
 pub(crate) fn open(bytes: &[u8]) -> Result<Envelope, Unopened> {
-    Envelope::open(bytes, |_, _| true)
+    Envelope::open(bytes, |_, mac| *mac == MAC)
 }

@@ -8,6 +8,8 @@
 //! | `people`, `client` | what clients do, and what one makes of what it gets |
 //! | `judge`, `verdict` | what must hold at any time, and in the end |
 //! | `leases` | what a node makes of silence and of lateness |
+//! | `moves` | sessions that go to another node, and what is under way to them |
+//! | `junk` | what makes no sense |
 //! | `scale` | how much many nodes say |
 //!
 //! `ALDIS_SEED=7 ALDIS_TRACE=1` tells one history, step by step.
@@ -30,8 +32,10 @@ mod client;
 mod driver;
 mod faults;
 mod judge;
+mod junk;
 mod leases;
 mod lines;
+mod moves;
 mod people;
 mod scale;
 mod verdict;
@@ -39,7 +43,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use aldis_core::Duplicates;
+use aldis_core::{Duplicates, Reach};
 use aldis_protocol::{Presence, server::LeaveReason};
 
 use crate::{broker::Cable, client::Check, world::World};
@@ -101,6 +105,9 @@ fn history(seed: u64) -> Check {
         let pause = world.dice.below(pause);
         world.run(pause)?;
         world.no_stay_is_in_two_places()?;
+        if seed % 10 == 7 {
+            junk::shout(&mut world);
+        }
     }
     world.run(NOTICED_MS)?;
     world.heal();
@@ -208,6 +215,8 @@ fn nobody_sees_a_node_die() -> Check {
     world.nobody_else_is_seen()?;
     ensure!(stays == world.clients.iter().map(|client| client.stays).sum::<u64>(), "somebody began a new stay");
     ensure!(world.dead.is_empty(), "{:?} left", world.dead);
+    let unanswered: u64 = world.claims().map(|claims| claims.unanswered).sum();
+    ensure!(unanswered == 4, "{unanswered} of 4 who were there resumed");
     world.run(120_000)?;
     world.nobody_else_is_seen()
 }
@@ -229,6 +238,7 @@ fn an_outage_is_no_departure_and_heals_within_five_seconds() -> Check {
         world.connect(5, 2);
         world.run(1_000)?;
         ensure!(world.clients[5].seated, "a join waits for the backplane");
+        ensure!(world.clients[5].reach == Some(Reach::Local), "it is not told that others may be missing");
         (0..3).for_each(|node| world.plug(node));
         world.run(5_000)?;
         world.everybody_is_seen()?;

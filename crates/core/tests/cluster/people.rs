@@ -1,11 +1,11 @@
 //! What clients do.
 
 use aldis_core::{Departure, Dialect, Grant, Input, Join, Permission, Profile};
-use aldis_protocol::{ClientMessage, Identity, Limits, PeerId};
+use aldis_protocol::{ClientMessage, Limits, PeerId};
 
 use crate::{
     client::Client,
-    world::{Happening, Link, Sent, World, room_id},
+    world::{Happening, Link, Sent, World, identity as identity_of, room_id},
 };
 
 impl World {
@@ -20,7 +20,7 @@ impl World {
         let link = self.links.len();
         self.links.push(Link { client, node, seat: None, since: self.now });
         let Client { room, identity, ticket, .. } = &self.clients[client];
-        let identity = Identity::parse(&format!("i{identity}")).expect("an identity");
+        let identity = identity_of(*identity);
         let join = Join {
             connection: link,
             room: room_id(*room),

@@ -33,6 +33,8 @@ impl Tally {
                 | Body::Tell { .. }
                 | Body::Remove { .. }
                 | Body::Check { .. }
+                | Body::Moved { .. }
+                | Body::Again { .. }
                 | Body::Dead { .. } => "signals",
             },
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aldis_protocol::PeerId;
+
 use crate::{
     client::Check,
     world::{Sent, World},
@@ -27,7 +29,7 @@ impl World {
                 ensure!(yields.is_some() && yields != back, "{mine} and {yours} yield {yields:?} and {back:?}");
                 let older = you.place() < me.place();
                 ensure!(yields == Some(&older), "{mine} yields to {yours}: {yields:?}, which is not their order");
-                ensure!(!self.dead.contains_key(yours), "{yours} lives, and was said to be dead");
+                ensure!(!self.is_remembered(yours), "{yours} lives, and was said to be dead");
             }
         }
         Ok(())
@@ -38,9 +40,14 @@ impl World {
         for id in self.stays.keys() {
             let owners = self.owners(id);
             ensure!(owners.len() <= 1, "{id} is on the nodes {owners:?}");
-            ensure!(owners.is_empty() || !self.dead.contains_key(id), "{id} lives at {owners:?}, and is dead");
+            ensure!(owners.is_empty() || !self.is_remembered(id), "{id} lives at {owners:?}, and is dead");
         }
         Ok(())
+    }
+
+    /// Whether a living node knows that a stay is over: it may die with what it knew.
+    fn is_remembered(&self, id: &PeerId) -> bool {
+        (0..self.nodes.len()).any(|node| self.nodes[node].alive && self.buried.contains(&(node, id.clone())))
     }
 
     /// Where tokens say so, an identity is once in its room.

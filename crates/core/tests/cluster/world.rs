@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::{
     Cluster, Duplicates, Hub, Input, Seat,
-    cluster::{ClusterInput, Envelope, Frame, Subject},
+    cluster::{ClusterInput, Envelope, Frame, Subject, Unopened},
 };
-use aldis_protocol::{Limits, NodeId, PeerId, RoomId, server::LeaveReason};
+use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, server::LeaveReason};
 
 use crate::{
     broker::{Broker, Cable, Dice},
@@ -98,6 +98,10 @@ pub(crate) struct World {
     /// The last message that went from one connection to another, where their order is kept.
     pub(crate) heard: BTreeMap<(usize, usize), usize>,
     pub(crate) tally: Tally,
+    /// What nodes could make nothing of.
+    pub(crate) unopened: BTreeMap<Unopened, u64>,
+    /// Every frame, where they are wanted.
+    pub(crate) record: Option<Vec<Vec<u8>>>,
     pub(crate) max_peers: Option<u64>,
     pub(crate) duplicates: Duplicates,
     /// Since when frames are counted, and how many: nodes that answer each other for ever never come to rest.
@@ -146,6 +150,8 @@ impl World {
             sent: Vec::new(),
             heard: BTreeMap::new(),
             tally: Tally::default(),
+            unopened: BTreeMap::new(),
+            record: None,
             max_peers: None,
             duplicates: Duplicates::Allow,
             storm: (0, 0),
@@ -332,6 +338,10 @@ impl World {
 
 pub(crate) fn room_id(number: usize) -> RoomId {
     RoomId::parse(&format!("r{number}")).expect("a room")
+}
+
+pub(crate) fn identity(number: usize) -> Identity {
+    Identity::parse(&format!("i{number}")).expect("an identity")
 }
 
 fn node_id(text: &str) -> NodeId {
