@@ -12,7 +12,6 @@ use crate::{
     cluster::{
         Subject,
         frame::{Body, News},
-        roster::Sight,
         shared::{Owed, Reach},
     },
     hub::Effects,
@@ -97,7 +96,8 @@ impl<C: Clone + PartialEq> Room<C> {
         Some(&moved.node)
     }
 
-    /// The receiver of a signal of ours was at another node, and has moved.
+    /// The receiver of a signal of ours was at another node, and has moved. Once we have heard of that, later signals may have gone
+    /// there already, and this one would come after them: its sender sends it again.
     pub(crate) fn came_back(
         &mut self,
         from: &NodeId,
@@ -106,31 +106,11 @@ impl<C: Clone + PartialEq> Room<C> {
         parcel: Parcel,
         effects: &mut Effects<C>,
     ) {
-        let Some(shared) = &mut self.shared else { return };
-        let remote = shared.remotes.iter_mut().find(|remote| remote.entry.id == *to && remote.owner == *from);
-        if let Some(remote) = remote.filter(|remote| matches!(remote.sight, Sight::Adrift { .. })) {
-            remote.owner = node.clone();
-        }
-        if effects.member.as_ref().is_some_and(|member| member.node != node) {
+        let is_last = self.remote(to.as_str()).is_some_and(|remote| remote.owner == *from);
+        if is_last && effects.member.as_ref().is_some_and(|member| member.node != node) {
             return self.publish(Subject::Inbox(node), Body::Again { to: to.clone(), parcel }, effects);
         }
-        // To us.
-        match self.find(to.as_str()) {
-            Some(target) => {
-                self.settled_here(&parcel);
-                self.deliver(target, parcel, effects);
-            }
-            None => self.uncrossed(Some(to), &parcel, effects),
-        }
-    }
-
-    /// No other node has to say anything of a message of ours any more.
-    fn settled_here(&mut self, parcel: &Parcel) {
-        if let (Some(shared), Some(re)) = (&mut self.shared, parcel.naming.msg())
-            && let Some(at) = shared.owed(&parcel.from, re)
-        {
-            shared.owed.remove(at);
-        }
+        self.uncrossed(Some(to), &parcel, effects);
     }
 
     /// Tells a peer of another node what became of something it had sent.

@@ -291,13 +291,14 @@ impl Cluster {
             }
             Purpose::Compare { node, mine, yours } => {
                 let Some(contact) = self.nodes.get_mut(&node) else { return };
-                let shared = sums.0.get(&node).copied();
-                let (ours, theirs) = shared.unwrap_or_default();
-                if shared.is_none() && (mine, yours) != (0, 0) {
-                    // It shares rooms with us of which we know nothing, or not any more: it would never hear of a difference.
-                    let frame = NodeFrame::Digest { mine: 0, yours: 0 };
-                    self.outputs.push_back(ClusterOutput::Publish { subject: Subject::Inbox(node.clone()), frame });
-                }
+                let Some((ours, theirs)) = sums.0.get(&node).copied() else {
+                    if (mine, yours) != (0, 0) {
+                        // It shares rooms with us of which we know nothing, or not any more: it has to find out.
+                        let frame = NodeFrame::Digest { mine: 0, yours: 0 };
+                        self.outputs.push_back(ClusterOutput::Publish { subject: Subject::Inbox(node), frame });
+                    }
+                    return;
+                };
                 // The first difference may only be a delta under way.
                 if (mine, yours) == (theirs, ours) {
                     contact.mismatches = 0;

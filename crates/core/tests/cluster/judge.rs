@@ -1,7 +1,7 @@
 //! What must hold at any time, whatever goes wrong.
 
 use aldis_core::{Admission, Duplicates, Parcel, output::Continuity};
-use aldis_protocol::{CloseCode, ErrorCode, Limits, PeerId, WireError, server::LeaveReason};
+use aldis_protocol::{CloseCode, ErrorCode, PeerId, WireError, server::LeaveReason};
 
 use crate::{
     client::{Check, Told},
@@ -11,6 +11,9 @@ use crate::{
 
 /// The latest that a message has its answer: as long as any receipt takes to say that it is parked, and then as long as that may last.
 const ANSWERED_MS: u64 = 41_000;
+
+/// How long a session waits for its client, but for the time in which its node does not know yet that it is gone.
+const WINDOW_MS: u64 = 29_000;
 
 impl World {
     pub(crate) fn welcomed(&mut self, welcome: &Admission<usize>) -> Check {
@@ -35,6 +38,9 @@ impl World {
             ensure!((welcome.peers.len() as u64) < most, "{peer} is let into a room with {:?}", welcome.peers);
         }
         if self.clients[client].link == Some(link) {
+            if self.absence(peer).is_some_and(|away| away >= WINDOW_MS) {
+                self.lapsed.insert(peer.clone());
+            }
             self.gone.remove(peer);
             return self.clients[client].welcome(welcome);
         }
@@ -101,6 +107,10 @@ impl World {
         if self.clients[client].seated && (full || code == CloseCode::Full && self.duplicates == Duplicates::Allow) {
             self.fail("somebody is put out because the room is full");
         }
+        let resumes = self.clients[client].id().is_some_and(|id| !self.dead.contains_key(id));
+        if !self.clients[client].seated && full && resumes {
+            self.fail("somebody who resumes is not let in because the room is full");
+        }
         self.broken(client);
         match code {
             CloseCode::Superseded | CloseCode::Timeout => {
@@ -126,15 +136,21 @@ impl World {
         match reason {
             LeaveReason::Left => ensure!(self.left.contains(&id), "{id} never said goodbye"),
             LeaveReason::Timeout => {
-                let away = self.gone.get(&id).map(|since| self.now - since);
-                let window = Limits::default().resume_window_ms;
-                ensure!(away.is_some_and(|away| away + 1_000 >= window), "{id} timed out after {away:?} ms");
+                let away = self.absence(&id);
+                // It may have come back where nobody has heard of its end.
+                let lapsed = away.is_some_and(|away| away >= WINDOW_MS) || self.lapsed.contains(&id);
+                ensure!(lapsed, "{id} timed out after {away:?} ms");
             }
             LeaveReason::Removed | LeaveReason::Replaced | LeaveReason::Unreachable => {}
         }
         self.buried.insert((node, id.clone()));
         self.dead.insert(id, reason);
         Ok(())
+    }
+
+    /// For how long somebody has had no connection.
+    fn absence(&self, id: &PeerId) -> Option<u64> {
+        self.gone.get(id).map(|since| self.now - since)
     }
 
     /// Somebody is away or unreachable, says a node. It is not, if it has its connection, and the node could have heard of that.

@@ -60,7 +60,7 @@ impl Lines {
         if trouble.over() < now {
             *trouble = new;
         } else if now > trouble.last + 5_000 {
-            *trouble = Trouble { sudden: false, ..new };
+            *trouble = Trouble { sudden: false, loss: trouble.loss, ..new };
         } else {
             trouble.last = trouble.last.max(last);
         }

@@ -2,7 +2,10 @@
 
 use aldis_core::cluster::Claims;
 
-use crate::{client::Check, world::World};
+use crate::{
+    client::Check,
+    world::{Happening, World},
+};
 
 impl World {
     /// What became of claims, by hubs.
@@ -84,4 +87,19 @@ fn a_claim_of_the_dead_begins_a_new_stay() -> Check {
     ensure!(world.clients[0].stays == 2, "it is back from the dead");
     ensure!(world.claims().map(|claims| claims.dead).sum::<u64>() == 1, "nobody has counted it");
     Ok(())
+}
+
+#[test]
+fn a_question_that_comes_again_moves_nothing_again() -> Check {
+    let mut world = three()?;
+    world.record = Some(Vec::new());
+    world.wander(0, 1);
+    let question = world.record.take().and_then(|frames| frames.into_iter().next()).ok_or("no question")?;
+    world.run(100)?;
+    world.wander(0, 0);
+    world.run(100)?;
+    world.at(0, Happening::Arrives { node: 0, bytes: question });
+    world.run(100)?;
+    ensure!(world.clients[0].link.is_some() && world.clients[0].seated, "it is put out");
+    world.all_is_well()
 }

@@ -84,7 +84,7 @@ impl World {
         self.note(|| format!("client {client} has no connection any more"));
         self.clients[client].link = None;
         if let Some(id) = self.clients[client].id() {
-            self.gone.insert(id.clone(), self.now);
+            self.gone.entry(id.clone()).or_insert(self.now);
         }
     }
 

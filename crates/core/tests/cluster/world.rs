@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) dues: Vec<u64>,
     /// Since when nobody with this id is connected.
     pub(crate) gone: BTreeMap<PeerId, u64>,
+    /// Who was nowhere for as long as a session waits.
+    pub(crate) lapsed: BTreeSet<PeerId>,
     /// Who said goodbye.
     pub(crate) left: BTreeSet<PeerId>,
     /// Who was said to be dead for ever.
@@ -143,6 +145,7 @@ impl World {
             happenings: 0,
             dues: Vec::new(),
             gone: BTreeMap::new(),
+            lapsed: BTreeSet::new(),
             left: BTreeSet::new(),
             dead: BTreeMap::new(),
             buried: BTreeSet::new(),
