@@ -25,7 +25,8 @@ async function enter({ url, room, identity, publish, options }) {
     const onMessage = (data) => (window.tamper ? window.tamper(data, hear) : hear(data));
     return openWebSocket(url, protocols, { ...events, onMessage });
   };
-  const ask = async () => (await (await fetch(`/dev/token?${new URLSearchParams({ room, identity })}`)).json()).token;
+  // The test signs them itself where the server is not the one for development.
+  const ask = window.mint ?? (async () => (await (await fetch(`/dev/token?${new URLSearchParams({ room, identity })}`)).json()).token);
   window.room = await joinRoom(url, { room, token: ask, environment: { openSocket }, ...options });
   const names = ['status', 'peer-joined', 'peer-left', 'peer-updated', 'peer-state', 'track', 'track-removed', 'negotiation', 'error'];
   for (const name of names) window.room.on(name, (event) => window.log.push({ name, ...event }));
