@@ -64,12 +64,15 @@ pub(super) fn run(args: &IdleArgs) -> anyhow::Result<()> {
 }
 
 async fn load(args: &IdleArgs) -> anyhow::Result<IdleReport> {
-    let pid = args.target.pid.context("the idle load reads the server's memory: it needs --pid")?;
+    let rss_kib = || -> anyhow::Result<u64> {
+        let usage = args.target.usage()?.context("the idle load reads the server's memory: it needs --pid")?;
+        Ok(usage.rss_kib)
+    };
     let pairs = args.connections.div_ceil(2) as usize;
     let connections = 2 * pairs as u64;
-    let rss_before_kib = process::rss_kib(pid)?;
+    let rss_before_kib = rss_kib()?;
     let per_connection = || -> anyhow::Result<f64> {
-        Ok(process::rss_kib(pid)?.saturating_sub(rss_before_kib) as f64 / connections as f64)
+        Ok(rss_kib()?.saturating_sub(rss_before_kib) as f64 / connections as f64)
     };
 
     let start = Instant::now();

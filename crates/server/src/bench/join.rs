@@ -21,8 +21,8 @@ pub(super) fn pairs(target: &Target, count: usize) -> impl Stream<Item = anyhow:
 
 async fn pair(target: &Target, number: usize) -> anyhow::Result<Pair> {
     let room = room(number);
-    let first = target.join(&room, &format!("first-{number}")).await?;
-    let second = target.join(&room, &format!("second-{number}")).await?;
+    let first = target.join(number, &room, &format!("first-{number}")).await?;
+    let second = target.join(number + 1, &room, &format!("second-{number}")).await?;
     ensure!(
         second.welcome().peers.iter().map(|peer| &peer.id).eq([first.id()]),
         "in {room} the second peer does not see exactly the first"

@@ -1,6 +1,6 @@
 //! What a process costs, read from `/proc`.
 
-use std::{fs, time::Duration};
+use std::{fs, ops::Add, time::Duration};
 
 use anyhow::{Context as _, bail};
 
@@ -17,8 +17,31 @@ const STEAL: usize = 8;
 /// Descriptors that the load needs besides its connections.
 const SPARE_DESCRIPTORS: u64 = 64;
 
+/// What a process has used at one moment.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Usage {
+    pub(super) cpu: Duration,
+    pub(super) wait: Duration,
+    pub(super) rss_kib: u64,
+}
+
+impl Usage {
+    /// Of a process, until now.
+    pub(super) fn of(pid: u32) -> anyhow::Result<Self> {
+        Ok(Self { cpu: cpu_time(pid)?, wait: wait_time(pid)?, rss_kib: rss_kib(pid)? })
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { cpu: self.cpu + other.cpu, wait: self.wait + other.wait, rss_kib: self.rss_kib + other.rss_kib }
+    }
+}
+
 /// The CPU time that a process and its threads have used.
-pub(super) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let ticks = stat_ticks(&stat).with_context(|| format!("{path} is not as proc_pid_stat(5) has it"))?;
@@ -33,7 +56,7 @@ fn stat_ticks(stat: &str) -> Option<u32> {
 }
 
 /// How long the threads of a process were ready to run while something else had their core.
-pub(super) fn wait_time(pid: u32) -> anyhow::Result<Duration> {
+fn wait_time(pid: u32) -> anyhow::Result<Duration> {
     let path = format!("/proc/{pid}/task");
     let threads = fs::read_dir(&path).with_context(|| format!("cannot read {path}"))?;
     let mut waited = Duration::ZERO;
@@ -62,7 +85,7 @@ fn stat_steal(stat: &str) -> Option<Duration> {
 }
 
 /// The resident memory of a process, in KiB.
-pub(super) fn rss_kib(pid: u32) -> anyhow::Result<u64> {
+fn rss_kib(pid: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     number_of(&status, "VmRSS:").with_context(|| format!("{path} has no VmRSS"))

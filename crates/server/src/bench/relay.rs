@@ -14,7 +14,8 @@ use futures_util::TryStreamExt as _;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
-    join, process,
+    join,
+    process::{self, Usage},
     report::{Cost, RelayReport},
     tally::Faults,
     target::{self, Target},
@@ -40,11 +41,11 @@ pub(super) struct RelayArgs {
     duration: Duration,
 }
 
-/// The server's CPU time and the messages delivered, at one moment.
+/// What the server has used and the messages delivered, at one moment.
 struct Mark {
     at: Instant,
     delivered: u64,
-    cpu: Option<Duration>,
+    usage: Option<Usage>,
 }
 
 /// Runs the load and prints its report.
@@ -75,7 +76,6 @@ async fn load(args: &RelayArgs) -> anyhow::Result<RelayReport> {
     phase.send_replace(Phase::Measuring);
     play(args.duration, &mut clients).await?;
     let after = mark(args, &shared)?;
-    let rss_kib = args.target.pid.map(process::rss_kib).transpose()?;
     phase.send_replace(Phase::Draining);
 
     let mut faults = Faults::default();
@@ -83,9 +83,12 @@ async fn load(args: &RelayArgs) -> anyhow::Result<RelayReport> {
         faults += client.context("a client of the load failed")??;
     }
     let messages = after.delivered - before.delivered;
-    let cpu = after.cpu.zip(before.cpu).map(|(after, before)| after.saturating_sub(before));
+    let cost = after.usage.zip(before.usage).map(|(after, before)| Cost {
+        cpu: after.cpu.saturating_sub(before.cpu),
+        rss_kib: after.rss_kib,
+    });
     Ok(RelayReport::new(args.pairs, args.window, messages, after.at - before.at, &shared.latency(), faults)
-        .with_cost(cpu.zip(rss_kib).map(|(cpu, rss_kib)| Cost { cpu, rss_kib })))
+        .with_cost(cost))
 }
 
 /// Lets the clients play for a while; none of them may end.
@@ -100,6 +103,6 @@ async fn play(time: Duration, clients: &mut JoinSet<anyhow::Result<Faults>>) -> 
 }
 
 fn mark(args: &RelayArgs, shared: &Shared) -> anyhow::Result<Mark> {
-    let cpu = args.target.pid.map(process::cpu_time).transpose()?;
-    Ok(Mark { at: Instant::now(), delivered: shared.delivered(), cpu })
+    let usage = args.target.usage()?;
+    Ok(Mark { at: Instant::now(), delivered: shared.delivered(), usage })
 }

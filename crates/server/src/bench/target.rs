@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{
     events::{EventPeer, Origin},
     peer::Peer,
+    process::Usage,
 };
 
 /// Longer than any run.
@@ -24,9 +25,10 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// What every load needs to know.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// The server, e.g. http://127.0.0.1:7654 or https://signal.example.org.
-    #[arg(long)]
-    url: String,
+    /// The server, e.g. http://127.0.0.1:7654 or https://signal.example.org. Given more than once, the nodes of one deployment: the two of
+    /// a pair join different ones.
+    #[arg(long, required = true)]
+    url: Vec<String>,
     /// A PEM file of certificates that a TLS server may show besides those that the system trusts.
     #[arg(long, value_name = "FILE", value_parser = trust)]
     ca: Option<Trust>,
@@ -36,9 +38,9 @@ pub(super) struct Target {
     /// A key of the server as KID:SECRET, to mint tokens with; without it the clients send none.
     #[arg(long, value_name = "KID:SECRET")]
     key: Option<Key>,
-    /// The server's process id, to read its CPU time and memory.
+    /// The server's process id, to read its CPU time and memory; of several nodes each, which are added up.
     #[arg(long)]
-    pub(super) pid: Option<u32>,
+    pid: Vec<u32>,
     /// Which kind of clients join.
     #[arg(long, value_enum, default_value = "raw")]
     dialect: Kind,
@@ -79,32 +81,39 @@ struct Key {
 }
 
 impl Target {
-    /// Connects one client as `identity` to `room`.
-    pub(super) async fn join(&self, room: &str, identity: &str) -> anyhow::Result<Peer> {
+    /// Connects one client as `identity` to `room`; whoever has another number `at` joins at another node, if there are several.
+    pub(super) async fn join(&self, at: usize, room: &str, identity: &str) -> anyhow::Result<Peer> {
+        let url = &self.url[at % self.url.len()];
         let token = self.key.as_ref().map(|key| key.mint(room, identity)).transpose()?;
         let refused = || format!("{identity} cannot join {room}");
         match self.transport {
             Transport::Websocket => {
-                let connection = Connection::connect(self.options(room, token)).await.with_context(refused)?;
+                let connection = Connection::connect(self.options(url, room, token)).await.with_context(refused)?;
                 Ok(Peer::Socket(Box::new(connection)))
             }
             Transport::Sse => {
-                let peer = EventPeer::join(Origin::parse(&self.url)?, room, token, JOIN_TIMEOUT);
+                let peer = EventPeer::join(Origin::parse(url)?, room, token, JOIN_TIMEOUT);
                 Ok(Peer::Events(Box::new(peer.await.with_context(refused)?)))
             }
         }
     }
 
-    fn options(&self, room: &str, token: Option<String>) -> Options {
+    fn options(&self, url: &str, room: &str, token: Option<String>) -> Options {
         let (dialect, token) = match self.dialect {
             Kind::Raw => (Dialect::Raw, token.map(Token::Header)),
             Kind::V1 => (Dialect::default(), token.map(Token::Subprotocol)),
         };
-        let mut options = Options::new(&self.url).room(room).dialect(dialect);
+        let mut options = Options::new(url).room(room).dialect(dialect);
         options.token = token;
         options.trust = if self.insecure { Some(Trust::anybody()) } else { self.ca.clone() };
         options.timeout = JOIN_TIMEOUT;
         options
+    }
+
+    /// What the server has used, if it is known which processes it is.
+    pub(super) fn usage(&self) -> anyhow::Result<Option<Usage>> {
+        let each = self.pid.iter().map(|&pid| Usage::of(pid)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(each.into_iter().reduce(|sum, one| sum + one))
     }
 
     /// The runtime of the load.

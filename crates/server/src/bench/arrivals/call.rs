@@ -127,11 +127,11 @@ impl<'a> Caller<'a> {
         sleep_until(due).await;
         self.arrived = Instant::now();
         self.scene.figures.lock().lateness.note(self.arrived - due);
-        let identity = match self.role {
-            Role::Offers => format!("first-{room}"),
-            Role::Answers => format!("second-{room}"),
+        let (at, identity) = match self.role {
+            Role::Offers => (0, format!("first-{room}")),
+            Role::Answers => (1, format!("second-{room}")),
         };
-        let mut connection = self.scene.target.join(room, &identity).await?;
+        let mut connection = self.scene.target.join(at, room, &identity).await?;
         self.scene.figures.lock().join.note(self.arrived.elapsed());
         self.call(&mut connection).await.with_context(|| format!("{identity} failed"))?;
         Ok(connection)

@@ -18,12 +18,12 @@ use tokio::{task::JoinSet, time::Instant};
 use self::{
     call::{Outcome, Scene},
     figures::Figures,
-    report::{ArrivalsReport, Cost, Usage},
+    report::{ArrivalsReport, Cost},
 };
 use super::{
     join,
     peer::Peer,
-    process,
+    process::{self, Usage},
     report::print,
     tally::Faults,
     target::{self, Target},
@@ -74,10 +74,8 @@ pub(super) fn run(args: ArrivalsArgs) -> anyhow::Result<()> {
 /// The report, and why one of the failed connections failed.
 async fn load(args: ArrivalsArgs) -> anyhow::Result<(ArrivalsReport, Option<anyhow::Error>)> {
     let ArrivalsArgs { target, pairs, over, seed } = args;
-    let pid = target.pid;
-    let usage = || anyhow::Ok((Usage::of(std::process::id())?, pid.map(Usage::of).transpose()?));
     let (began, stolen_before) = (Instant::now(), process::stolen_time()?);
-    let (load_before, server_before) = usage()?;
+    let (load_before, server_before) = (Usage::of(std::process::id())?, target.usage()?);
     let start = Instant::now() + LEAD;
     let scene = Arc::new(Scene { target, start, end: start + over + STAY, figures: Mutex::new(Figures::new()?) });
     let mut calls = JoinSet::new();
@@ -89,7 +87,7 @@ async fn load(args: ArrivalsArgs) -> anyhow::Result<(ArrivalsReport, Option<anyh
     while let Some(call) = calls.join_next().await {
         outcome += call.context("a call of the load failed")?;
     }
-    let (load_after, server_after) = usage()?;
+    let (load_after, server_after) = (Usage::of(std::process::id())?, scene.target.usage()?);
     let (seconds, stolen) = (began.elapsed().as_secs_f64(), process::stolen_time()?.saturating_sub(stolen_before));
 
     let Outcome { connections, failures, faults } = outcome;

@@ -1,11 +1,11 @@
 //! What the arrivals load prints.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use serde::Serialize;
 
 use super::figures::{Figures, Spread};
-use crate::bench::{process, tally::Faults};
+use crate::bench::{process::Usage, tally::Faults};
 
 /// A load that is later than this with one act in a hundred measures itself. A timer alone is up to 2 ms late.
 const BEHIND_US: u64 = 10_000;
@@ -33,21 +33,6 @@ pub(super) struct ArrivalsReport {
     pub(super) load: Cost,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<Cost>,
-}
-
-/// What a process has used at one moment.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Usage {
-    pub(super) cpu: Duration,
-    pub(super) wait: Duration,
-    pub(super) rss_kib: u64,
-}
-
-impl Usage {
-    /// Of a process, until now.
-    pub(super) fn of(pid: u32) -> anyhow::Result<Self> {
-        Ok(Self { cpu: process::cpu_time(pid)?, wait: process::wait_time(pid)?, rss_kib: process::rss_kib(pid)? })
-    }
 }
 
 /// What it all cost a process.
