@@ -101,7 +101,7 @@ for round in $(seq "$rounds"); do
         if [ "$kind" = redis ]; then
             taskset -c 1 "$bin/examples/backplane" "$broker" >"$work/bare"
             echo "round $round: $(tr '\n' ' ' <"$work/bare")" >&2
-            sed -n 's/^bare [^0-9]*p50 \([0-9]*\) us.*/\1/p' "$work/bare" >>"$work/way-bare"
+            sed -n "s/^bare PUBLISH to message: median \([0-9]*\) us.*/\1/p" "$work/bare" >>"$work/way-bare"
         fi
         if [ "$kind" != none ]; then
             load --pairs 200 --window 10 --warmup 1s --duration 3s
