@@ -71,9 +71,8 @@ async fn load(args: &IdleArgs) -> anyhow::Result<IdleReport> {
     let pairs = args.connections.div_ceil(2) as usize;
     let connections = 2 * pairs as u64;
     let rss_before_kib = rss_kib()?;
-    let per_connection = || -> anyhow::Result<f64> {
-        Ok(rss_kib()?.saturating_sub(rss_before_kib) as f64 / connections as f64)
-    };
+    let per_connection =
+        || -> anyhow::Result<f64> { Ok(rss_kib()?.saturating_sub(rss_before_kib) as f64 / connections as f64) };
 
     let start = Instant::now();
     let (phase, phases) = watch::channel(Phase::Holding);

@@ -83,10 +83,10 @@ async fn load(args: &RelayArgs) -> anyhow::Result<RelayReport> {
         faults += client.context("a client of the load failed")??;
     }
     let messages = after.delivered - before.delivered;
-    let cost = after.usage.zip(before.usage).map(|(after, before)| Cost {
-        cpu: after.cpu.saturating_sub(before.cpu),
-        rss_kib: after.rss_kib,
-    });
+    let cost = after
+        .usage
+        .zip(before.usage)
+        .map(|(after, before)| Cost { cpu: after.cpu.saturating_sub(before.cpu), rss_kib: after.rss_kib });
     Ok(RelayReport::new(args.pairs, args.window, messages, after.at - before.at, &shared.latency(), faults)
         .with_cost(cost))
 }

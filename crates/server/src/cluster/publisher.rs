@@ -34,10 +34,14 @@ enum Loss {
 impl Loss {
     fn of(body: &Body) -> Self {
         match body {
-            Body::Signal { to: Some(_), parcel } if parcel.kind != SignalKind::Ack => Self::Told,
+            Body::Signal { to: Some(_), parcel } | Body::Again { parcel, .. } if parcel.kind != SignalKind::Ack => {
+                Self::Told
+            }
             Body::Remove { .. } | Body::Check { .. } => Self::Told,
             Body::Who { .. } | Body::Ask { .. } => Self::Awaited,
             Body::Signal { .. }
+            | Body::Again { .. }
+            | Body::Moved { .. }
             | Body::Roster { .. }
             | Body::Delta { .. }
             | Body::Announce {}

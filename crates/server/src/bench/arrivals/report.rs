@@ -103,6 +103,8 @@ impl fmt::Display for ArrivalsReport {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::bench::arrivals::figures::Times;
 
