@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CHROMIUM, FIREFOX, freshTab, launch } from './lib/browsers.mjs';
-import { sessions, startNodes } from './lib/nodes.mjs';
+import { metric, startNodes } from './lib/nodes.mjs';
 import { chat, connected, join, until } from './lib/sdk-page.mjs';
 import { PATIENCE_MS, assertQuiet, receives } from './lib/tab.mjs';
 import { mint } from './lib/token.mjs';
@@ -22,7 +22,7 @@ async function come(t, { nodes, port }, browser, name, options = {}) {
 
 /** Whether each node has one of them. */
 async function assertApart({ nodes }) {
-  assert.deepEqual(await Promise.all(nodes.map(sessions)), nodes.map(() => 1));
+  assert.deepEqual(await Promise.all(nodes.map((node) => metric(node, 'aldis_sessions'))), nodes.map(() => 1));
 }
 
 /** Waits until somebody has lost its way to the server and everybody has one, and returns how many had lost it. */
@@ -94,9 +94,12 @@ test('a node that is killed in a call: the same stay goes on at another node, an
   const ids = await Promise.all(tabs.map(({ page }) => page.evaluate(() => window.room.me.id)));
   const [first, second, third] = tabs;
 
-  // Each has one session; the page's files came from the first node, so it is not that one.
+  // The pages came from the first node, so it is not that one.
   await cluster.nodes[1].program.stop();
   assert.equal(await comeBack(tabs), 1, 'one of them had to find another node');
+  const alive = [cluster.nodes[0], cluster.nodes[2]];
+  const claims = await Promise.all(alive.map((node) => metric(node, 'aldis_cluster_claims_total{outcome="unanswered"}')));
+  assert.deepEqual(claims.sort(), [0, 1]);
   for (const tab of tabs) await chat(tab, `still here, ${tab.name}`, ...tabs.filter((other) => other !== tab));
   await assertPicturesMove(tabs);
   assert.deepEqual(await Promise.all(tabs.map(({ page }) => page.evaluate(() => window.room.me.id))), ids);

@@ -76,10 +76,9 @@ async function startBalancer(t, nodes) {
   return port;
 }
 
-/** How many sessions a node has. */
-export async function sessions({ port }) {
+/** What a node's metrics say of a name, with its labels. */
+export async function metric({ port }, name) {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const [, count] = text.match(/^aldis_sessions (\d+)$/m) ?? [];
-  assert.notEqual(count, undefined, text);
-  return Number(count);
+  const line = text.split('\n').find((line) => line.startsWith(`${name} `)) ?? assert.fail(`${name} is not in\n${text}`);
+  return Number(line.slice(name.length));
 }

@@ -24,7 +24,7 @@ use std::{
 use aldis_core::{
     Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Reach, Seat,
     Ticket,
-    cluster::{Digests, RoomFrame, Subject, Tidings},
+    cluster::{Claims, Digests, RoomFrame, Subject, Tidings},
     output::Continuity,
 };
 use aldis_protocol::{
@@ -291,6 +291,16 @@ impl Driver {
         let mut digests = Digests::default();
         self.shards.iter().for_each(|shard| shard.lock().digests(&mut digests));
         digests
+    }
+
+    /// What became of the sessions that were claimed, over all hubs.
+    pub fn claims(&self) -> Claims {
+        self.shards.iter().map(|shard| shard.lock().claims()).fold(Claims::default(), |sum, one| Claims {
+            granted: sum.granted + one.granted,
+            taken: sum.taken + one.taken,
+            unanswered: sum.unanswered + one.unanswered,
+            dead: sum.dead + one.dead,
+        })
     }
 
     /// Writes to the sockets what was queued. Receipts that fall due are sent the same way.

@@ -33,6 +33,9 @@ const MANY: u64 = 64;
 /// How long a node may be silent before its peers are away.
 const LEASE_MS: u64 = 15_000;
 
+/// At least so many beats: where there are many nodes, each says more seldom that it lives.
+const LEASE_BEATS: u64 = 4;
+
 /// A frame that was on its way for longer is dropped: a healed partition delivers what nobody waits for any more.
 const HELD_UP_MS: u64 = 30_000;
 
@@ -394,9 +397,9 @@ impl Cluster {
             self.tell(Tidings::Up);
         }
         let mut silent = Vec::new();
-        let listened = self.listened;
+        let (listened, lease) = (self.listened, LEASE_MS.max(LEASE_BEATS * self.interval()));
         for (node, contact) in &mut self.nodes {
-            if contact.silence(listened) >= LEASE_MS && contact.sight == Sight::Live {
+            if contact.silence(listened) >= lease && contact.sight == Sight::Live {
                 contact.sight = Sight::Silent;
                 silent.push(node.clone());
             }
@@ -404,7 +407,7 @@ impl Cluster {
         self.figures.silenced += silent.len() as u64;
         silent.into_iter().for_each(|node| self.tell(Tidings::Silent(node)));
         // Forgotten in the end: what it says then is the first we hear of it, and everything is compared.
-        self.nodes.retain(|_, contact| contact.silence(listened) < 4 * LEASE_MS);
+        self.nodes.retain(|_, contact| contact.silence(listened) < 4 * lease);
     }
 
     /// For how long we could have heard the others: not while our link was in doubt, nor while we were stopped.
@@ -425,5 +428,35 @@ impl Cluster {
 
     fn publish(&mut self, frame: NodeFrame) {
         self.outputs.push_back(ClusterOutput::Publish { subject: Subject::Nodes, frame });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_nodes_that_beat_seldom_none_is_silent_until_it_is() {
+        let node = |number: u64| NodeId::parse(&format!("n{number}")).expect("a node id");
+        let mut cluster = Cluster::new(node(0));
+        cluster.handle_input(Moment(0), ClusterInput::BackplaneUp);
+        // The last of them says nothing after its first beat.
+        let (mut now, mut silent) = (0, Vec::new());
+        for number in 1..=6 {
+            for from in (1..=640).map(node).filter(|from| number == 1 || *from != node(640)) {
+                let frame = Frame::Node { frame: NodeFrame::Beat { number } };
+                cluster.handle_envelope(Moment(now), &Envelope { from, sent: Moment(now), frame });
+            }
+            for _ in 0..20 {
+                now += 1_000;
+                cluster.handle_timeout(Moment(now));
+            }
+            while let Some(output) = cluster.poll_output() {
+                if let ClusterOutput::Tell(Tidings::Silent(node)) = output {
+                    silent.push((node, now));
+                }
+            }
+        }
+        assert_eq!(silent, [(node(640), 80_000)]);
     }
 }

@@ -1,7 +1,8 @@
 //! The metrics of a node among others. Labels are closed sets.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use aldis_core::cluster::{Claims, Figures};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -13,11 +14,21 @@ struct Reason {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
 /// What is counted of the cluster, beside what the backplane counts.
 #[derive(Debug)]
 pub struct ClusterMetrics {
     nodes: Gauge<i64, AtomicI64>,
+    silenced: Counter,
+    revived: Counter,
+    missed_beats: Counter,
+    differences: Counter,
     mismatches: Counter,
+    claims: Family<Outcome, Counter>,
     lost: Family<Reason, Counter>,
 }
 
@@ -33,24 +44,53 @@ pub(super) enum LostFrame {
 impl ClusterMetrics {
     /// All at zero, and registered under `cluster_`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self { nodes: Gauge::default(), mismatches: Counter::default(), lost: Family::default() };
+        let metrics = Self {
+            nodes: Gauge::default(),
+            silenced: Counter::default(),
+            revived: Counter::default(),
+            missed_beats: Counter::default(),
+            differences: Counter::default(),
+            mismatches: Counter::default(),
+            claims: Family::default(),
+            lost: Family::default(),
+        };
         let registry = registry.sub_registry_with_prefix("cluster");
         registry.register("nodes", "Other nodes that give signs of life", metrics.nodes.clone());
+        registry.register("nodes_silenced", "Times that another node fell silent or left", metrics.silenced.clone());
+        registry.register("nodes_revived", "Times that a silent node was heard again", metrics.revived.clone());
+        registry.register("beats_missed", "Beats of other nodes that never came", metrics.missed_beats.clone());
+        registry.register(
+            "digest_differences",
+            "Digests that differed; one alone may only have crossed a change",
+            metrics.differences.clone(),
+        );
         registry.register(
             "digest_mismatches",
             "Times that this node and another did not agree on their rosters twice in a row",
             metrics.mismatches.clone(),
         );
+        registry.register("claims", "Sessions that were claimed, by outcome", metrics.claims.clone());
         registry.register("frames_dropped", "Authentic frames of other nodes that were dropped", metrics.lost.clone());
         metrics
     }
 
-    pub(super) fn nodes(&self, count: usize) {
-        self.nodes.set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    pub(super) fn mismatch(&self) {
-        self.mismatches.inc();
+    /// Takes over what the core has counted until now.
+    pub(super) fn show(&self, figures: &Figures, claims: &Claims) {
+        self.nodes.set(i64::try_from(figures.live).unwrap_or(i64::MAX));
+        set(&self.silenced, figures.silenced);
+        set(&self.revived, figures.revived);
+        set(&self.missed_beats, figures.missed_beats);
+        set(&self.differences, figures.mismatches);
+        set(&self.mismatches, figures.comparisons);
+        let outcomes = [
+            ("granted", claims.granted),
+            ("taken", claims.taken),
+            ("unanswered", claims.unanswered),
+            ("dead", claims.dead),
+        ];
+        for (outcome, count) in outcomes {
+            set(&self.claims.get_or_create(&Outcome { outcome }), count);
+        }
     }
 
     pub(super) fn lost(&self, why: LostFrame) {
@@ -60,4 +100,9 @@ impl ClusterMetrics {
         };
         self.lost.get_or_create(&Reason { reason }).inc();
     }
+}
+
+/// A counter that somebody else has counted up.
+fn set(counter: &Counter, count: u64) {
+    counter.inner().store(count, Ordering::Relaxed);
 }

@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use aldis_core::{
     Cluster, Moment,
-    cluster::{ClusterInput, ClusterOutput, Envelope, Extent, Frame, Passage, Tidings},
+    cluster::{ClusterInput, ClusterOutput, Envelope, Frame, Passage, Tidings},
 };
 use aldis_protocol::NodeId;
 use tokio::{
@@ -72,6 +72,12 @@ impl Membership {
         self.publisher.health()
     }
 
+    /// Brings the metrics up to what the core has counted.
+    pub fn show(&self, driver: &Driver) {
+        let figures = self.cluster.lock().figures();
+        self.metrics().show(&figures, &driver.claims());
+    }
+
     /// Waits until the backplane is up, and the hubs know.
     pub async fn reached(&self) {
         // Its sender is this.
@@ -115,7 +121,6 @@ impl Membership {
                 self.drive(driver, &mut dirty, Cluster::handle_timeout);
             }
             driver.flush(dirty);
-            self.metrics().nodes(self.others());
         }
     }
 
@@ -187,8 +192,7 @@ impl Membership {
         match tidings {
             Tidings::Silent(node) => tracing::info!(%node, "another node is silent or has left"),
             Tidings::Heard(node) => tracing::info!(%node, "another node is heard again"),
-            Tidings::Compare(_, Extent::Shared) => self.metrics().mismatch(),
-            Tidings::Compare(_, Extent::All) | Tidings::Up | Tidings::Down | Tidings::Rtt(_) => {}
+            Tidings::Compare(..) | Tidings::Up | Tidings::Down | Tidings::Rtt(_) => {}
         }
     }
 
