@@ -66,7 +66,8 @@ pub(super) struct DevArgs {
     /// [default: `localhost:7654`, with --lan `[::]:7654`] [env: ALDIS_LISTEN].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Write the addresses that were bound to this file, as JSON: `{"listen": "127.0.0.1:7654"}`.
+    /// Write the addresses that were bound to this file, as JSON: `{"listen": "127.0.0.1:7654"}`, those of further nodes in the list
+    /// `others`.
     #[arg(long, value_name = "FILE")]
     ports_file: Option<String>,
     /// Serve /livez, /readyz and /metrics on an address of their own, on loopback unless with --lan; of several nodes on consecutive
