@@ -56,12 +56,17 @@ const HISTORIES: u64 = 300;
 /// How long a part of the network is dead at least: a beat or a probe is lost with the rest, and so the loss is known.
 const NOTICED_MS: u64 = 2_500;
 
-/// Histories that failed once. A change of the world makes them others, so what they were about is told in `healing` and `moves` too. In 16 and 132 a client comes with the token before its last, whose node is dead: its new session has an
-/// older generation than the one that the others still see. In 68, 131, 196, 249, 387 and 478 a node is silent for so long that its peers
-/// are given up, and has nothing new to say afterwards. In 357, 1363 and 2607 two nodes that have forgotten a room ask each other about
-/// it. In 568 and 648 the last one leaves a room, which its node then neither announces nor compares. In 95 a session resumes beside one
-/// of its identity. In 1913 and 2953 a node is silent before its lease is over. In 6862
-/// a signal comes back from where its receiver was, and is sent on after a later one.
+/// Histories that failed once. A change of the world makes others of them, so what they were about is told in `healing` and `moves` too.
+///
+/// | seeds | what was wrong |
+/// |---|---|
+/// | 16, 132 | a client comes with the token before its last, and its session is older than the one that a dead node shows |
+/// | 68, 131, 196, 249, 387, 478 | a node is silent for so long that its peers are given up, and has nothing new to say afterwards |
+/// | 357, 1363, 2607 | two nodes that have forgotten a room ask each other about it for ever |
+/// | 568, 648 | the last one leaves a room, which its node then neither announces nor compares |
+/// | 95 | a session resumes beside one of its identity |
+/// | 1913, 2953 | a node is silent before its lease is over |
+/// | 6862 | a signal comes back from where its receiver was, and is sent on after a later one |
 const REGRESSIONS: &[u64] = &[16, 68, 95, 131, 132, 196, 249, 357, 387, 478, 568, 648, 1363, 1913, 2607, 2953, 6862];
 
 /// How many times as much is to be done as by default.
