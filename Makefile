@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check setup test soak docs bench fuzz
+.PHONY: help run check setup test soak chaos docs bench fuzz
 .NOTPARALLEL:
 
 help: ## This list
@@ -20,6 +20,8 @@ test: check ## Everything, begun with `make check`
 # First, because it leaves a binary with shuttle's locks behind, which the next line replaces.
 	cargo test --package aldis-server --features shuttle --test order
 	cargo test --workspace
+	cargo build --package aldis-server --bin aldis
+	cargo run --package aldis-chaos -- short
 	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer
 	npm --prefix sdk test
 	npm --prefix e2e test
@@ -29,6 +31,10 @@ soak: setup ## The long forms: streams by the million, networks that fail for mi
 	ALDIS_SOAK=30 cargo test --package aldis-client --test model
 	ALDIS_SOAK=1 npm --prefix e2e test -- delivery.test.mjs counting.test.mjs native.test.mjs net.test.mjs net-changes.test.mjs turn-expiry.test.mjs
 	ALDIS_SOAK=1 npm --prefix e2e test -- wedges.test.mjs stress.test.mjs
+
+chaos: setup ## Three nodes, a broker and 500 clients, and everything that can break among them, again and again: half an hour
+	cargo build --release --package aldis-server --bin aldis
+	cargo run --release --package aldis-chaos -- long
 
 docs: setup ## The API references, as HTML: target/doc/ (Rust) and target/sdk-docs/ (SDK)
 	cargo doc --workspace --no-deps

@@ -10,7 +10,7 @@ command -v firefox-esr >/dev/null || packages+=(firefox-esr)
 { command -v turnserver && command -v turnutils_uclient; } >/dev/null || packages+=(coturn)
 command -v redis-server >/dev/null || packages+=(redis-server)
 command -v caddy >/dev/null || packages+=(caddy)
-# For the tests of networks, and the other broker. They lie where only root looks for programs.
+# For the tests of networks, the other broker, and what stands before many nodes. They lie where only root looks for programs.
 for program in ip:iproute2 iptables:iptables conntrack:conntrack sysctl:procps nats-server:nats-server haproxy:haproxy; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || packages+=("${program#*:}")
 done
