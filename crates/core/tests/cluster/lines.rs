@@ -69,6 +69,12 @@ impl Lines {
         }
     }
 
+    /// One of two nodes has just begun, or the other is stopped until `last`: they know nothing of each other yet.
+    pub(crate) fn begin(&mut self, pair: (usize, usize), now: u64, last: u64) {
+        let pair = (pair.0.min(pair.1), pair.0.max(pair.1));
+        self.0.insert(pair, Trouble { first: now, last, loss: Loss::Cut, sudden: false });
+    }
+
     /// A node that was to be stopped for longer runs again.
     pub(crate) fn end(&mut self, now: u64) {
         self.0.values_mut().for_each(|trouble| trouble.last = trouble.last.min(now));

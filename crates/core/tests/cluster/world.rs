@@ -12,7 +12,6 @@ use crate::{
     broker::{Broker, Cable, Dice},
     client::{Check, Client},
     driver::open,
-    lines::Loss,
     scale::Tally,
 };
 
@@ -188,7 +187,7 @@ impl World {
         self.broker.cables.insert(number, Cable::Plugged);
         for other in 0..number {
             let last = self.nodes[other].paused.max(self.now);
-            self.broker.lines.trouble((number, other), self.now, last, Loss::Cut);
+            self.broker.lines.begin((number, other), self.now, last);
         }
         self.at(1, Happening::Plugged { node: number });
         let probe = self.dice.below(2_000);
