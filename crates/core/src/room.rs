@@ -154,7 +154,12 @@ impl<C: Clone + PartialEq> Room<C> {
             // Fenced: the session goes on with a newer connection, which gets what the old one could not take.
             match self.find(seat.peer.as_str()) {
                 Some(index) => self.redeliver(index, unsent, effects),
-                None => self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), ErrorCode::PeerGone, effects),
+                None => {
+                    // Where it goes on at another node, its senders reach it when they try again.
+                    let moved = self.remote(seat.peer.as_str()).is_some();
+                    let code = if moved { ErrorCode::Unavailable } else { ErrorCode::PeerGone };
+                    self.settle(&seat.peer, unsent.into_iter().map(Parked::Signal), code, effects);
+                }
             }
             return;
         };
