@@ -26,9 +26,10 @@ test: check ## Everything, begun with `make check`
 	npm --prefix sdk test
 	npm --prefix e2e test
 
-soak: setup ## The long forms: streams by the million, networks that fail for minutes on end, thousands of operations in browsers
+soak: setup ## The long forms: streams by the million, clusters by the thousand, networks that fail for minutes on end, thousands of operations in browsers
 	ALDIS_SOAK=30 npm --prefix sdk test -- model.test.ts
 	ALDIS_SOAK=30 cargo test --package aldis-client --test model
+	ALDIS_SOAK=10 cargo test --release --package aldis-core --test cluster
 	ALDIS_SOAK=1 npm --prefix e2e test -- delivery.test.mjs counting.test.mjs native.test.mjs net.test.mjs net-changes.test.mjs turn-expiry.test.mjs
 	ALDIS_SOAK=1 npm --prefix e2e test -- wedges.test.mjs stress.test.mjs
 

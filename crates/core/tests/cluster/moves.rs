@@ -1,6 +1,7 @@
 //! Sessions that go to another node, and what is under way to them.
 
-use aldis_core::cluster::Claims;
+use aldis_core::{Departure, Input, Moment, Output, Parcel, cluster::Claims};
+use aldis_protocol::{ErrorCode, MsgId, Naming, ServerMessage, SignalKind};
 
 use crate::{
     client::Check,
@@ -102,4 +103,33 @@ fn a_question_that_comes_again_moves_nothing_again() -> Check {
     world.run(100)?;
     ensure!(world.clients[0].link.is_some() && world.clients[0].seated, "it is put out");
     world.all_is_well()
+}
+
+#[test]
+fn what_a_session_had_not_read_before_it_moved_may_be_sent_again() -> Check {
+    let mut world = World::new(14, 2);
+    world.people(1, 2);
+    world.run(100)?;
+    for client in 0..2 {
+        world.connect(client, 0);
+        world.run(100)?;
+    }
+    let seat = world.clients[0].link.and_then(|link| world.links[link].seat.clone()).ok_or("no seat")?;
+    let from = world.clients[1].id().cloned().ok_or("nobody")?;
+    world.wander(0, 1);
+    world.run(100)?;
+    // Its old connection had not written a signal.
+    let naming = Naming::Receipt(MsgId::parse("1").map_err(|_| "a name")?);
+    let unsent = vec![Parcel { from: from.clone(), kind: SignalKind::Message, naming, text: "{}".into() }];
+    let now = Moment(world.now + world.nodes[0].offset);
+    let hub = world.nodes[0].hubs.iter_mut().find(|hub| hub.generation(&seat.room, &from).is_some()).ok_or("no hub")?;
+    hub.handle_input(now, Input::Disconnected { seat: &seat, departure: Departure::Lost, unsent });
+    let told: Vec<_> = std::iter::from_fn(|| hub.poll_output())
+        .filter_map(|output| match output {
+            Output::Send { message: ServerMessage::Error(error), .. } => Some(error.code),
+            _ => None,
+        })
+        .collect();
+    ensure!(told == [ErrorCode::Unavailable], "its sender is told {told:?}");
+    Ok(())
 }
