@@ -75,6 +75,15 @@ impl Node {
         bits.checked_rem(bound).unwrap_or(0)
     }
 
+    /// The text that Prometheus reads, with what the core has counted until now.
+    #[must_use]
+    pub fn figures(&self) -> String {
+        if let Some(membership) = &self.membership {
+            membership.show(&self.driver);
+        }
+        self.metrics.text()
+    }
+
     /// Over how long a drain spreads its clients: what is left of the window after the grace.
     #[must_use]
     pub fn drain_spread_ms(&self) -> u64 {

@@ -38,8 +38,5 @@ pub async fn readyz(State(node): State<Arc<Node>>) -> Response {
 /// Prometheus text.
 pub async fn metrics(State(node): State<Arc<Node>>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    if let Some(membership) = &node.membership {
-        membership.show(&node.driver);
-    }
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], node.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], node.figures()).into_response()
 }

@@ -207,7 +207,7 @@ impl Rig {
 
     /// The value of a line of `/metrics`; zero where there is none.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let text = self.server.node().metrics.text();
+        let text = self.server.node().figures();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         value.unwrap_or(0)
     }
