@@ -110,6 +110,11 @@ impl Target {
         options
     }
 
+    /// Whether the two of a pair join different nodes.
+    pub(super) fn has_nodes(&self) -> bool {
+        self.url.len() > 1
+    }
+
     /// What the server has used, if it is known which processes it is.
     pub(super) fn usage(&self) -> anyhow::Result<Option<Usage>> {
         let each = self.pid.iter().map(|&pid| Usage::of(pid)).collect::<anyhow::Result<Vec<_>>>()?;
