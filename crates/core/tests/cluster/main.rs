@@ -362,13 +362,7 @@ fn who_left_for_good_does_not_come_back_by_a_node_that_did_not_hear_of_it() -> C
 
 #[test]
 fn a_moderator_removes_and_a_check_answers_across_nodes() -> Check {
-    let mut world = World::new(7, 2);
-    world.people(1, 2);
-    world.run(100)?;
-    for client in 0..2 {
-        world.connect(client, client);
-        world.run(100)?;
-    }
+    let mut world = World::apart(7, 2)?;
     let other = world.clients[1].id().cloned().ok_or("no stay")?;
     world.say(0, &format!("{{\"type\":\"check\",\"id\":\"{other}\"}}"));
     world.run(10)?;
@@ -382,13 +376,7 @@ fn a_moderator_removes_and_a_check_answers_across_nodes() -> Check {
 
 #[test]
 fn a_message_for_a_dead_node_is_refused_at_once() -> Check {
-    let mut world = World::new(8, 2);
-    world.people(1, 2);
-    world.run(100)?;
-    for client in 0..2 {
-        world.connect(client, client);
-        world.run(100)?;
-    }
+    let mut world = World::apart(8, 2)?;
     world.broker.cables.insert(1, Cable::Dead);
     world.send(0);
     world.run(5)?;

@@ -17,14 +17,7 @@ impl World {
 
 /// Three in a room, each on another node.
 fn three() -> Result<World, String> {
-    let mut world = World::new(9, 3);
-    world.people(1, 3);
-    world.run(100)?;
-    for client in 0..3 {
-        world.connect(client, client);
-        world.run(100)?;
-    }
-    Ok(world)
+    World::apart(9, 3)
 }
 
 #[test]

@@ -88,6 +88,18 @@ impl World {
         }
     }
 
+    /// So many nodes, with somebody at each of them in one room.
+    pub(crate) fn apart(seed: u64, nodes: usize) -> Result<Self, String> {
+        let mut world = Self::new(seed, nodes);
+        world.people(1, nodes);
+        world.run(100)?;
+        for client in 0..nodes {
+            world.connect(client, client);
+            world.run(100)?;
+        }
+        Ok(world)
+    }
+
     /// As [`Self::lose`], but half open: the node believes in it until its ping is not answered.
     pub(crate) fn wander(&mut self, client: usize, node: usize) {
         if let Some(link) = self.clients[client].link {
