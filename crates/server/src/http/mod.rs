@@ -8,7 +8,7 @@
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/`, `/check`, `/manual`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
-//! [`remote`] is who asks, and [`forwarded`] what proxies say of that. [`takeover`] is how an event stream gets its socket.
+//! [`remote`] is who asks, [`forwarded`] what proxies say of that, and [`query`] with which token. [`takeover`] is how an event stream gets its socket.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,6 +33,7 @@ pub mod forwarded;
 pub mod ops;
 pub mod post;
 pub mod problem;
+pub mod query;
 pub mod remote;
 pub mod signal;
 pub mod stream;

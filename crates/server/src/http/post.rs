@@ -25,8 +25,9 @@ use tokio::sync::oneshot;
 use super::{
     body::{self, Flaw, NoBody},
     problem::Problem,
+    query::{Query, find_token},
     remote::{Caller, Remote},
-    signal::{Refusal, check_origin, find_token, not_allowed, read_query, verify},
+    signal::{Refusal, check_origin, not_allowed, verify},
 };
 use crate::{
     auth::TokenError,
@@ -140,7 +141,7 @@ impl Goodbye {
 
 /// Finds the connection that the path names, if the token is of its identity and room.
 fn find(node: &Node, parts: &Parts) -> Result<Option<Addressee>, Refusal> {
-    let query = read_query(&parts.uri).map_err(Refusal::Request)?;
+    let query = Query::read(&parts.uri).map_err(Refusal::Request)?;
     let token = find_token(&parts.headers, &Offered::default(), &query).map_err(Refusal::Request)?;
     let addressee = node.mailboxes.find(parts.uri.path(), node.clock.now());
     match verify(node, token, addressee.as_ref().map(Addressee::room)) {

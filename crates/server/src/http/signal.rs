@@ -22,6 +22,7 @@ use tokio::io::AsyncReadExt;
 
 use super::{
     problem::{Problem, RETRY_AFTER_MS},
+    query::{Query, find_token},
     remote::{Caller, Remote},
     stream,
 };
@@ -44,13 +45,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// The largest message that is read from a refused client, in bytes: a `hello` with a resume token and features.
 const REFUSED_BYTES: usize = 2_048;
-
-/// What the query says. Our logs never hold it.
-#[derive(Default)]
-pub(super) struct Query {
-    room: Option<String>,
-    token: Option<String>,
-}
 
 /// The endpoint.
 pub async fn endpoint(
@@ -174,55 +168,8 @@ pub(super) fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireE
     Err(WireError::new(ErrorCode::OriginForbidden))
 }
 
-pub(super) fn read_query(uri: &Uri) -> Result<Query, WireError> {
-    let mut query = Query::default();
-    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        let field = match &*name {
-            "room" => &mut query.room,
-            "token" => &mut query.token,
-            // What else a page keeps in its URL is its own business.
-            _ => continue,
-        };
-        if field.replace(value.into_owned()).is_some() {
-            return Err(WireError::with(ErrorCode::BadRequest, format!("The query has `{name}` twice.")));
-        }
-    }
-    Ok(query)
-}
-
-/// Finds the token in the header, the subprotocol or the query. Two different ones are refused: it must be clear who asks.
-pub(super) fn find_token(
-    headers: &HeaderMap,
-    offered: &Offered<'_>,
-    query: &Query,
-) -> Result<Option<String>, WireError> {
-    let refuse = |message: &str| Err(WireError::with(ErrorCode::BadRequest, message));
-    let mut found = query.token.clone();
-    let mut candidates = Vec::new();
-    for value in headers.get_all(header::AUTHORIZATION) {
-        let Some(bearer) = value.to_str().ok().and_then(bearer) else {
-            return refuse("The `Authorization` header must be `Bearer` and a token.");
-        };
-        candidates.push(bearer);
-    }
-    candidates.extend(&offered.bearers);
-    for candidate in candidates {
-        match &found {
-            Some(token) if token != candidate => return refuse("The request carries two different tokens."),
-            Some(_) => {}
-            None => found = Some(candidate.to_owned()),
-        }
-    }
-    Ok(found)
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 fn authenticate(node: &Node, asked: &Asked<'_>) -> Result<Verified, Refusal> {
-    let query = read_query(asked.uri).map_err(Refusal::Request)?;
+    let query = Query::read(asked.uri).map_err(Refusal::Request)?;
     let token = find_token(asked.headers, &asked.offered, &query).map_err(Refusal::Request)?;
     let room = query.room.as_deref().map(RoomId::parse).transpose();
     let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
@@ -334,44 +281,4 @@ async fn read_to_close(reader: &mut Reader) {
 
 async fn take_socket(upgrade: OnUpgrade) -> Option<Transport> {
     Transport::of(upgrade.await.ok()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn a_token_may_come_three_ways_but_only_one_may_come() {
-        let query = |token: Option<&str>| Query { room: None, token: token.map(str::to_owned) };
-        let found = |pairs: &[(&'static str, &'static str)], in_query| {
-            let headers = headers(pairs);
-            find_token(&headers, &handshake::offered(&headers), &query(in_query)).map_err(|error| error.code)
-        };
-        let protocol = ("sec-websocket-protocol", "aldis.v1, aldis.bearer.a.b.c");
-        assert_eq!(found(&[], None), Ok(None));
-        assert_eq!(found(&[], Some("a.b.c")), Ok(Some("a.b.c".to_owned())));
-        assert_eq!(found(&[protocol], None), Ok(Some("a.b.c".to_owned())));
-        assert_eq!(found(&[("authorization", "bearer a.b.c")], None), Ok(Some("a.b.c".to_owned())));
-        assert_eq!(found(&[("authorization", "Bearer a.b.c"), protocol], Some("a.b.c")), Ok(Some("a.b.c".to_owned())));
-        assert_eq!(found(&[("authorization", "Bearer x.y.z"), protocol], None), Err(ErrorCode::BadRequest));
-        assert_eq!(found(&[protocol], Some("x.y.z")), Err(ErrorCode::BadRequest));
-        assert_eq!(found(&[("authorization", "Basic YTpi")], None), Err(ErrorCode::BadRequest));
-    }
-
-    #[test]
-    fn a_doubled_parameter_is_refused_and_an_unknown_one_is_not() {
-        let read =
-            |uri: &str| read_query(&uri.parse().expect("a URI")).map(|query| query.room).map_err(|error| error.message);
-        assert_eq!(read("/v1/signal?room=a%3Ab&x=1"), Ok(Some("a:b".to_owned())));
-        assert_eq!(read("/v1/signal?room=a&room=b"), Err("The query has `room` twice.".to_owned()));
-        assert_eq!(read("/v1/signal?token=a&token=a"), Err("The query has `token` twice.".to_owned()));
-    }
 }
