@@ -25,6 +25,7 @@ test: check ## Everything, begun with `make check`
 	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer
 	npm --prefix sdk test
 	npm --prefix e2e test
+	FUZZ_SECONDS=10 fuzz/run.sh
 
 soak: setup ## The long forms: streams by the million, clusters by the thousand, networks that fail for minutes on end, thousands of operations in browsers
 	ALDIS_SOAK=30 npm --prefix sdk test -- model.test.ts
@@ -32,6 +33,7 @@ soak: setup ## The long forms: streams by the million, clusters by the thousand,
 	ALDIS_SOAK=10 cargo test --release --package aldis-core --test cluster
 	ALDIS_SOAK=1 npm --prefix e2e test -- delivery.test.mjs counting.test.mjs native.test.mjs net.test.mjs net-changes.test.mjs turn-expiry.test.mjs
 	ALDIS_SOAK=1 npm --prefix e2e test -- wedges.test.mjs stress.test.mjs
+	FUZZ_SECONDS=600 fuzz/run.sh
 
 chaos: setup ## Three nodes, a broker and 500 clients, and everything that can break among them, again and again: half an hour
 	cargo build --release --package aldis-server --bin aldis
@@ -44,5 +46,5 @@ docs: setup ## The API references, as HTML: target/doc/ (Rust) and target/sdk-do
 bench: ## Measure the relay, calls that arrive, and idle connections, against a minimal relay on axum
 	bench/run.sh
 
-fuzz: ## Fuzz the frame decoder and the message parser, a minute each
+fuzz: ## Fuzz everything that reads what strangers write, a minute each
 	fuzz/run.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes the frame decoder and the parser of client messages, each for FUZZ_SECONDS (60), with stable Rust and libFuzzer. Fails when
-# one of them finds something; the input that did it is then in fuzz/target/findings/, and `TARGET FILE` runs it again.
+# Fuzzes everything that reads what strangers write, guided by coverage, with stable Rust and libFuzzer: each target for FUZZ_SECONDS (60).
+# `fuzz/run.sh NAME...` runs only those. Fails when one of them finds something; the input that did it is then in fuzz/target/findings/, and
+# `fuzz/target/<host>/release/TARGET FILE` runs it again.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,23 +11,30 @@ export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"
 # With --target these flags stay away from build scripts and macros, which could not be linked with them.
-CARGO_TARGET_DIR=$PWD/target cargo build --release --target "$host"
+CARGO_TARGET_DIR=$PWD/target cargo build --locked --release --target "$host"
 
-mkdir -p corpus/codec corpus/message target/findings
-# The protocol's own examples are where the parser's fuzzer starts.
+# The protocol's own examples are where the fuzzer of messages starts, beside its seeds.
+mkdir -p corpus/message
 awk '/^```json (client|post)$/ { n++; on = 1; next } /^```$/ { on = 0 } on { print > sprintf("corpus/message/doc-%03d", n) }' \
     ../docs/protocol.md
 
-for name in codec message; do
+[ $# -gt 0 ] || set -- $(sed -n 's#^path = "targets/\(.*\)\.rs"$#\1#p' Cargo.toml)
+printf '%-10s %12s %10s %7s %7s\n' target executions a-second edges inputs
+for name in "$@"; do
+    mkdir -p "corpus/$name" target/findings
     arguments=(-max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1)
     arguments+=(-artifact_prefix=target/findings/)
     [ -e "$name.dict" ] && arguments+=(-dict="$name.dict")
-    echo "== $name"
-    "target/$host/release/$name" "${arguments[@]}" "corpus/$name" 2>"target/$name.log" || {
+    # What is new goes into the first of the folders.
+    "target/$host/release/$name" "${arguments[@]}" "corpus/$name" "seeds/$name" 2>"target/$name.log" || {
         tail -n 40 "target/$name.log" >&2
         echo "$name found something: see fuzz/target/findings/" >&2
         exit 1
     }
-    grep -E '^(#[0-9]+\s+DONE|stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb))' "target/$name.log"
+    awk -v name="$name" '
+        $2 == "DONE" { for (i = 3; i < NF; i++) { if ($i == "cov:") edges = $(i + 1); if ($i == "corp:") inputs = $(i + 1) } }
+        $1 == "stat::number_of_executed_units:" { executions = $2 }
+        $1 == "stat::average_exec_per_sec:" { speed = $2 }
+        END { sub("/.*", "", inputs); printf "%-10s %12d %10d %7d %7d\n", name, executions, speed, edges, inputs }' "target/$name.log"
 done
 echo "Nothing was found."

@@ -129,7 +129,7 @@ pub(crate) const MAX_PARTS: u32 = 64;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{env, fs, path::Path, sync::Arc};
 
     use aldis_protocol::{
         ErrorCode, Identity, Json, MsgId, Naming, Outcome, PeerId, Presence, RoomId, SignalKind,
@@ -215,6 +215,19 @@ mod tests {
             .map(|body| Frame::Room { frame: RoomFrame { room: room.clone(), seq: 1, version: 2, body } });
         let nodes = [NodeFrame::Beat { number: 1 }, NodeFrame::Bye {}, NodeFrame::Digest { mine: 1, yours: 2 }];
         rooms.chain(nodes.map(|frame| Frame::Node { frame })).collect()
+    }
+
+    /// The fuzzer of frames begins with them: `ALDIS_BLESS=1 cargo test -p aldis-core seeds` writes them again.
+    #[test]
+    fn the_fuzzers_seeds_are_one_of_every_kind() {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/frame");
+        for (number, frame) in frames().iter().enumerate() {
+            let seed = seeds.join(format!("{number:02}"));
+            if env::var_os("ALDIS_BLESS").is_some() {
+                fs::write(&seed, frame.to_bytes()).expect("written");
+            }
+            assert_eq!(fs::read(&seed).expect("a seed"), frame.to_bytes(), "{}: {frame:?}", seed.display());
+        }
     }
 
     /// No real MAC: one that depends on every byte and its place.

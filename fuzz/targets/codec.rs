@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 // The module alone: with it the whole server would have to be built for the fuzzer.
 #[allow(dead_code, reason = "the encoder is the server's")]
-#[path = "../crates/server/src/ws/codec.rs"]
+#[path = "../../crates/server/src/ws/codec.rs"]
 mod codec;
 
 use codec::{Decoded, Decoder, Violation};
