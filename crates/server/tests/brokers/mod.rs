@@ -13,7 +13,7 @@ use aldis_server::backplane::MemoryBus;
 pub(crate) use daemon::{Daemon, Signal};
 pub(crate) use nats::Nats;
 pub(crate) use ports::free_port;
-pub(crate) use redis::{Redis, Sentinel};
+pub(crate) use redis::{Redis, Sentinels};
 
 /// Longer than anything here takes on a busy machine: whoever waits for it waits for something that does not come.
 const PATIENCE: Duration = Duration::from_secs(40);

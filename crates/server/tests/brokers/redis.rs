@@ -27,6 +27,13 @@ impl Redis {
         redis
     }
 
+    /// A replica that has all its primary has.
+    pub(crate) async fn replica_of(primary: &Self) -> Self {
+        let mut replica = Self::with(&["--replicaof", &format!("127.0.0.1 {}", primary.port)]).await;
+        replica.daemon().logged("Finished with success").await;
+        replica
+    }
+
     /// Its address.
     pub(crate) fn address(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -95,6 +102,36 @@ impl Broker for Redis {
 impl Open for Redis {
     async fn inject(&self, name: &str, bytes: &[u8]) {
         self.raw(&[b"PUBLISH", name.as_bytes(), bytes]).await;
+    }
+}
+
+/// A primary, its replica, and three sentinels that know both.
+pub(crate) struct Sentinels {
+    pub(crate) primary: Redis,
+    pub(crate) sentinels: Vec<Sentinel>,
+    _replica: Redis,
+}
+
+impl Sentinels {
+    /// Starts them all.
+    pub(crate) async fn watching() -> Self {
+        let primary = Redis::start().await;
+        let replica = Redis::replica_of(&primary).await;
+        let mut sentinels = Vec::new();
+        for _ in 0..3 {
+            sentinels.push(Sentinel::watch(&primary, 2).await);
+        }
+        for sentinel in &mut sentinels {
+            sentinel.daemon.logged("+sentinel sentinel").await;
+            sentinel.daemon.logged("+sentinel sentinel").await;
+        }
+        Self { primary, sentinels, _replica: replica }
+    }
+
+    /// Where whoever follows the primary begins.
+    pub(crate) fn address(&self) -> String {
+        let seeds: Vec<String> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
+        format!("redis+sentinel://{}/mymaster", seeds.join(","))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Several nodes over a real broker, and clients on each of them: what holds over every broker is in `stories`, once.
 
 #[path = "../brokers/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the tests of the backplane use all of it")]
+#[expect(dead_code, reason = "the tests of the backplane use all of it")]
 mod brokers;
 #[cfg(feature = "redis")]
 mod dev;
+#[cfg(all(feature = "redis", feature = "nats"))]
+mod faults;
 #[cfg(feature = "redis")]
 mod killed;
 mod nodes;

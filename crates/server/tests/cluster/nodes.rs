@@ -20,15 +20,23 @@ pub(crate) const SECRET: &str = "cluster-0123456789abcdef-0123456789";
 
 /// A node at a broker.
 pub(crate) fn node(broker: &impl Broker, change: impl FnOnce(&mut Config)) -> Rig {
-    let way = broker.way();
+    launch(&broker.way(), change)
+}
+
+/// A node at an address.
+pub(crate) fn node_at(address: &str, change: impl FnOnce(&mut Config)) -> Rig {
+    launch(&Way::Address(address.to_owned()), change)
+}
+
+fn launch(way: &Way, change: impl FnOnce(&mut Config)) -> Rig {
     let configure = |config: &mut Config| {
         config.cluster_secret = Some(Secret::new(SECRET));
-        if let Way::Address(address) = &way {
+        if let Way::Address(address) = way {
             config.backplane.address = Address::parse(address).expect("an address");
         }
         change(config);
     };
-    Rig::launch(Over::Plain, configure, |config| match &way {
+    Rig::launch(Over::Plain, configure, |config| match way {
         Way::Address(_) => Server::start(config, Mode::Serve),
         Way::Bus(bus) => Server::start_on(bus, config, Mode::Serve),
     })
