@@ -109,7 +109,7 @@ error_codes! {
     Replaced = "replaced", 409, Closes(C::Replaced), false, false, "Another session of the same identity has taken over.", "Nothing: the token of the other session asked for it.";
     Removed = "removed", 410, Closes(C::Removed), false, false, "A moderator removed this peer.", "Do not reconnect by yourself.";
     Draining = "draining", 503, Http, true, false, "The server is shutting down.", "Connect again after `Retry-After`.";
-    Overloaded = "overloaded", 503, Closes(C::Overload), true, false, "The server has as many connections as it can hold.", "Connect again after `Retry-After`.";
+    Overloaded = "overloaded", 503, Closes(C::Overload), true, false, "The server takes nobody new for now: it has as many connections as it can hold, or does not reach the other nodes.", "Connect again after `Retry-After`.";
     Gone = "gone", 410, Http, true, false, "No such connection is here, or none that this token may use.", "Connect again and resume; what was not answered with 204 may not have arrived.";
     OutOfOrder = "out-of-order", 425, Http, true, false, "An earlier POST of the connection is missing.", "Send the one with the next `seq` first, then this one again.";
     NotFound = "not-found", 404, Http, false, false, "Nothing is here.", "The signaling endpoint is /v1/signal.";

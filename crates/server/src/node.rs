@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Once};
 
-use aldis_protocol::Limits;
+use aldis_protocol::{ErrorCode, Limits, WireError};
 use aws_lc_rs::rand;
 use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -10,10 +10,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admission::Admission,
     auth::Verifier,
+    backplane::Health,
     bell::Bell,
     clock::Clock,
     cluster::Membership,
-    config::{Need, Origins, TrustedProxies},
+    config::{DegradedJoins, Need, Origins, TrustedProxies},
     driver::Driver,
     ice::IceSource,
     sse::mailboxes::Mailboxes,
@@ -37,6 +38,8 @@ pub struct Node {
     pub membership: Option<Membership>,
     /// What it is without its backplane.
     pub need: Need,
+    /// Who may come while it does not reach the others.
+    pub degraded_joins: DegradedJoins,
     /// Who may come in.
     pub verifier: Verifier,
     /// What clients get for ICE.
@@ -68,6 +71,19 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether somebody who does not resume may come.
+    ///
+    /// # Errors
+    /// The node does not reach the others, and is set to take nobody meanwhile.
+    pub fn takes_joins(&self) -> Result<(), WireError> {
+        const APART: &str = "This node does not reach the other nodes and takes nobody new meanwhile.";
+        let apart = self.membership.as_ref().is_some_and(|membership| membership.health() != Health::Up);
+        match self.degraded_joins {
+            DegradedJoins::Refused if apart => Err(WireError::with(ErrorCode::Overloaded, APART)),
+            DegradedJoins::Refused | DegradedJoins::Served => Ok(()),
+        }
+    }
+
     /// A random number below `bound`, or zero where that is zero. The bias of the remainder is far below what jitter needs.
     #[must_use]
     pub fn random_below(&self, bound: u64) -> u64 {

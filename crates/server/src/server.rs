@@ -290,6 +290,7 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
         driver,
         membership,
         need: config.backplane.need,
+        degraded_joins: config.backplane.degraded,
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),

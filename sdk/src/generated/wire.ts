@@ -714,7 +714,7 @@ export type ErrorCode =
   | 'removed'
   /** The server is shutting down. */
   | 'draining'
-  /** The server has as many connections as it can hold. */
+  /** The server takes nobody new for now: it has as many connections as it can hold, or does not reach the other nodes. */
   | 'overloaded'
   /** No such connection is here, or none that this token may use. */
   | 'gone'

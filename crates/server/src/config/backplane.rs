@@ -1,4 +1,4 @@
-//! `backplane`, `backplane_prefix` and `require_backplane`: what there is between nodes.
+//! `backplane`, `backplane_prefix`, `require_backplane` and `refuse_degraded_joins`: what there is between nodes.
 
 use super::{Purpose, Secret, raw::Raw, reader::Reader};
 use crate::backplane::{Address, Prefix};
@@ -12,6 +12,8 @@ pub struct BackplaneConfig {
     pub prefix: Prefix,
     /// What the node is without it.
     pub need: Need,
+    /// Who may come while it does not reach the others.
+    pub degraded: DegradedJoins,
 }
 
 /// What a node is without its backplane.
@@ -23,17 +25,32 @@ pub enum Need {
     Required,
 }
 
+/// Who may come into the rooms of a node that does not reach the others. Whoever resumes always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DegradedJoins {
+    /// Everybody: they meet those of their own node, and the others when it heals.
+    Served,
+    /// Nobody: a client is better off at another node, or later.
+    Refused,
+}
+
 impl Default for BackplaneConfig {
     fn default() -> Self {
-        Self { address: Address::Memory, prefix: Prefix::default(), need: Need::Wanted }
+        Self {
+            address: Address::Memory,
+            prefix: Prefix::default(),
+            need: Need::Wanted,
+            degraded: DegradedJoins::Served,
+        }
     }
 }
 
-/// The three keys, unread.
+/// The four keys, unread.
 pub(super) struct Keys {
     pub(super) backplane: Option<Raw>,
     pub(super) prefix: Option<Raw>,
     pub(super) require: Option<Raw>,
+    pub(super) refuse: Option<Raw>,
 }
 
 pub(super) fn read(reader: &mut Reader, keys: Keys, cluster: Option<&Secret>, purpose: Purpose) -> BackplaneConfig {
@@ -44,10 +61,18 @@ pub(super) fn read(reader: &mut Reader, keys: Keys, cluster: Option<&Secret>, pu
         Prefix::default()
     });
     let need = if reader.switch("require_backplane", keys.require) { Need::Required } else { Need::Wanted };
-    let Some(address) = address else { return BackplaneConfig { prefix, need, ..BackplaneConfig::default() } };
+    let refused = reader.switch("refuse_degraded_joins", keys.refuse);
+    let degraded = if refused { DegradedJoins::Refused } else { DegradedJoins::Served };
+    let Some(address) = address else {
+        return BackplaneConfig { prefix, need, degraded, ..BackplaneConfig::default() };
+    };
     if address == Address::Memory {
+        const USELESS: &str = "is of no use in memory; set ALDIS_BACKPLANE to the URL of a broker";
         if need == Need::Required {
-            reader.refuse("require_backplane", "is of no use in memory; set ALDIS_BACKPLANE to the URL of a broker");
+            reader.refuse("require_backplane", USELESS);
+        }
+        if degraded == DegradedJoins::Refused {
+            reader.refuse("refuse_degraded_joins", USELESS);
         }
     } else if cluster.is_none() && purpose != Purpose::Tool {
         let problem = format!(
@@ -56,5 +81,5 @@ pub(super) fn read(reader: &mut Reader, keys: Keys, cluster: Option<&Secret>, pu
         );
         reader.refuse("cluster_secret", problem);
     }
-    BackplaneConfig { address, prefix, need }
+    BackplaneConfig { address, prefix, need, degraded }
 }

@@ -87,6 +87,8 @@ pub struct Tree {
     pub(super) backplane_prefix: Option<Raw>,
     #[conf(long, env)]
     pub(super) require_backplane: Option<Raw>,
+    #[conf(env)]
+    pub(super) refuse_degraded_joins: Option<Raw>,
     #[conf(flatten, prefix = "tls")]
     pub(super) tls: TlsSection,
     #[conf(flatten, env_prefix = "AUTH_")]

@@ -40,7 +40,7 @@ mod tests;
 pub mod tls;
 
 pub use auth::AuthConfig;
-pub use backplane::{BackplaneConfig, Need};
+pub use backplane::{BackplaneConfig, DegradedJoins, Need};
 pub use ice::{IceConfig, TurnConfig};
 pub use layers::Flags;
 pub use listen::ListenAddr;
@@ -93,7 +93,7 @@ pub struct Config {
     /// `cluster_secret`: what the keys of resume tokens, TURN pseudonyms and frames between nodes are derived from; random at each
     /// start where there is none.
     pub cluster_secret: Option<Secret>,
-    /// `backplane`, `backplane_prefix` and `require_backplane`: what there is between nodes.
+    /// `backplane`, `backplane_prefix`, `require_backplane` and `refuse_degraded_joins`: what there is between nodes.
     pub backplane: BackplaneConfig,
     /// `[stun]` and `[turn]`: the ICE servers.
     pub ice: IceConfig,
@@ -170,6 +170,7 @@ impl Loaded {
             backplane: tree.backplane,
             prefix: tree.backplane_prefix,
             require: tree.require_backplane,
+            refuse: tree.refuse_degraded_joins,
         };
         let backplane = backplane::read(&mut reader, keys, cluster_secret.as_ref(), purpose);
         let auth = auth::read(&mut reader, tree.auth, purpose);

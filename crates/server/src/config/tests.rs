@@ -360,10 +360,13 @@ fn a_backplane_comes_from_variables_or_the_file_and_shows_no_login() {
     assert!(shown.contains("backplane = redis://r1:6379,r2:6380\n") && !shown.contains("canary"), "{shown}");
     assert!(!format!("{:?}", loaded.config).contains("canary"));
 
-    let file = file("backplane = 'nats://n1,n2'\nbackplane_prefix = 'green'\nrequire_backplane = true\n");
+    let file = file(
+        "backplane = 'nats://n1,n2'\nbackplane_prefix = 'green'\nrequire_backplane = true\nrefuse_degraded_joins = true\n",
+    );
     let config = Config::load(&self::flags(&file), env(&variables[..2])).expect("good");
     assert_eq!(config.backplane.address.to_string(), "nats://n1:4222,n2:4222");
     assert_eq!((config.backplane.prefix.to_string(), config.backplane.need), ("green".to_owned(), Need::Required));
+    assert_eq!(config.backplane.degraded, DegradedJoins::Refused);
 }
 
 #[test]
@@ -377,18 +380,22 @@ fn a_backplane_that_cannot_work_is_refused_without_showing_it() {
             ("ALDIS_BACKPLANE", "amqp://aldis:canary@host"),
             ("ALDIS_BACKPLANE_PREFIX", "a.b"),
             ("ALDIS_REQUIRE_BACKPLANE", "yes"),
+            ("ALDIS_REFUSE_DEGRADED_JOINS", "1"),
         ]),
         [
             "backplane (from ALDIS_BACKPLANE): is no address: expected memory, redis://, rediss://, redis+sentinel://, nats:// or \
              tls://",
             "backplane_prefix (from ALDIS_BACKPLANE_PREFIX): a prefix is 1 to 32 of [A-Za-z0-9_-]",
             "require_backplane (from ALDIS_REQUIRE_BACKPLANE): `yes` is not true or false",
+            "refuse_degraded_joins (from ALDIS_REFUSE_DEGRADED_JOINS): `1` is not true or false",
         ]
     );
     let [secret] = &wrong(&[("ALDIS_BACKPLANE", "nats://token@n1")])[..] else { panic!("one mistake") };
     assert!(secret.starts_with("cluster_secret: is missing although backplane is nats://n1:4222; set"), "{secret}");
-    let [alone] = &wrong(&[("ALDIS_REQUIRE_BACKPLANE", "true")])[..] else { panic!("one mistake") };
-    assert!(alone.contains("is of no use in memory"), "{alone}");
+    for key in ["ALDIS_REQUIRE_BACKPLANE", "ALDIS_REFUSE_DEGRADED_JOINS"] {
+        let [alone] = &wrong(&[(key, "true")])[..] else { panic!("one mistake") };
+        assert!(alone.contains("is of no use in memory"), "{alone}");
+    }
 }
 
 #[test]

@@ -52,7 +52,13 @@ impl Connection {
         let ticket = hello.resume.as_deref().and_then(|resume| ticket(&self.node, &self.token, resume));
         match self.places.admit(&self.node, ticket.as_ref()) {
             Ok(()) => self.join(Dialect::V1, hello.features, ticket),
-            Err(error) => self.close(CloseCode::Full, Some(error), Departure::Lost),
+            Err(error) => {
+                let code = match error.code.effect() {
+                    Effect::Closes(code) => code,
+                    Effect::Lives | Effect::Strike | Effect::Http => CloseCode::Full,
+                };
+                self.close(code, Some(error), Departure::Lost);
+            }
         }
     }
 
@@ -131,9 +137,13 @@ impl Places {
     /// still be counted.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or the node takes nobody new for now.
     pub fn admit(&self, node: &Node, ticket: Option<&Ticket>) -> Result<(), WireError> {
-        if self.identity.is_some() || resumes(ticket) {
+        if resumes(ticket) {
+            return Ok(());
+        }
+        node.takes_joins()?;
+        if self.identity.is_some() {
             return Ok(());
         }
         node.metrics.limit(Limit::connections_per_identity);

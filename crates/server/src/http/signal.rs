@@ -155,6 +155,7 @@ pub(super) fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Res
             node.metrics.limit(Limit::connections_per_identity);
             return Err(Refusal::Client(WireError::new(ErrorCode::ConnectionLimit).retry_after(RETRY_AFTER_MS)));
         }
+        node.takes_joins().map_err(|error| Refusal::Request(error.retry_after(RETRY_AFTER_MS)))?;
         node.driver.preview(room, identity, *max_peers, *duplicates).map_err(Refusal::Client)?;
     }
     Ok((verified, Places { slot, identity: counted }))

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use aldis_core::Duplicates;
-use aldis_server::backplane::MemoryBus;
+use aldis_server::{backplane::MemoryBus, config::DegradedJoins};
 use serde_json::{Value, json};
 
 #[cfg(feature = "nats")]
@@ -230,6 +230,30 @@ async fn without_its_broker_a_node_serves_its_own<B: Broker>() {
     assert_eq!(north.ask(Request::get("/readyz")).await.text(), "ok\n");
 }
 
+async fn a_node_that_is_set_to_it_takes_nobody_new_without_its_broker<B: Broker>() {
+    let mut broker = B::start().await;
+    let north = node(&broker, |config| config.backplane.degraded = DegradedJoins::Refused);
+    sees(&north, 0).await;
+    let mut ann = north.v1("ann").await;
+    broker.kill().await;
+    assert_eq!(ann.expect("notice").await["code"], "backplane-degraded");
+
+    let probe = north.ask(Request::get(format!("/v1/signal?token={}", north.mint("bob")))).await;
+    assert_eq!((probe.status, probe.problem().as_str()), (503, "overloaded"));
+    assert_eq!(probe.header("retry-after"), Some("5"));
+    let mut bob = north.open(Request::upgrade("/v1/signal").v1(&north.mint("bob"))).await;
+    bob.send(json!({ "type": "hello", "protocol": 1 })).await;
+    bob.closed_with(1013, "overloaded").await;
+    // Whoever is here already stays, also over a reconnect.
+    let mut again = north.resume("ann", &ann.resume_token()).await;
+    assert_eq!((&again.welcome["resumed"], &again.id), (&json!(true), &ann.id));
+
+    broker.revive().await;
+    hears_notice(&mut again, "backplane-restored").await;
+    let cat = north.v1("cat").await;
+    hears(&mut again, "peer-joined", &cat.id).await;
+}
+
 /// Sends until it is written: as long as news of a move is under way, what goes to the node of before is refused by name.
 async fn tell_whoever_moved(peer: &mut Peer, to: &str, data: &str) {
     for attempt in 0.. {
@@ -324,6 +348,7 @@ macro_rules! stories {
                 a_room_is_full_over_all_nodes,
                 two_who_come_at_once_share_the_last_seat,
                 without_its_broker_a_node_serves_its_own,
+                a_node_that_is_set_to_it_takes_nobody_new_without_its_broker,
                 a_broker_may_come_after_its_nodes,
                 a_node_that_leaves_says_goodbye,
             );
