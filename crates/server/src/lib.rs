@@ -15,6 +15,7 @@
 //! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
 //! | [`cluster`], [`backplane`] | this node among others; what carries frames between them |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
+//! | [`outbound`] | HTTPS requests that this server itself makes |
 //! | [`telemetry`] | metrics and logs |
 //! | [`mod@bench`] | the load program |
 
@@ -35,6 +36,7 @@ pub mod ice;
 pub mod lan;
 pub mod listen;
 pub mod node;
+pub mod outbound;
 pub mod resume;
 pub mod serve;
 pub mod server;

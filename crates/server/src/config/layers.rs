@@ -8,7 +8,7 @@ use conf::{Conf, introspection::ValueSource};
 
 use super::{
     Mistake, Purpose, Source, auth::AuthSection, document, ice::StunSection, ice::TurnSection, limits::LimitsSection,
-    log::LogSection, raw::Raw, suggest::closest, tls::TlsSection,
+    log::LogSection, outbound::OutboundSection, raw::Raw, suggest::closest, tls::TlsSection,
 };
 
 const ENV_PREFIX: &str = "ALDIS_";
@@ -91,6 +91,8 @@ pub struct Tree {
     pub(super) refuse_degraded_joins: Option<Raw>,
     #[conf(flatten, prefix = "tls")]
     pub(super) tls: TlsSection,
+    #[conf(flatten, env_prefix = "OUTBOUND_")]
+    pub(super) outbound: OutboundSection,
     #[conf(flatten, env_prefix = "AUTH_")]
     pub(super) auth: AuthSection,
     #[conf(flatten, env_prefix = "STUN_")]

@@ -13,7 +13,7 @@
 //! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
 //! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
 //! | `reader` | what the sections read with, and what `aldis config show` prints |
-//! | [`auth`], [`backplane`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`proxies`], [`tls`] | a section each |
+//! | [`auth`], [`backplane`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`outbound`], [`proxies`], [`tls`] | a section each |
 //! | [`secret`] | [`Secret`] |
 
 use std::{ffi::OsString, path::PathBuf};
@@ -30,6 +30,7 @@ pub mod listen;
 pub mod log;
 pub mod mistake;
 pub mod origins;
+pub mod outbound;
 pub mod proxies;
 mod raw;
 mod reader;
@@ -54,7 +55,7 @@ pub use secret::{MIN_SECRET_BYTES, Secret};
 use layers::Layers;
 use reader::Reader;
 
-use crate::tls::TlsFiles;
+use crate::{outbound::OutboundConfig, tls::TlsFiles};
 
 /// Default of `drain_window_ms`: Kubernetes kills a process 30 s after it asked it to stop.
 const DRAIN_WINDOW_MS: u64 = 25_000;
@@ -88,6 +89,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// `[tls]`: the certificate; plain HTTP where there is none.
     pub tls: Option<TlsFiles>,
+    /// `[outbound]`: whom this server's own requests may reach.
+    pub outbound: OutboundConfig,
     /// `[auth]`: who may come in.
     pub auth: AuthConfig,
     /// `cluster_secret`: what the keys of resume tokens, TURN pseudonyms and frames between nodes are derived from; random at each
@@ -162,6 +165,7 @@ impl Loaded {
         let admin = listen::read_admin(&mut reader, tree.admin, purpose);
         let trusted_proxies = proxies::read(&mut reader, tree.trusted_proxies);
         let tls = tls::read(&mut reader, tree.tls, purpose);
+        let outbound = outbound::read(&mut reader, tree.outbound, purpose);
         let origins = origins::read(&mut reader, tree.allowed_origins);
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
@@ -185,6 +189,7 @@ impl Loaded {
             admin,
             trusted_proxies,
             tls,
+            outbound,
             auth,
             cluster_secret,
             backplane,

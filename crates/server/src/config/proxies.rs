@@ -39,15 +39,20 @@ pub(super) fn read(reader: &mut Reader, raw: Option<Raw>) -> TrustedProxies {
 }
 
 fn parse(entry: &str) -> Result<IpNet, String> {
-    const FORM: &str = "is no address and no network: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::7` or `fd00::/8`";
-    if let Ok(address) = entry.parse::<IpAddr>() {
-        return Ok(address.into());
-    }
-    let network: IpNet = entry.parse().map_err(|_| FORM.to_owned())?;
-    let network = canonical(network);
+    let network = network(entry)?;
     if network.prefix_len() == 0 {
         return Err("would believe everybody, so that any client could name its own address; list your proxies".into());
     }
+    Ok(network)
+}
+
+/// An address or a network, and nothing in between.
+pub(super) fn network(entry: &str) -> Result<IpNet, String> {
+    const FORM: &str = "is no address and no network: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::7` or `fd00::/8`";
+    if let Ok(address) = entry.parse::<IpAddr>() {
+        return Ok(canonical(address.into()));
+    }
+    let network = canonical(entry.parse().map_err(|_| FORM.to_owned())?);
     if network != network.trunc() {
         return Err(format!("has bits beyond its prefix; write `{}`, or the address alone", network.trunc()));
     }

@@ -335,6 +335,27 @@ fn a_certificate_needs_its_key_and_both_are_looked_at() {
 }
 
 #[test]
+fn what_this_server_may_reach_itself_is_a_list_of_networks() {
+    let variables = [("ALDIS_AUTH_KEYS", KEYS), ("ALDIS_OUTBOUND_NETWORKS", "10.1.0.0/16, ::1")];
+    let config = Config::load(&Flags::default(), env(&variables)).expect("good");
+    let permits = |address: &str| config.outbound.reach.permits(address.parse().expect("an address"));
+    assert_eq!(["10.1.2.3", "::1", "10.2.0.1", "127.0.0.1"].map(permits), [true, true, false, false]);
+    let wrong = [
+        variables[0],
+        ("ALDIS_OUTBOUND_NETWORKS", "10.1.2.3/16,intranet"),
+        ("ALDIS_OUTBOUND_CA_FILE", "/nonexistent/ca.pem"),
+    ];
+    let found = mistakes(&Flags::default(), &wrong, Purpose::Serve);
+    let expected = [
+        "outbound.networks (from ALDIS_OUTBOUND_NETWORKS): `10.1.2.3/16` has bits beyond its prefix; write `10.1.0.0/16`",
+        "outbound.networks (from ALDIS_OUTBOUND_NETWORKS): `intranet` is no address and no network",
+        "outbound.ca_file (from ALDIS_OUTBOUND_CA_FILE): /nonexistent/ca.pem cannot be trusted",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    found.iter().zip(expected).for_each(|(found, expected)| assert!(found.starts_with(expected), "{found}"));
+}
+
+#[test]
 fn lan_is_every_address_with_a_key_that_nobody_knows() {
     let load = || Config::lan(&Flags::default(), env(&[("ALDIS_AUTH_KEYS", KEYS)])).expect("good");
     let secret = |config: &Config| config.auth.keys.first().expect("a key").secret().clone();
