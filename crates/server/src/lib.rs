@@ -5,7 +5,7 @@
 //! | [`cli`] | the command line |
 //! | [`serve`], [`banner`], [`server`] | the process, and a whole server inside one |
 //! | [`config`] | flags, environment and file |
-//! | [`listen`], [`http`] | sockets, endpoints |
+//! | [`listen`], [`proxy_protocol`], [`http`] | sockets, what proxies say first, endpoints |
 //! | [`tls`] | certificates, handshakes, and the record layer under a connection |
 //! | [`lan`] | the local network that `aldis dev --lan` serves |
 //! | [`ws`] | the WebSocket handshake and frames |
@@ -37,6 +37,7 @@ pub mod lan;
 pub mod listen;
 pub mod node;
 pub mod outbound;
+pub mod proxy_protocol;
 pub mod resume;
 pub mod serve;
 pub mod server;

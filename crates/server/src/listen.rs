@@ -7,7 +7,7 @@ use std::{
     convert::Infallible,
     future::{Future, pending, poll_fn},
     io,
-    net::{Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -38,7 +38,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::add_extension::AddExtension;
 
 use crate::{
-    config::ListenAddr,
+    config::{ListenAddr, ProxyProtocol},
     connection::transport::Transport,
     http::{
         self,
@@ -46,6 +46,7 @@ use crate::{
         takeover::{Opened, Takeover},
     },
     node::Node,
+    proxy_protocol::{self, Origin},
     telemetry::metrics::TlsFailure,
     tls::{Acceptor, Met},
 };
@@ -57,23 +58,44 @@ const BACKLOG: u32 = 4_096;
 /// A pause after a failed accept, as when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What every connection meets before anything of its request is understood: TLS, a deadline, a size, a count.
+/// What every connection meets before anything of its request is understood: a PROXY header, TLS, a deadline, a size, a count.
 pub struct Gate {
     node: Arc<Node>,
     http: http1::Builder,
     handshake: Duration,
+    proxy_protocol: ProxyProtocol,
     tls: Option<Arc<Acceptor>>,
 }
 
 impl Gate {
     /// The gate of a node, with its limits; a TLS one where there is something to serve it with.
     #[must_use]
-    pub fn new(node: Arc<Node>, tls: Option<Arc<Acceptor>>) -> Self {
+    pub fn new(node: Arc<Node>, proxy_protocol: ProxyProtocol, tls: Option<Arc<Acceptor>>) -> Self {
         let handshake = Duration::from_millis(node.limits.handshake_ms);
         let head_bytes = usize::try_from(node.limits.header_bytes).unwrap_or(usize::MAX);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(head_bytes);
-        Self { node, http, handshake, tls }
+        Self { node, http, handshake, proxy_protocol, tls }
+    }
+
+    /// Who is at the other end: the address of the connection, or what a trusted proxy says first. Nobody where it should and does not.
+    async fn meet(&self, stream: &mut TcpStream, address: IpAddr) -> Option<Remote> {
+        if self.proxy_protocol == ProxyProtocol::Off || !self.node.trusted_proxies.contain(address) {
+            return Some(Remote::new(&self.node, address));
+        }
+        match timeout(self.handshake, proxy_protocol::read(stream)).await {
+            Ok(Ok(Origin::Client(client))) => Some(Remote::new(&self.node, client)),
+            Ok(Ok(Origin::Unnamed)) => Some(Remote::unnamed(&self.node, address)),
+            Ok(Err(refused)) => {
+                tracing::debug!(%refused, "a trusted proxy sent no PROXY header");
+                self.node.metrics.proxy_header_failed(&refused);
+                None
+            }
+            Err(_) => {
+                self.node.metrics.limit(Limit::handshake_ms);
+                None
+            }
+        }
     }
 
     /// Counts a connection that broke a bound. One that idles after a request breaks none.
@@ -170,17 +192,18 @@ fn is_ours(error: &io::Error) -> bool {
     )
 }
 
-async fn request(gate: Arc<Gate>, stream: TcpStream, remote: SocketAddr, router: Router, stop: CancellationToken) {
+async fn request(gate: Arc<Gate>, mut stream: TcpStream, from: SocketAddr, router: Router, stop: CancellationToken) {
     let accepted = Instant::now();
-    let remote = Remote::new(&gate.node, remote.ip());
-    let Some(tls) = &gate.tls else {
-        return speak(&gate, gate.http.clone(), stream, AddExtension::new(router, remote), stop).await;
-    };
-    let met = stop.run_until_cancelled(timeout(gate.handshake, tls.meet(stream))).await;
-    // The head of the request has what the handshake left of the time.
-    let left = gate.handshake.saturating_sub(accepted.elapsed()).max(Duration::from_millis(1));
+    // What comes before has its part of the time.
+    let left = || gate.handshake.saturating_sub(accepted.elapsed()).max(Duration::from_millis(1));
+    let Some(Some(remote)) = stop.run_until_cancelled(gate.meet(&mut stream, from.ip())).await else { return };
     let mut http = gate.http.clone();
-    http.header_read_timeout(left);
+    let Some(tls) = &gate.tls else {
+        http.header_read_timeout(left());
+        return speak(&gate, http, stream, AddExtension::new(router, remote), stop).await;
+    };
+    let met = stop.run_until_cancelled(timeout(left(), tls.meet(stream))).await;
+    http.header_read_timeout(left());
     match met {
         None => {}
         Some(Err(_)) => gate.node.metrics.limit(Limit::handshake_ms),

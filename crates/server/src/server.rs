@@ -22,7 +22,7 @@ use crate::{
     bell::{Bell, RingOnDrop},
     clock::Clock,
     cluster::{Membership, Publisher},
-    config::{Config, Need},
+    config::{Config, Need, ProxyProtocol},
     driver::Driver,
     http::{
         self, Ops,
@@ -106,9 +106,10 @@ impl Server {
             Mode::Dev => development(&node, ops, &listen, Reach::Machine),
             Mode::Lan => development(&node, ops, &listen, Reach::Lan(Arc::clone(&lan))),
         };
-        let gate = Arc::new(Gate::new(Arc::clone(&node), acceptor(mode, certificate.as_ref(), &lan)?));
-        // The operator's listener is for the inside: it stays plain.
-        let admin_gate = Arc::new(Gate::new(Arc::clone(&node), None));
+        let tls = acceptor(mode, certificate.as_ref(), &lan)?;
+        let gate = Arc::new(Gate::new(Arc::clone(&node), config.proxy_protocol, tls));
+        // The operator's listener is for the inside: it stays plain, and nobody stands before it.
+        let admin_gate = Arc::new(Gate::new(Arc::clone(&node), ProxyProtocol::Off, None));
         let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         for listener in public {

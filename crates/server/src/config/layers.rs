@@ -76,6 +76,8 @@ pub struct Tree {
     #[conf(long, env)]
     pub(super) trusted_proxies: Option<Raw>,
     #[conf(env)]
+    pub(super) proxy_protocol: Option<Raw>,
+    #[conf(env)]
     pub(super) allowed_origins: Option<Raw>,
     #[conf(env)]
     pub(super) drain_window_ms: Option<Raw>,

@@ -48,7 +48,7 @@ pub use listen::ListenAddr;
 pub use log::{LogConfig, LogFormat};
 pub use mistake::{ConfigError, Mistake, Source};
 pub use origins::Origins;
-pub use proxies::TrustedProxies;
+pub use proxies::{ProxyProtocol, TrustedProxies};
 pub use reader::Row;
 pub use secret::{MIN_SECRET_BYTES, Secret};
 
@@ -87,6 +87,8 @@ pub struct Config {
     pub admin: Option<ListenAddr>,
     /// `trusted_proxies`: whose word on where a client comes from is taken.
     pub trusted_proxies: TrustedProxies,
+    /// `proxy_protocol`: whether these begin each connection to `listen` with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// `[tls]`: the certificate; plain HTTP where there is none.
     pub tls: Option<TlsFiles>,
     /// `[outbound]`: whom this server's own requests may reach.
@@ -164,6 +166,7 @@ impl Loaded {
         let ports_file = reader.text("ports_file", tree.ports_file).map(PathBuf::from);
         let admin = listen::read_admin(&mut reader, tree.admin, purpose);
         let trusted_proxies = proxies::read(&mut reader, tree.trusted_proxies);
+        let proxy_protocol = proxies::read_protocol(&mut reader, tree.proxy_protocol, &trusted_proxies);
         let tls = tls::read(&mut reader, tree.tls, purpose);
         let outbound = outbound::read(&mut reader, tree.outbound, purpose);
         let origins = origins::read(&mut reader, tree.allowed_origins);
@@ -188,6 +191,7 @@ impl Loaded {
             ports_file,
             admin,
             trusted_proxies,
+            proxy_protocol,
             tls,
             outbound,
             auth,

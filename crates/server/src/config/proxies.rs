@@ -1,4 +1,4 @@
-//! `trusted_proxies`: whose word on where a client comes from is taken.
+//! `trusted_proxies`: whose word on where a client comes from is taken. `proxy_protocol`: whether they say it before anything else.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,6 +9,16 @@ use super::{raw::Raw, reader::Reader};
 /// The networks of the proxies that are believed; by default nobody is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
+
+/// `proxy_protocol`: whether the trusted proxies begin each connection with a PROXY header, which names its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProxyProtocol {
+    /// Nobody does; such a header is junk, whoever sends it.
+    #[default]
+    Off,
+    /// They do, and one that does not is not served.
+    Required,
+}
 
 impl TrustedProxies {
     /// Whether what this address says of others is believed.
@@ -36,6 +46,17 @@ pub(super) fn read(reader: &mut Reader, raw: Option<Raw>) -> TrustedProxies {
         }
     }
     networks.into_iter().collect()
+}
+
+pub(super) fn read_protocol(reader: &mut Reader, raw: Option<Raw>, proxies: &TrustedProxies) -> ProxyProtocol {
+    const KEY: &str = "proxy_protocol";
+    if !reader.switch(KEY, raw) {
+        return ProxyProtocol::Off;
+    }
+    if proxies.0.is_empty() {
+        reader.refuse(KEY, "is of no use without trusted_proxies (ALDIS_TRUSTED_PROXIES): list who sends the header");
+    }
+    ProxyProtocol::Required
 }
 
 fn parse(entry: &str) -> Result<IpNet, String> {

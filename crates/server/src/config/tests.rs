@@ -118,6 +118,7 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
             ("ALDIS_TURN_TTL", "9"),
             ("ALDIS_TURN_CUTS_AT_EXPIRY", "yes"),
             ("ALDIS_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example.org, 192.0.2.1/24"),
+            ("ALDIS_PROXY_PROTOCOL", "v2"),
             ("ALDIS_ALLOWED_ORIGINS", "https://app.example.org/"),
             ("ALDIS_ALLOWED_ORIGIN", "https://app.example.org"),
             ("ALDIS_LOG", "info,=,="),
@@ -142,6 +143,7 @@ fn every_mistake_is_said_at_once_with_its_key_and_source() {
         "ports_file (from FILE): must be a string, not a whole number",
         "trusted_proxies (from ALDIS_TRUSTED_PROXIES): `proxy.example.org` is no address and no network: `192.0.2.7`, ",
         "trusted_proxies (from ALDIS_TRUSTED_PROXIES): `192.0.2.1/24` has bits beyond its prefix; write `192.0.2.0/24`",
+        "proxy_protocol (from ALDIS_PROXY_PROTOCOL): `v2` is not true or false",
         "allowed_origins (from ALDIS_ALLOWED_ORIGINS): `https://app.example.org/` is not an origin",
         "cluster_secret (from ALDIS_CLUSTER_SECRET): is 6 bytes; at least 32 are needed",
         "auth.keys: is missing",
@@ -252,6 +254,25 @@ fn ice_and_origins_and_admin_come_through() {
     assert_eq!(admin.addrs().len(), 2);
     assert!(admin.is_loopback() && !config.listen.is_loopback());
     assert_eq!(config.ports_file, Some("ports.json".into()));
+}
+
+#[test]
+fn the_proxy_protocol_is_off_unless_it_is_asked_for_and_needs_proxies() {
+    let protocol = |variables: &[(&str, &str)]| {
+        Loaded::load(&Flags::default(), env(variables), Purpose::Tool).expect("good").config.proxy_protocol
+    };
+    let proxies = ("ALDIS_TRUSTED_PROXIES", "10.0.0.0/8");
+    assert_eq!(protocol(&[]), ProxyProtocol::Off);
+    assert_eq!(protocol(&[proxies]), ProxyProtocol::Off);
+    assert_eq!(protocol(&[proxies, ("ALDIS_PROXY_PROTOCOL", "true")]), ProxyProtocol::Required);
+    let alone = mistakes(&Flags::default(), &[("ALDIS_PROXY_PROTOCOL", "true")], Purpose::Tool);
+    assert_eq!(
+        alone,
+        [
+            "proxy_protocol (from ALDIS_PROXY_PROTOCOL): is of no use without trusted_proxies (ALDIS_TRUSTED_PROXIES): list who sends the \
+             header"
+        ]
+    );
 }
 
 #[test]

@@ -53,6 +53,13 @@ impl Remote {
         Self { address, hop }
     }
 
+    /// A connection of a client that a proxy could not name: it counts for the proxy's address, and is not believed as the proxy is.
+    #[must_use]
+    pub fn unnamed(node: &Node, proxy: IpAddr) -> Self {
+        let address = proxy.to_canonical();
+        Self { address, hop: Hop::Client(Arc::new(Mutex::new(stranger(node, address)))) }
+    }
+
     /// Who makes a request with these headers on the connection.
     #[must_use]
     pub fn caller(&self, node: &Node, headers: &HeaderMap) -> Caller {

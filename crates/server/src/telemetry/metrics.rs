@@ -15,7 +15,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{auth::TokenError, backplane::BackplaneMetrics, cluster::ClusterMetrics, connection::outlet::Framing};
+use crate::{
+    auth::TokenError, backplane::BackplaneMetrics, cluster::ClusterMetrics, connection::outlet::Framing,
+    proxy_protocol::Refused,
+};
 
 /// One label with a fixed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +83,7 @@ pub struct Metrics {
     limits: Family<Name, Counter>,
     closed: Family<CloseLabel, Counter>,
     tls_failures: Family<Reason, Counter>,
+    proxy_header_failures: Family<Reason, Counter>,
     /// Whether the node is shutting down.
     pub draining: Gauge<i64, AtomicI64>,
 }
@@ -122,6 +126,7 @@ impl Metrics {
             limits: Family::default(),
             closed: Family::default(),
             tls_failures: Family::default(),
+            proxy_header_failures: Family::default(),
             draining: Gauge::default(),
             registry: Registry::default(),
         };
@@ -150,6 +155,11 @@ impl Metrics {
             "tls_handshake_failures",
             "Connections to a TLS port that never spoke TLS, by reason",
             metrics.tls_failures.clone(),
+        );
+        registry.register(
+            "proxy_header_failures",
+            "Connections of trusted proxies that did not begin with a PROXY header, by reason",
+            metrics.proxy_header_failures.clone(),
         );
         registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
         Self { registry, ..metrics }
@@ -227,6 +237,17 @@ impl Metrics {
             TlsFailure::Plain => "plain",
         };
         self.tls_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts a connection of a trusted proxy that is not served for want of a PROXY header. One that ran out of time is counted by its
+    /// limit.
+    pub fn proxy_header_failed(&self, refused: &Refused) {
+        let reason = match refused {
+            Refused::Malformed => "malformed",
+            Refused::TooLong => "too-long",
+            Refused::Cut(_) => "cut",
+        };
+        self.proxy_header_failures.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts what the hub reports.

@@ -17,6 +17,7 @@ mod lan;
 mod probe;
 mod process;
 mod proxies;
+mod proxy_protocol;
 mod rates;
 mod raw;
 mod restart;
