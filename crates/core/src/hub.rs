@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, ServerMessage, WireError, server::NoticeCode};
 
 use crate::{
-    Duplicates, Event, Input, Moment, Output, Reach,
+    Duplicates, Event, Input, Moment, Output, Reach, Revocations,
     cluster::{Claims, Digests, Member, RoomFrame, Tidings, frame::Body},
     room::{self, Room},
 };
@@ -125,9 +125,10 @@ impl<C: Clone + PartialEq> Hub<C> {
                     effects.push(Output::Send { to: seat.connection.clone(), message });
                 }
             }
-            Input::Authorized { seat, profile, grant } => {
-                self.in_room(&seat.room, |room, effects| room.authorized(seat, profile, grant, effects));
+            Input::Authorized { seat, profile, grant, stamp } => {
+                self.in_room(&seat.room, |room, effects| room.authorized(seat, profile, grant, stamp, effects));
             }
+            Input::Revoked { news, unix_ms } => self.revoked(news, unix_ms),
             Input::Alive { seat } => self.in_room(&seat.room, |room, effects| room.alive(seat, effects)),
             Input::Written { room, from, re } => self.in_room(room, |room, effects| room.written(from, re, effects)),
             Input::Late { room, from, to, re } => self.in_room(room, |room, effects| room.late(from, to, re, effects)),
@@ -247,6 +248,14 @@ impl<C: Clone + PartialEq> Hub<C> {
             let mut room = Room::new(id, &self.effects);
             room.next_version(&mut self.effects);
             room.hear(from, frame, &mut self.effects);
+        }
+    }
+
+    fn revoked(&mut self, news: &Revocations, unix_ms: u64) {
+        let concerned = self.rooms.values().filter(|room| room.holds(news, unix_ms));
+        let rooms: Vec<_> = concerned.map(|room| room.id.clone()).collect();
+        for id in rooms {
+            self.in_room(&id, |room, effects| room.revoked(news, unix_ms, effects));
         }
     }
 

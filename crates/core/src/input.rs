@@ -3,7 +3,7 @@
 use aldis_protocol::{ClientMessage, Identity, Json, MsgId, NodeId, PeerId, RoomId};
 
 use crate::{
-    Duplicates, Grant,
+    Duplicates, Grant, Revocations, Stamp,
     cluster::{RoomFrame, Subject, Tidings},
     output::Parcel,
 };
@@ -42,6 +42,15 @@ pub enum Input<'a, C> {
         profile: Profile,
         /// What it may do from now on.
         grant: Grant,
+        /// What the token shows of itself.
+        stamp: Stamp,
+    },
+    /// Tokens were revoked: whoever is in a room of this hub with one of them, or about to be, is put out.
+    Revoked {
+        /// What is new.
+        news: &'a Revocations,
+        /// The wall's time, Unix milliseconds.
+        unix_ms: u64,
     },
     /// A probed connection gave a sign of life.
     Alive {
@@ -162,6 +171,8 @@ pub struct Join<C> {
     pub profile: Profile,
     /// What it may do.
     pub grant: Grant,
+    /// What its token shows of itself.
+    pub stamp: Stamp,
     /// Its token's `maxPeers`; the smaller of it and the server's limit counts.
     pub max_peers: Option<u64>,
     /// What happens to others of its identity.

@@ -244,6 +244,7 @@ impl<C: Clone + PartialEq> Room<C> {
         }
         session.generation = session.generation.max(ticket.generation).saturating_add(1);
         session.grant = join.grant;
+        session.stamp = join.stamp;
         session.duplicates = join.duplicates;
         let changed = session.profile != join.profile || session.features != join.features;
         session.profile = join.profile;
@@ -308,6 +309,7 @@ fn session<C>(join: Join<C>, id: PeerId, seq: u64, generation: u64, previous: Op
         features: join.features,
         previous,
         grant: join.grant,
+        stamp: join.stamp,
         duplicates: join.duplicates,
         dialect: join.dialect,
         state: State::Here { connection: join.connection },

@@ -18,18 +18,22 @@
 //! | `room` | one room: roster, order, politeness, tombstones |
 //! | `session` | one stay: here, away, and what is parked for it |
 //! | `join` | admission and resume, in two steps |
+//! | `expel` | who is put out, and kept out |
 //! | `relay` | the road of one signal |
 //! | [`input`], [`output`] | what goes in and what comes out |
 //! | [`grant`] | what a token allows |
+//! | [`revocation`] | tokens that do not count any more |
 //! | [`cluster`] | many nodes as one |
 
 pub mod cluster;
+mod expel;
 pub mod grant;
 pub mod hub;
 pub mod input;
 mod join;
 pub mod output;
 mod relay;
+pub mod revocation;
 mod room;
 mod session;
 pub mod time;
@@ -39,4 +43,5 @@ pub use grant::{Duplicates, Grant, Permission};
 pub use hub::Hub;
 pub use input::{Age, Departure, Dialect, Input, Join, Profile, Seat, Ticket};
 pub use output::{Admission, Event, Output, Parcel};
+pub use revocation::{Revocation, Revocations, Stamp};
 pub use time::Moment;

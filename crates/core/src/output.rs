@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use aldis_protocol::{
-    CloseCode, MsgId, Naming, PeerId, PeerInfo, RoomId, ServerMessage, SignalKind, WireError, limits::Limit,
+    CloseCode, Identity, MsgId, Naming, PeerId, PeerInfo, RoomId, ServerMessage, SignalKind, WireError, limits::Limit,
     server::LeaveReason,
 };
 
 use crate::{
     Seat,
     cluster::{RoomFrame, Subject, shared::Reach},
+    revocation::Kind,
 };
 
 /// One thing to do.
@@ -70,8 +71,27 @@ pub enum Output<C> {
         /// The room.
         room: RoomId,
     },
+    /// Revoke the tokens of an identity for a room, and come back with [`Input::Revoked`](crate::Input::Revoked).
+    Exclude(Box<Exclusion<C>>),
     /// For the metrics and the log.
     Event(Event),
+}
+
+/// Somebody is kept out of a room for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exclusion<C> {
+    /// The moderator, who is told if it cannot be.
+    pub by: C,
+    /// Whom the moderator had removed.
+    pub id: PeerId,
+    /// The room.
+    pub room: RoomId,
+    /// Who.
+    pub identity: Identity,
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// A signal on its way to one receiver.
@@ -145,6 +165,8 @@ pub enum Event {
     Away,
     /// A stay ended.
     Left(LeaveReason),
+    /// A stay or a join ended because its token was revoked.
+    Revoked(Kind),
     /// A session goes on at another node, or may.
     Moved,
     /// A frame of another node's room did not follow the one before.

@@ -10,11 +10,12 @@ use aldis_protocol::{
 };
 
 use crate::{
-    Departure, Dialect, Event, Grant, Moment, Output, Parcel, Permission, Profile, Seat,
+    Departure, Dialect, Event, Grant, Moment, Output, Parcel, Permission, Profile, Seat, Stamp,
     cluster::{
         Shared, Subject,
         frame::{Body, Change, Departed},
     },
+    expel::Removal,
     hub::{Deadline, Effects},
     join::Pending,
     output::Dropped,
@@ -98,7 +99,9 @@ impl<C: Clone + PartialEq> Room<C> {
                 self.gone(index, LeaveReason::Left, effects);
                 effects.push(Output::Close { connection: seat.connection.clone(), code: CloseCode::Bye, error: None });
             }
-            ClientMessage::Remove { id, reason } => self.remove(index, &id, reason, effects),
+            ClientMessage::Remove { id, reason, for_ms } => {
+                self.remove(index, seat, Removal { id: &id, reason, for_ms }, effects);
+            }
             // Answered by the connection; here they only prove that a frozen page is awake.
             ClientMessage::Hello(_) | ClientMessage::Auth(_) | ClientMessage::IceServers | ClientMessage::Ping(_) => {}
         }
@@ -125,10 +128,18 @@ impl<C: Clone + PartialEq> Room<C> {
     }
 
     /// A new token: the grant counts from now on, and the others see a changed profile.
-    pub(crate) fn authorized(&mut self, seat: &Seat<C>, profile: Profile, grant: Grant, effects: &mut Effects<C>) {
+    pub(crate) fn authorized(
+        &mut self,
+        seat: &Seat<C>,
+        profile: Profile,
+        grant: Grant,
+        stamp: Stamp,
+        effects: &mut Effects<C>,
+    ) {
         let Some(index) = self.seated(seat) else { return };
         let session = &mut self.sessions[index];
         session.grant = grant;
+        session.stamp = stamp;
         if session.profile != profile {
             session.profile = profile;
             self.announce_update(index, effects);
@@ -287,14 +298,19 @@ impl<C: Clone + PartialEq> Room<C> {
         }
     }
 
-    fn remove(&mut self, index: usize, id: &PeerId, reason: Option<String>, effects: &mut Effects<C>) {
+    fn remove(&mut self, index: usize, seat: &Seat<C>, removal: Removal<'_>, effects: &mut Effects<C>) {
+        let id = removal.id;
         let refused = if self.sessions[index].grant.allows(Permission::Moderate) {
             if let Some(target) = self.find(id.as_str()).filter(|target| *target != index) {
-                return self.remove_at(target, reason, effects);
+                let identity = self.sessions[target].profile.identity.clone();
+                self.remove_at(target, removal.reason.clone(), effects);
+                return self.exclude(seat, removal, identity, effects);
             }
-            if let Some(owner) = self.remote(id.as_str()).map(|remote| remote.owner.clone()) {
-                let by = self.sessions[index].id.clone();
-                return self.publish(Subject::Inbox(owner), Body::Remove { by, id: id.clone(), reason }, effects);
+            if let Some(remote) = self.remote(id.as_str()) {
+                let (owner, identity) = (remote.owner.clone(), remote.entry.identity.clone());
+                let (by, reason) = (self.sessions[index].id.clone(), removal.reason.clone());
+                self.publish(Subject::Inbox(owner), Body::Remove { by, id: id.clone(), reason }, effects);
+                return self.exclude(seat, removal, identity, effects);
             }
             let code = if self.is_tombstoned(id.as_str()) { ErrorCode::PeerGone } else { ErrorCode::UnknownPeer };
             WireError::new(code)

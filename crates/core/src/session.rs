@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use aldis_protocol::{Identity, Json, Limits, PeerId, PeerInfo, Presence, ServerMessage, limits::Limit};
 
-use crate::{Dialect, Duplicates, Grant, Moment, Profile, output::Parcel};
+use crate::{Dialect, Duplicates, Grant, Moment, Profile, Stamp, output::Parcel};
 
 /// A session: a peer as the server keeps it.
 pub(crate) struct Session<C> {
@@ -27,6 +27,8 @@ pub(crate) struct Session<C> {
     pub(crate) features: Vec<String>,
     pub(crate) previous: Option<PeerId>,
     pub(crate) grant: Grant,
+    /// What its latest token shows of itself.
+    pub(crate) stamp: Stamp,
     /// What its token says of others of its identity.
     pub(crate) duplicates: Duplicates,
     pub(crate) dialect: Dialect,

@@ -16,6 +16,7 @@ mod stories {
     mod receipts;
     mod relaying;
     mod resuming;
+    mod revoked;
     mod roster;
     mod tombstones;
 }

@@ -17,6 +17,9 @@ use crate::{
 /// The longest `reason`, in bytes.
 pub const MAX_REASON: usize = 256;
 
+/// The longest `remove.forMs`, in milliseconds: as long as a token lives.
+pub const MAX_REMOVAL_MS: u64 = 86_400_000;
+
 /// Most entries of `hello.features`, and the longest of them in bytes.
 pub const MAX_FEATURES: usize = 16;
 /// The longest feature name, in bytes.
@@ -49,6 +52,8 @@ pub enum ClientMessage<'a> {
         id: PeerId,
         /// Why, for the peer and the room.
         reason: Option<String>,
+        /// For how long its identity is kept out of the room, in milliseconds; it may come back at once where this is absent.
+        for_ms: Option<u64>,
     },
 }
 
@@ -271,6 +276,9 @@ struct Envelope<'a> {
     /// What `pong` is to bring back.
     #[serde(default, borrow, deserialize_with = "present")]
     t: Option<&'a RawValue>,
+    /// For how long the identity of the peer is kept out of the room: 1 to 86400000 ms.
+    #[serde(rename = "forMs", default, borrow, deserialize_with = "present")]
+    for_ms: Option<&'a RawValue>,
 }
 
 /// Keeps `null` apart from absent: `candidate: null` is a value.
@@ -392,7 +400,8 @@ impl<'a> Envelope<'a> {
             "remove" => {
                 let id = self.peer(kind)?;
                 let reason = self.reason.take().map(|raw| reason(raw).map_err(|why| field(kind, "reason", &why)));
-                ClientMessage::Remove { id, reason: reason.transpose()?.map(Cow::into_owned) }
+                let reason = reason.transpose()?.map(Cow::into_owned);
+                ClientMessage::Remove { id, reason, for_ms: self.removal()? }
             }
             _ => {
                 let shown: String = kind.chars().filter(|char| !char.is_control()).take(32).collect();
@@ -416,6 +425,14 @@ impl<'a> Envelope<'a> {
             protocol,
             resume: resume.transpose()?.map(Cow::into_owned),
             features: features.transpose()?.unwrap_or_default(),
+        })
+    }
+
+    fn removal(&mut self) -> Parsed<Option<u64>> {
+        let Some(raw) = self.for_ms.take() else { return Ok(None) };
+        let ms = serde_json::from_str(raw.get()).ok().filter(|ms| (1..=MAX_REMOVAL_MS).contains(ms));
+        ms.map(Some).ok_or_else(|| {
+            field("remove", "forMs", &format!("must be an integer from 1 to {MAX_REMOVAL_MS}, in milliseconds"))
         })
     }
 
@@ -444,6 +461,7 @@ impl<'a> Envelope<'a> {
             token: None,
             id: None,
             t: None,
+            for_ms: None,
         } = self
         {
             return Ok(());
@@ -464,6 +482,7 @@ impl<'a> Envelope<'a> {
             ("token", self.token),
             ("id", self.id),
             ("t", self.t),
+            ("forMs", self.for_ms),
         ];
         match left.iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(field(kind, name, "is not a field of this type")),

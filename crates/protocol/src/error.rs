@@ -96,6 +96,7 @@ error_codes! {
     TokenMissing = "token-missing", 401, Closes(C::Unauthorized), false, false, "The request carries no token.", "Send it as `Authorization: Bearer`, as the subprotocol `aldis.bearer.<jwt>`, or as `?token=`.";
     TokenInvalid = "token-invalid", 401, Closes(C::Unauthorized), false, false, "The token is not one this server accepts.", "Run `aldis token verify` on it: it says exactly why.";
     TokenExpired = "token-expired", 401, Closes(C::Unauthorized), false, false, "The token has expired.", "Get a new token from your backend; send it with `auth` before the old one expires.";
+    TokenRevoked = "token-revoked", 403, Closes(C::Forbidden), false, false, "The token has been revoked.", "Do not reconnect by yourself: whoever runs the application has shut this token out.";
     OriginForbidden = "origin-forbidden", 403, Http, false, false, "Pages of this origin may not connect.", "Add the origin to `allowed_origins` (ALDIS_ALLOWED_ORIGINS).";
     RoomFull = "room-full", 409, Closes(C::Full), true, false, "The room has as many peers as it may.", "Try again when somebody has left, or raise `maxPeers`.";
     IdentityTaken = "identity-taken", 409, Closes(C::Full), true, false, "The identity is already in the room and the token says `duplicates: reject`.", "Leave with the other session first, or issue tokens with `duplicates: replace`.";

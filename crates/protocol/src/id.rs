@@ -124,6 +124,10 @@ id!(
     Identity, MAX_ID, is_printable, "1 to 128 printable ASCII characters"
 );
 id!(
+    /// What a token calls itself: its `jti`. 1 to 128 bytes of any text.
+    TokenId, MAX_ID, |_| true, "1 to 128 bytes of text"
+);
+id!(
     /// The sender's own name for a message, up to 64 printable ASCII characters: errors and receipts about it name it in `re`.
     MsgId, MAX_MSG, is_printable, "1 to 64 printable ASCII characters"
 );

@@ -34,7 +34,7 @@ pub mod server;
 pub use client::{ClientMessage, Hello, Naming, Signal, SignalKind};
 pub use close::CloseCode;
 pub use error::{ErrorCode, Outcome, WireError};
-pub use id::{Identity, InvalidId, MsgId, NodeId, PeerId, PeerRef, RoomId};
+pub use id::{Identity, InvalidId, MsgId, NodeId, PeerId, PeerRef, RoomId, TokenId};
 pub use json::Json;
 pub use limits::Limits;
 pub use post::Post;

@@ -49,6 +49,7 @@ macro_rules! for_each_limit {
             outbound_stall_ms = 10_000, "a_stalled_reader_is_closed_with_4420", "How long a connection may read nothing while bytes are queued, ms.";
             posts_waiting = 16, "only_so_many_posts_wait", "Most POSTs of one connection that wait for their turn or for an earlier one.";
             parted_streams = 10_000, "only_so_many_streams_that_broke_may_say_leave", "Most event streams that are over and whose clients may still say `leave`.";
+            revocations = 10_000, "a_full_list_refuses_the_next", "Most revocations that are held.";
             tombstones_per_room = 1_024, "tombstones_are_bounded", "Most remembered ids of peers that left a room for good.";
             // Times.
             handshake_ms = 5_000, "half_a_handshake_is_closed", "Time for the TLS handshake and a request's headers together, ms.";

@@ -6,7 +6,8 @@
 //! `peer-left`, and nothing for a session goes to a connection that was fenced. Only the socket is written after the lock.
 //!
 //! Of a node among others, frames leave under that lock too, in the order in which the hub decided them ([`cluster`](crate::cluster)).
-//! The publisher's lock and the backplane's come after a shard's, and the cluster's before it.
+//! The publisher's lock and the backplane's come after a shard's, and the cluster's before it. The lock of the revocations comes after
+//! a shard's too: whoever comes in is looked up under both, and whatever is revoked is in the list before any hub is told.
 //!
 //! # The road of one offer
 //! socket → [`connection`](crate::connection) reads and parses → [`Driver::message`] → `Hub` names the target and splices →
@@ -22,10 +23,11 @@ use std::{
 };
 
 use aldis_core::{
-    Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Reach, Seat,
-    Ticket,
-    cluster::{Claims, Digests, RoomFrame, Subject, Tidings},
-    output::Continuity,
+    Admission, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Profile, Reach,
+    Revocation, Seat, Stamp, Ticket,
+    cluster::{Claims, Digests, Ledger, RoomFrame, Subject, Tidings},
+    output::{Continuity, Exclusion},
+    revocation::{Finding, Full, Kind, Target},
 };
 use aldis_protocol::{
     ClientMessage, CloseCode, ErrorCode, FEATURES, Identity, Limits, MsgId, NodeId, PROTOCOL, PeerId, RoomId,
@@ -41,6 +43,7 @@ use crate::{
     cluster::Publisher,
     connection::outlet::{Farewell, Frame, Handle, Last, Outlet, Push, Seating, seat},
     resume::{ResumeClaims, ResumeTokens},
+    revoking::Revoker,
     sync::Mutex,
     telemetry::metrics::Metrics,
 };
@@ -83,6 +86,8 @@ pub struct Driver {
     clock: Clock,
     /// The way to other nodes; none on a node alone.
     publisher: Option<Arc<Publisher>>,
+    /// Whose tokens do not count any more.
+    revoker: Revoker,
     /// The earliest deadline that [`run_timers`](Self::run_timers) waits for.
     armed: AtomicU64,
     alarm: Notify,
@@ -92,8 +97,10 @@ impl Driver {
     /// A driver of empty hubs, of a node alone.
     #[must_use]
     pub fn new(node: NodeId, limits: Arc<Limits>, resume: ResumeTokens, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        let revoker = Revoker::alone(&limits, Arc::clone(&metrics), clock);
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(Hub::new(Limits::clone(&limits)))).collect(),
+            revoker,
             hasher: RandomState::default(),
             node,
             limits,
@@ -110,15 +117,82 @@ impl Driver {
     #[must_use]
     pub fn among_others(self, publisher: Arc<Publisher>) -> Self {
         let hub = || Mutex::new(Hub::clustered(Limits::clone(&self.limits), self.node.clone()));
-        Self { shards: (0..SHARDS).map(|_| hub()).collect(), publisher: Some(publisher), ..self }
+        let revoker = self.revoker.among_others(Arc::clone(&publisher));
+        Self { shards: (0..SHARDS).map(|_| hub()).collect(), publisher: Some(publisher), revoker, ..self }
+    }
+
+    /// Whose tokens do not count any more.
+    #[must_use]
+    pub fn revoker(&self) -> &Revoker {
+        &self.revoker
+    }
+
+    /// Lets the list of revocations take a step, and puts out whoever that concerns.
+    pub fn revoking<T>(&self, dirty: &mut Dirty, step: impl FnOnce(&mut Ledger, Moment, u64) -> T) -> T {
+        let (result, news) = self.revoker.step(step);
+        for news in &news {
+            let unix_ms = self.clock.unix_ms();
+            for shard in &self.shards {
+                let mut hub = shard.lock();
+                let now = self.clock.now();
+                hub.handle_input(now, Input::Revoked { news, unix_ms });
+                self.settle(&mut hub, now, dirty);
+                let due = hub.poll_timeout();
+                drop(hub);
+                self.set_alarm(due);
+            }
+        }
+        result
+    }
+
+    /// Revokes tokens, here and on every other node.
+    ///
+    /// # Errors
+    /// As many are held as may be.
+    pub fn revoke(
+        &self,
+        target: Target,
+        until: u64,
+        not_before: u64,
+        reason: Option<String>,
+    ) -> Result<Revocation, Full> {
+        let mut dirty = Dirty::default();
+        let imposed =
+            self.revoking(&mut dirty, |ledger, _, unix_ms| ledger.impose(unix_ms, target, until, not_before, reason));
+        self.flush(dirty);
+        let revocation = imposed.inspect_err(|_| self.metrics.limit(Limit::revocations))?;
+        tracing::info!(kind = revocation.target.kind().as_str(), "tokens were revoked");
+        Ok(revocation)
     }
 
     /// Asks for a seat. Its `welcome`, or the refusal and the close, is in the outlet when this returns, or as soon as the other nodes
     /// have answered; then the connection's owner is woken.
     pub fn join(&self, join: Join<Handle>, prelude: Prelude) {
         join.connection.0.set_prelude(prelude);
-        let room = join.room.clone();
-        self.step(&room, Input::Join(Box::new(join)));
+        let (room, mut dirty) = (join.room.clone(), Dirty::default());
+        {
+            let mut hub = self.shard(&room).lock();
+            let now = self.clock.now();
+            // Under the lock: what is revoked from here on finds it among those who come in.
+            match self.revoker.find(&room, &join.profile.identity, &join.stamp) {
+                Some(finding) => self.turn_away(&join.connection, &finding, now, &mut dirty),
+                None => hub.handle_input(now, Input::Join(Box::new(join))),
+            }
+            self.settle(&mut hub, now, &mut dirty);
+            self.set_alarm(hub.poll_timeout());
+        }
+        self.flush(dirty);
+    }
+
+    /// Closes a connection whose token was revoked between the door and its join.
+    fn turn_away(&self, connection: &Handle, finding: &Finding, now: Moment, dirty: &mut Dirty) {
+        self.metrics.turned_away(finding.kind);
+        self.metrics.refused(ErrorCode::TokenRevoked);
+        self.metrics.closed(CloseCode::Forbidden);
+        let farewell = Farewell { error: Some(Box::new(finding.refusal())), last: Last::Ours(CloseCode::Forbidden) };
+        // It has no seat, so there is nothing to give back.
+        drop(connection.0.close(farewell, now));
+        dirty.add(connection.clone());
     }
 
     /// The connection of a join that waits for other nodes is over, with last words or dead. It may have got its seat in between.
@@ -163,9 +237,33 @@ impl Driver {
         self.apply(&seat.room, Input::Message { seat, message }, now, dirty);
     }
 
+    /// Takes a revocation back, here and on every other node; says whether it was held.
+    pub fn lift(&self, target: &Target) -> bool {
+        let mut dirty = Dirty::default();
+        let lifted = self.revoking(&mut dirty, |ledger, _, unix_ms| ledger.lift(unix_ms, target));
+        self.flush(dirty);
+        if lifted.is_some() {
+            tracing::info!(kind = target.kind().as_str(), "a revocation was lifted");
+        }
+        lifted.is_some()
+    }
+
     /// A session has a new token.
-    pub fn authorized(&self, seat: &Seat<Handle>, profile: Profile, grant: Grant) {
-        self.step(&seat.room, Input::Authorized { seat, profile, grant });
+    pub fn authorized(&self, seat: &Seat<Handle>, profile: Profile, grant: Grant, stamp: Stamp) {
+        let mut dirty = Dirty::default();
+        {
+            let mut hub = self.shard(&seat.room).lock();
+            let now = self.clock.now();
+            let found = self.revoker.find(&seat.room, &profile.identity, &stamp);
+            hub.handle_input(now, Input::Authorized { seat, profile, grant, stamp });
+            if found.is_some() {
+                // Revoked since it was checked, when the session still had its last one.
+                self.revoker.show(|news, unix_ms| hub.handle_input(now, Input::Revoked { news, unix_ms }));
+            }
+            self.settle(&mut hub, now, &mut dirty);
+            self.set_alarm(hub.poll_timeout());
+        }
+        self.flush(dirty);
     }
 
     /// A probed connection answered.
@@ -443,7 +541,31 @@ impl Driver {
                         publisher.unsubscribe(&room);
                     }
                 }
+                Output::Exclude(exclusion) => self.exclude(hub, *exclusion, now, dirty),
                 Output::Event(event) => self.metrics.event(event),
+            }
+        }
+    }
+
+    /// A moderator keeps somebody out of a room of this hub, whose lock is held: no other hub is concerned.
+    fn exclude(&self, hub: &mut Hub<Handle>, exclusion: Exclusion<Handle>, now: Moment, dirty: &mut Dirty) {
+        let Exclusion { by, id, room, identity, for_ms, reason } = exclusion;
+        let target = Target::Member { room, identity };
+        let (imposed, news) =
+            self.revoker.step(|ledger, _, unix_ms| ledger.impose(unix_ms, target, unix_ms + for_ms, 0, reason));
+        for news in &news {
+            hub.handle_input(now, Input::Revoked { news, unix_ms: self.clock.unix_ms() });
+        }
+        match imposed {
+            Ok(_) => tracing::info!(kind = Kind::Member.as_str(), "a moderator keeps somebody out"),
+            Err(Full { most }) => {
+                self.metrics.limit(Limit::revocations);
+                let message = format!(
+                    "The peer was removed and can come back: this server holds {most} revocations, as many as limits.revocations allows."
+                );
+                let error = WireError::with(ErrorCode::Unavailable, message).about(Some(id), None);
+                self.metrics.refused(error.code);
+                self.push(hub, &by, Frame::Text(ServerMessage::from(error).to_json().into()), now, dirty);
             }
         }
     }

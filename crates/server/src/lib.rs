@@ -16,6 +16,7 @@
 //! | [`cluster`], [`backplane`] | this node among others; what carries frames between them |
 //! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
 //! | [`outbound`] | HTTPS requests that this server itself makes |
+//! | [`revoking`] | tokens that do not count any more |
 //! | [`telemetry`] | metrics and logs |
 //! | [`mod@bench`] | the load program |
 
@@ -39,6 +40,7 @@ pub mod node;
 pub mod outbound;
 pub mod proxy_protocol;
 pub mod resume;
+pub mod revoking;
 pub mod serve;
 pub mod server;
 pub mod sse;

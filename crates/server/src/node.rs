@@ -97,6 +97,7 @@ impl Node {
         if let Some(membership) = &self.membership {
             membership.show(&self.driver);
         }
+        self.metrics.hold(&self.driver.revoker().held());
         self.metrics.text()
     }
 

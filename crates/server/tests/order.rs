@@ -21,7 +21,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use aldis_core::{Age, Departure, Dialect, Duplicates, Grant, Join, Profile, Seat, Ticket};
+use aldis_core::{Age, Departure, Dialect, Duplicates, Grant, Join, Profile, Seat, Stamp, Ticket};
 use aldis_protocol::{ClientMessage, CloseCode, Identity, Limits, NodeId, PeerId, RoomId, server::IceServers};
 use aldis_server::{
     clock::Clock,
@@ -162,6 +162,7 @@ impl World {
                 room: self.room.clone(),
                 profile: Profile { identity: Identity::parse(peer).expect("an identity"), name: None, metadata: None },
                 grant: Grant::default(),
+                stamp: Stamp::default(),
                 max_peers: None,
                 duplicates: Duplicates::Allow,
                 dialect,

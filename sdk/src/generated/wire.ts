@@ -24,6 +24,9 @@ export type NodeId = string
 /** Who a peer is: the token's `sub`, stable over stays. 1 to 128 printable ASCII bytes. */
 export type Identity = string
 
+/** What a token calls itself: its `jti`. 1 to 128 bytes of any text. */
+export type TokenId = string
+
 /** The sender's own name for a message, up to 64 printable ASCII characters: errors and receipts about it name it in `re`. */
 export type MsgId = string
 
@@ -533,6 +536,8 @@ export interface RemoveRequest {
   reason?: string
   /** Which peer it is about. */
   id: PeerId
+  /** For how long the identity of the peer is kept out of the room: 1 to 86400000 ms. */
+  forMs?: number
 }
 
 /** What a client sends to the server. */
@@ -688,6 +693,8 @@ export type ErrorCode =
   | 'token-invalid'
   /** The token has expired. */
   | 'token-expired'
+  /** The token has been revoked. */
+  | 'token-revoked'
   /** Pages of this origin may not connect. */
   | 'origin-forbidden'
   /** The room has as many peers as it may. */
@@ -838,7 +845,7 @@ export const CLOSE_CODES: { readonly [code in CloseCode]: CloseRow } = {
   3001: { reconnect: 'yes' },
   4400: { reconnect: 'no' },
   4401: { reconnect: 'with-new-token', errors: ['token-missing', 'token-invalid', 'token-expired'] },
-  4403: { reconnect: 'no' },
+  4403: { reconnect: 'no', errors: ['token-revoked'] },
   4408: { reconnect: 'yes', errors: ['hello-timeout', 'heartbeat-timeout'] },
   4409: { reconnect: 'no', errors: ['replaced'] },
   4410: { reconnect: 'no', errors: ['removed'] },

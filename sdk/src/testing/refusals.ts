@@ -6,7 +6,7 @@ import { CLOSE_CODES, type ErrorCode, type WireError } from '../generated/wire.t
 const CODES = {
   400: ['bad-json', 'bad-envelope', 'unknown-type', 'too-deep', 'bad-request', 'protocol-unsupported'],
   401: ['token-missing', 'token-invalid', 'token-expired'],
-  403: ['forbidden', 'origin-forbidden'],
+  403: ['forbidden', 'token-revoked', 'origin-forbidden'],
   404: ['unknown-peer', 'not-found'],
   405: ['method-not-allowed'],
   406: ['not-acceptable'],

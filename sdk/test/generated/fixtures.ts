@@ -33,6 +33,7 @@ export const client: readonly ClientMessage[] = [
   { "type": "leave" },
   { "type": "ping", "t": 1792368000123 },
   { "type": "remove", "id": "k7nq2vx5m4wzt3jy6rbhcdfpea", "reason": "spam" },
+  { "type": "remove", "id": "k7nq2vx5m4wzt3jy6rbhcdfpea", "reason": "spam", "forMs": 600000 },
   {
     "type": "offer",
     "to": "k7nq2vx5m4wzt3jy6rbhcdfpea",

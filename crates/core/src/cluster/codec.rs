@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use aldis_protocol::{
-    ErrorCode, Identity, Json, MsgId, Naming, NodeId, Outcome, PeerId, Presence, RoomId, SignalKind,
+    ErrorCode, Identity, Json, MsgId, Naming, NodeId, Outcome, PeerId, Presence, RoomId, SignalKind, TokenId,
     server::{LeaveReason, ReceiptStatus},
 };
 
-use crate::Duplicates;
+use crate::{Duplicates, revocation::Standing};
 
 /// A value that can be part of a frame.
 pub(crate) trait Wire: Sized {
@@ -98,7 +98,7 @@ macro_rules! ids {
     };
 }
 
-ids!(RoomId, PeerId, NodeId, Identity, MsgId);
+ids!(RoomId, PeerId, NodeId, Identity, MsgId, TokenId);
 
 impl Wire for String {
     fn write(&self, out: &mut Vec<u8>) {
@@ -193,6 +193,7 @@ listed! {
     Outcome in [Self::NotDelivered, Self::Unknown];
     Duplicates in [Self::Allow, Self::Replace, Self::Reject];
     SignalKind in SignalKind::ALL;
+    Standing in [Self::Held, Self::Lifted];
 }
 
 /// By name, because the table of error codes is sorted for its readers.

@@ -13,7 +13,8 @@ use crate::{
     Moment,
     cluster::{
         codec::Wire,
-        frame::{Body, Frame, RoomFrame},
+        frame::{Body, Frame, RevocationFrame, RoomFrame},
+        ledger,
     },
 };
 
@@ -119,7 +120,10 @@ impl Frame {
             Self::Room { frame: RoomFrame { body: Body::Roster { part, parts, .. }, .. } } => {
                 part < parts && *parts <= MAX_PARTS
             }
-            Self::Room { .. } | Self::Node { .. } => true,
+            Self::Revocation { frame: RevocationFrame::Part { part, parts, .. } } => {
+                part < parts && *parts <= ledger::MAX_PARTS
+            }
+            Self::Room { .. } | Self::Node { .. } | Self::Revocation { .. } => true,
         }
     }
 }
@@ -132,7 +136,7 @@ mod tests {
     use std::{env, fs, path::Path, sync::Arc};
 
     use aldis_protocol::{
-        ErrorCode, Identity, Json, MsgId, Naming, Outcome, PeerId, Presence, RoomId, SignalKind,
+        ErrorCode, Identity, Json, MsgId, Naming, Outcome, PeerId, Presence, RoomId, SignalKind, TokenId,
         server::{LeaveReason, ReceiptStatus},
     };
 
@@ -140,6 +144,7 @@ mod tests {
     use crate::{
         Duplicates, Parcel,
         cluster::frame::{Change, Claim, Departed, Entry, Joining, News, NodeFrame},
+        revocation::{Revocation, Standing, Target, Terms},
     };
 
     fn id(name: &str) -> PeerId {
@@ -210,11 +215,34 @@ mod tests {
             Body::Again { to: id("b"), parcel: parcel(Naming::Anonymous) },
         ];
         let room = RoomId::parse("r").expect("a room");
+        let of = room.clone();
         let rooms = bodies
             .into_iter()
-            .map(|body| Frame::Room { frame: RoomFrame { room: room.clone(), seq: 1, version: 2, body } });
+            .map(move |body| Frame::Room { frame: RoomFrame { room: of.clone(), seq: 1, version: 2, body } });
         let nodes = [NodeFrame::Beat { number: 1 }, NodeFrame::Bye {}, NodeFrame::Digest { mine: 1, yours: 2 }];
-        rooms.chain(nodes.map(|frame| Frame::Node { frame })).collect()
+        let identity = Identity::parse("ann").expect("an identity");
+        let token = TokenId::parse("0b9e6c1e").expect("a jti");
+        let targets = [
+            Target::Token { id: token },
+            Target::Identity { identity: identity.clone() },
+            Target::Issued { identity: identity.clone() },
+            Target::Room { room: room.clone() },
+            Target::Member { room, identity },
+        ];
+        let terms = |standing| Terms { round: 1, standing, until: 2, not_before: 3, reason: Some("spam".to_owned()) };
+        let revoked = |standing| {
+            let revocation = |target: &Target| Revocation { target: target.clone(), terms: terms(standing) };
+            targets.iter().map(revocation).collect::<Vec<_>>()
+        };
+        let revocations = [
+            RevocationFrame::News { revocations: revoked(Standing::Held) },
+            RevocationFrame::Held { digest: 7 },
+            RevocationFrame::Starting {},
+            RevocationFrame::Copy {},
+            RevocationFrame::Part { part: 1, parts: 2, revocations: revoked(Standing::Lifted) },
+        ];
+        let nodes = nodes.map(|frame| Frame::Node { frame });
+        rooms.chain(nodes).chain(revocations.map(|frame| Frame::Revocation { frame })).collect()
     }
 
     /// The fuzzer of frames begins with them: `ALDIS_BLESS=1 cargo test -p aldis-core seeds` writes them again.

@@ -9,7 +9,7 @@ use aldis_protocol::{
 };
 
 use crate::{
-    Duplicates, Parcel,
+    Duplicates, Parcel, Revocation,
     cluster::codec::{Wire, record, variants},
 };
 
@@ -36,6 +36,11 @@ pub enum Frame {
     Node {
         /// What.
         frame: NodeFrame,
+    },
+    /// Of revocations: for the [`Ledger`](crate::cluster::Ledger). A node that does not know of them drops it as junk.
+    Revocation {
+        /// What.
+        frame: RevocationFrame,
     },
 }
 
@@ -280,7 +285,42 @@ pub enum NodeFrame {
     },
 }
 
-variants!(Frame { 0 => Room { frame }, 1 => Node { frame } });
+/// What nodes say of revocations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevocationFrame {
+    /// Something was revoked, or lifted.
+    News {
+        /// What.
+        revocations: Vec<Revocation>,
+    },
+    /// What the sender holds, as a sum: with each beat, and in answer to [`RevocationFrame::Starting`].
+    Held {
+        /// The digest.
+        digest: u64,
+    },
+    /// The sender has just come, and asks what is held.
+    Starting {},
+    /// The sender asks for all that the receiver holds.
+    Copy {},
+    /// A part of that.
+    Part {
+        /// The number of this part, from zero.
+        part: u32,
+        /// Of how many.
+        parts: u32,
+        /// What is held.
+        revocations: Vec<Revocation>,
+    },
+}
+
+variants!(Frame { 0 => Room { frame }, 1 => Node { frame }, 2 => Revocation { frame } });
+variants!(RevocationFrame {
+    0 => News { revocations },
+    1 => Held { digest },
+    2 => Starting {},
+    3 => Copy {},
+    4 => Part { part, parts, revocations },
+});
 record!(RoomFrame { room, seq, version, body });
 variants!(Body {
     0 => Who { asker, joining, claim },

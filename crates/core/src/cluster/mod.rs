@@ -13,6 +13,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`nodes`] | [`Cluster`]: one for a node, over all its hubs: leases, beats, digests |
+//! | [`ledger`] | [`Ledger`]: the revocations of a node, and what keeps those of all nodes the same |
 //! | [`frame`] | what nodes say to each other |
 //! | [`envelope`] | a frame's outside: version, sender, time, MAC |
 //! | `shared` | what a room keeps of the other nodes, and its deadlines |
@@ -35,6 +36,7 @@ pub mod envelope;
 pub mod figures;
 pub mod frame;
 mod hear;
+pub mod ledger;
 mod mirror;
 mod moving;
 pub mod nodes;
@@ -43,10 +45,11 @@ pub(crate) mod shared;
 
 pub use envelope::{Envelope, Unopened};
 pub use figures::{Claims, Figures};
-pub use frame::{Frame, NodeFrame, RoomFrame, Subject};
+pub use frame::{Frame, NodeFrame, RevocationFrame, RoomFrame, Subject};
+pub use ledger::{Ledger, LedgerFigures, LedgerOutput};
 pub use nodes::{Cluster, ClusterInput, ClusterOutput, Digests, Extent, Link, Passage, Purpose, Tidings};
 pub(crate) use {
     asking::Stage,
-    nodes::digest,
+    nodes::{digest, fingerprint},
     shared::{Member, Shared},
 };

@@ -122,6 +122,8 @@ pub enum ClusterOutput {
     Tell(Tidings),
     /// Sum up all hubs with [`Hub::digests`](crate::Hub::digests) and come back with [`Cluster::summed`].
     Sum(Purpose),
+    /// The node says that it lives: let it say what it has revoked, too, by [`Ledger::beat`](crate::cluster::Ledger::beat).
+    Beat,
 }
 
 /// What sums are for.
@@ -188,12 +190,22 @@ impl Digests {
     }
 }
 
-/// The contribution of one room at one version: FNV-1a with the version mixed in by the finish of SplitMix64.
+/// The contribution of one room at one version.
 pub(crate) fn digest(room: &str, version: u64) -> u64 {
-    let name = room
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let mixed = name ^ version.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed(room.as_bytes(), version)
+}
+
+/// The contribution of some bytes.
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
+    mixed(bytes, 0)
+}
+
+/// FNV-1a with a number mixed in by the finish of SplitMix64.
+fn mixed(bytes: &[u8], number: u64) -> u64 {
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let mixed = hash ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
@@ -334,6 +346,7 @@ impl Cluster {
             self.beats += 1;
             self.publish(NodeFrame::Beat { number: self.beats });
             self.outputs.push_back(ClusterOutput::Sum(Purpose::Tell));
+            self.outputs.push_back(ClusterOutput::Beat);
         }
     }
 

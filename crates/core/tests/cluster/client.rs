@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aldis_core::{Admission, Age, Reach, Ticket, output::Continuity};
+use aldis_core::{Admission, Age, Reach, Stamp, Ticket, output::Continuity};
 use aldis_protocol::{
     ErrorCode, PeerId, PeerInfo, Presence, ServerMessage,
     server::{LeaveReason, ReceiptStatus},
@@ -19,6 +19,8 @@ pub(crate) struct Client {
     pub(crate) link: Option<usize>,
     pub(crate) seated: bool,
     pub(crate) ticket: Option<Ticket>,
+    /// What its last token showed of itself.
+    pub(crate) stamp: Stamp,
     /// The ticket before the last welcome.
     pub(crate) before: Option<Ticket>,
     pub(crate) roster: BTreeMap<PeerId, Presence>,

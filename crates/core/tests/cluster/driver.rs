@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use aldis_core::{
     Input, Moment, Output,
     cluster::{
-        ClusterInput, ClusterOutput, Digests, Envelope, Frame, NodeFrame, Passage, RoomFrame, Subject, Unopened,
+        ClusterInput, ClusterOutput, Digests, Envelope, Frame, LedgerOutput, NodeFrame, Passage, RevocationFrame,
+        RoomFrame, Subject, Unopened,
     },
+    output::Exclusion,
+    revocation::Target,
 };
 use aldis_protocol::RoomId;
 
@@ -34,9 +37,17 @@ impl World {
         let now = self.local(node);
         let passage = self.nodes[node].cluster.handle_envelope(now, &envelope);
         self.settle_cluster(node);
-        if let (Passage::Timely, Frame::Room { frame }) = (passage, envelope.frame) {
-            let room = frame.room.clone();
-            self.hub_input(node, &room, Input::Frame { from: &envelope.from, frame: Box::new(frame) });
+        match (passage, envelope.frame) {
+            (Passage::Timely, Frame::Room { frame }) => {
+                let room = frame.room.clone();
+                self.hub_input(node, &room, Input::Frame { from: &envelope.from, frame: Box::new(frame) });
+            }
+            (Passage::Timely, Frame::Revocation { frame }) => {
+                let unix_ms = self.unix_ms(node);
+                self.nodes[node].ledger.hear(now, unix_ms, &envelope.from, frame);
+                self.settle_ledger(node);
+            }
+            (Passage::Timely, Frame::Node { .. }) | (Passage::Dropped, _) => {}
         }
     }
 
@@ -50,8 +61,15 @@ impl World {
         while let Some(output) = self.nodes[node].cluster.poll_output() {
             match output {
                 ClusterOutput::Publish { subject, frame } => self.publish(node, subject, Content::Node(frame)),
+                ClusterOutput::Beat => {
+                    let unix_ms = self.unix_ms(node);
+                    self.nodes[node].ledger.beat(unix_ms);
+                    self.settle_ledger(node);
+                }
                 ClusterOutput::Tell(tidings) => {
                     let now = self.local(node);
+                    self.nodes[node].ledger.tidings(now, &tidings);
+                    self.settle_ledger(node);
                     for shard in 0..SHARDS {
                         self.nodes[node].hubs[shard].handle_input(now, Input::Tidings(&tidings));
                         self.settle(node, shard);
@@ -61,6 +79,22 @@ impl World {
                     let mut sums = Digests::default();
                     self.nodes[node].hubs.iter().for_each(|hub| hub.digests(&mut sums));
                     self.nodes[node].cluster.summed(purpose, &sums);
+                }
+            }
+        }
+        self.dues[node] = self.due(node);
+    }
+
+    pub(crate) fn settle_ledger(&mut self, node: usize) {
+        while let Some(output) = self.nodes[node].ledger.poll_output() {
+            match output {
+                LedgerOutput::Publish { subject, frame } => self.publish(node, subject, Content::Revocation(frame)),
+                LedgerOutput::Enforce(news) => {
+                    let (now, unix_ms) = (self.local(node), self.unix_ms(node));
+                    for shard in 0..SHARDS {
+                        self.nodes[node].hubs[shard].handle_input(now, Input::Revoked { news: &news, unix_ms });
+                        self.settle(node, shard);
+                    }
                 }
             }
         }
@@ -80,6 +114,7 @@ impl World {
     pub(crate) fn settle(&mut self, node: usize, shard: usize) {
         let mut written = VecDeque::new();
         let mut probed = Vec::new();
+        let mut excluded = Vec::new();
         while let Some(output) = self.nodes[node].hubs[shard].poll_output() {
             let checked = match output {
                 Output::Event(_) | Output::Confirm { .. } => Ok(()),
@@ -111,6 +146,10 @@ impl World {
                     self.closed(connection, code, error.as_deref());
                     Ok(())
                 }
+                Output::Exclude(exclusion) => {
+                    excluded.push(*exclusion);
+                    Ok(())
+                }
                 Output::Probe { connection } => {
                     probed.extend(self.links[connection].seat.clone());
                     Ok(())
@@ -136,6 +175,9 @@ impl World {
             }
         }
         self.dues[node] = self.due(node);
+        for Exclusion { room, identity, for_ms, .. } in excluded {
+            self.revoke(node, Target::Member { room, identity }, for_ms);
+        }
     }
 
     fn room_of(&self, parcel: &aldis_core::Parcel) -> Option<RoomId> {
@@ -146,9 +188,11 @@ impl World {
 
     fn publish(&mut self, node: usize, subject: Subject, content: Content) {
         self.count_storm();
+        let of_revocations = matches!(content, Content::Revocation(_));
         let frame = match content {
             Content::Room(frame) => Frame::Room { frame },
             Content::Node(frame) => Frame::Node { frame },
+            Content::Revocation(frame) => Frame::Revocation { frame },
         };
         self.tally.count(&frame);
         self.note(|| format!("node {node} to {subject:?}: {frame:?}"));
@@ -161,7 +205,8 @@ impl World {
             Subject::Inbox(id) => self.nodes.iter().position(|node| node.id == *id),
             Subject::Room(_) | Subject::Nodes => None,
         };
-        match self.broker.publish(self.now, node, &subject, inbox, &mut self.dice) {
+        let dice = if of_revocations { &mut self.apart } else { &mut self.dice };
+        match self.broker.publish(self.now, node, &subject, inbox, dice) {
             Fate::NoReceiver => self.at(1, Happening::NoReceiver { node, subject, bytes }),
             Fate::Arrives(arrivals) => {
                 self.tally.arrived += arrivals.len() as u64;
@@ -176,6 +221,7 @@ impl World {
 enum Content {
     Room(RoomFrame),
     Node(NodeFrame),
+    Revocation(RevocationFrame),
 }
 
 pub(crate) fn open(bytes: &[u8]) -> Result<Envelope, Unopened> {

@@ -1,7 +1,7 @@
 //! What makes no sense: from strangers, from nodes of the next version, and from one of ours that has lost its mind.
 
 use aldis_core::{
-    Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Profile,
+    Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Profile, Stamp,
     cluster::{Cluster, ClusterInput, ClusterOutput, Envelope, Frame, Passage, Unopened, envelope::VERSION},
 };
 use aldis_protocol::{Limits, NodeId, PeerId};
@@ -97,6 +97,7 @@ fn join(connection: usize, dice: &mut Dice) -> Join<usize> {
         room: room_id(0),
         profile: Profile { identity: identity(connection), name: None, metadata: None },
         grant: Grant::default(),
+        stamp: Stamp::default(),
         max_peers: None,
         duplicates: Duplicates::Replace,
         dialect: Dialect::V1,
@@ -123,7 +124,7 @@ fn settle(cluster: &mut Cluster, hub: &mut Hub<usize>, now: Moment) {
                 hub.digests(&mut sums);
                 cluster.summed(purpose, &sums);
             }
-            ClusterOutput::Publish { .. } => {}
+            ClusterOutput::Publish { .. } | ClusterOutput::Beat => {}
         }
     }
     while hub.poll_output().is_some() {}

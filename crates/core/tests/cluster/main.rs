@@ -10,6 +10,7 @@
 //! | `leases` | what a node makes of silence and of lateness |
 //! | `healing` | how what was lost is found |
 //! | `moves` | sessions that go to another node, and what is under way to them |
+//! | `revoking` | tokens that are revoked on one node, and what all of them make of that |
 //! | `junk` | what makes no sense |
 //! | `scale` | how much many nodes say |
 //!
@@ -39,6 +40,7 @@ mod leases;
 mod lines;
 mod moves;
 mod people;
+mod revoking;
 mod scale;
 mod verdict;
 mod world;

@@ -21,11 +21,18 @@ impl World {
         self.links.push(Link { client, node, seat: None, since: self.now });
         let Client { room, identity, ticket, .. } = &self.clients[client];
         let identity = identity_of(*identity);
+        let stamp = self.stamp(client);
+        let revoked = self.nodes[node].ledger.find(self.unix_ms(node), &room_id(*room), &identity, &stamp);
+        if revoked.is_some() {
+            self.links.pop();
+            return self.note(|| format!("client {client} is refused by node {node}: its token is revoked"));
+        }
         let join = Join {
             connection: link,
             room: room_id(*room),
             profile: Profile { identity, name: None, metadata: None },
             grant: Grant::default().with(Permission::Broadcast).with(Permission::Moderate),
+            stamp: stamp.clone(),
             max_peers: self.max_peers,
             duplicates: self.duplicates,
             dialect: Dialect::V1,
@@ -35,6 +42,7 @@ impl World {
         };
         let room = join.room.clone();
         self.clients[client].link = Some(link);
+        self.clients[client].stamp = stamp;
         self.clients[client].seated = false;
         self.note(|| format!("client {client} connects to node {node} by {link}, with {:?}", join.ticket));
         self.hub_input(node, &room, Input::Join(Box::new(join)));

@@ -24,6 +24,7 @@ impl Tally {
             Frame::Node { frame: NodeFrame::Beat { .. } } => "beats",
             Frame::Node { frame: NodeFrame::Digest { .. } } => "digests",
             Frame::Node { frame: NodeFrame::Bye {} } => "goodbyes",
+            Frame::Revocation { .. } => "revocations",
             Frame::Room { frame } => match frame.body {
                 Body::Announce {} => "announcements",
                 Body::Who { .. } | Body::Ask { .. } | Body::Compare { .. } => "questions",

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::{
-    Cluster, Duplicates, Hub, Input, Seat,
-    cluster::{ClusterInput, Envelope, Frame, Subject, Unopened},
+    Cluster, Duplicates, Hub, Input, Moment, Seat,
+    cluster::{ClusterInput, Envelope, Frame, Ledger, Subject, Unopened},
 };
 use aldis_protocol::{Identity, Limits, NodeId, PeerId, RoomId, server::LeaveReason};
 
@@ -18,12 +18,17 @@ use crate::{
 /// How many hubs a node has: rooms of one node need not share one.
 pub(crate) const SHARDS: usize = 2;
 
+/// How many revocations a node holds.
+pub(crate) const REVOCATIONS: usize = 2_000;
+
 /// How many frames a second, for each node and client, are more than any fault can cause.
 const STORM: u64 = 200;
 
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) cluster: Cluster,
+    /// What it knows to be revoked.
+    pub(crate) ledger: Ledger,
     pub(crate) hubs: Vec<Hub<usize>>,
     pub(crate) rooms: Vec<RoomId>,
     /// Its clock is ahead of the world's by so much.
@@ -73,6 +78,8 @@ pub(crate) enum Happening {
 pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) dice: Dice,
+    /// For frames of revocations alone: what is said of these makes no other history of a seed.
+    pub(crate) apart: Dice,
     pub(crate) broker: Broker,
     pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
@@ -136,6 +143,7 @@ impl World {
         let mut world = Self {
             now: 0,
             dice: Dice::new(seed),
+            apart: Dice::new(!seed),
             broker: Broker::new(),
             nodes: Vec::new(),
             clients: Vec::new(),
@@ -173,9 +181,11 @@ impl World {
         let limits = Limits::default();
         let hubs = (0..SHARDS).map(|_| Hub::clustered(limits.clone(), id.clone())).collect();
         let cluster = Cluster::new(id.clone());
+        let ledger = Ledger::among_others(REVOCATIONS, Moment(self.now + offset));
         self.nodes.push(Node {
             id,
             cluster,
+            ledger,
             hubs,
             rooms: Vec::new(),
             offset,
@@ -233,7 +243,7 @@ impl World {
     pub(crate) fn due(&self, node: usize) -> u64 {
         let node = &self.nodes[node];
         let hubs = node.hubs.iter().filter_map(Hub::poll_timeout);
-        let due = hubs.chain([node.cluster.poll_timeout()]).min().unwrap_or_default();
+        let due = hubs.chain([node.cluster.poll_timeout()]).chain(node.ledger.poll_timeout()).min().unwrap_or_default();
         let due = due.0.saturating_sub(node.offset).max(node.paused);
         if node.alive { due } else { u64::MAX }
     }
@@ -242,6 +252,8 @@ impl World {
         let now = self.local(node);
         self.nodes[node].cluster.handle_timeout(now);
         self.settle_cluster(node);
+        self.nodes[node].ledger.handle_timeout(now);
+        self.settle_ledger(node);
         for shard in 0..SHARDS {
             self.nodes[node].hubs[shard].handle_timeout(now);
             self.settle(node, shard);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use aldis_core::{
     Admission, Age, Departure, Dialect, Duplicates, Grant, Hub, Input, Join, Moment, Output, Parcel, Permission,
-    Profile, Seat, Ticket, output::Continuity,
+    Profile, Seat, Stamp, Ticket, output::Continuity,
 };
 use aldis_protocol::{
     ClientMessage, ErrorCode, Identity, Limits, MsgId, Outcome, PeerId, RoomId, ServerMessage, server::ReceiptStatus,
@@ -154,7 +154,7 @@ impl World {
                 let Some((link, stay)) = self.pick(link) else { return Ok(()) };
                 self.naive.authorize(stay, link, can);
                 let (seat, profile) = (self.seat(link), profile(self.naive.stays[stay].identity));
-                self.input(Input::Authorized { seat: &seat, profile, grant: grant(can) })?;
+                self.input(Input::Authorized { seat: &seat, profile, grant: grant(can), stamp: Stamp::default() })?;
             }
             Step::Flush(link) => {
                 let Some((link, _)) = self.pick(link) else { return Ok(()) };
@@ -246,6 +246,7 @@ impl World {
             room: room(stay.room),
             profile: profile(stay.identity),
             grant: grant(ask.can),
+            stamp: Stamp::default(),
             max_peers: None,
             duplicates: match ask.twice {
                 Twice::Allow => Duplicates::Allow,
@@ -403,7 +404,7 @@ impl World {
             let (link, fact, item) = match output {
                 Output::Event(_) => continue,
                 Output::Confirm { .. } => return Err("a confirmation is asked for out of turn".to_owned()),
-                Output::Publish { .. } | Output::Subscribe { .. } | Output::Unsubscribe { .. } => {
+                Output::Publish { .. } | Output::Subscribe { .. } | Output::Unsubscribe { .. } | Output::Exclude(_) => {
                     return Err("a lone node speaks to others".to_owned());
                 }
                 Output::Welcome(welcome) => {

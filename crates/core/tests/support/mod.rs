@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use aldis_core::{
     Admission, Age, Departure, Dialect, Duplicates, Event, Grant, Hub, Input, Join, Moment, Output, Parcel, Permission,
-    Profile, Seat, Ticket,
+    Profile, Revocations, Seat, Stamp, Ticket, revocation::Target,
 };
 use aldis_protocol::{
     ClientMessage, CloseCode, ErrorCode, Identity, Json, Limits, MsgId, Naming, Outcome, PeerId, PeerInfo, Presence,
-    RoomId, ServerMessage, SignalKind, WireError,
+    RoomId, ServerMessage, SignalKind, TokenId, WireError,
     server::{LeaveReason, ReceiptStatus},
 };
 
@@ -57,6 +57,7 @@ impl Bench {
             room: room("r"),
             profile: profile(name),
             grant: Grant::default(),
+            stamp: Stamp::default(),
             max_peers: None,
             duplicates: Duplicates::Allow,
             dialect: Dialect::V1,
@@ -107,7 +108,19 @@ impl Bench {
     }
 
     pub(crate) fn authorize(&mut self, client: &Client, profile: Profile, grant: Grant) {
-        self.input(Input::Authorized { seat: &client.seat, profile, grant });
+        self.input(Input::Authorized { seat: &client.seat, profile, grant, stamp: Stamp::default() });
+    }
+
+    /// The same with a token that says more of itself.
+    pub(crate) fn authorize_as(&mut self, client: &Client, profile: Profile, stamp: Stamp) {
+        self.input(Input::Authorized { seat: &client.seat, profile, grant: Grant::default(), stamp });
+    }
+
+    /// Revokes this and tells the hub, at a wall's time of zero.
+    pub(crate) fn revoke(&mut self, target: Target, reason: Option<&str>) {
+        let mut news = Revocations::new(1);
+        news.impose(0, target, 1, 0, reason.map(str::to_owned)).expect("room for one");
+        self.input(Input::Revoked { news: &news, unix_ms: 0 });
     }
 
     pub(crate) fn alive(&mut self, client: &Client) {
@@ -257,6 +270,11 @@ impl Joining<'_> {
 
     pub(crate) fn can(mut self, permissions: &[Permission]) -> Self {
         self.join.grant = permissions.iter().copied().collect();
+        self
+    }
+
+    pub(crate) fn jti(mut self, id: &str) -> Self {
+        self.join.stamp.id = Some(TokenId::parse(id).expect("a jti"));
         self
     }
 

@@ -22,7 +22,7 @@ const OBJECT: &str = "{}";
 const SAMPLES: [&str; 6] = [STRING, NUMBER, TRUE, NULL, ARRAY, OBJECT];
 
 /// The TypeScript type of each field, and the samples that are of this type.
-const TYPES: [(&str, &str, &[&str]); 15] = [
+const TYPES: [(&str, &str, &[&str]); 16] = [
     ("to", "PeerId", &[STRING]),
     ("sdp", "string", &[STRING]),
     ("candidate", "RTCIceCandidateInit | null", &[OBJECT, NULL]),
@@ -38,6 +38,7 @@ const TYPES: [(&str, &str, &[&str]); 15] = [
     ("token", "string", &[STRING]),
     ("id", "PeerId", &[STRING]),
     ("t", "number", &[NUMBER]),
+    ("forMs", "number", &[NUMBER]),
 ];
 
 /// The fields of a client's message, in the order of [`TYPES`].

@@ -274,8 +274,10 @@ fn short_closes(out: &mut String) {
     out.push_str("}\n\n");
     out.push_str("/** The errors that come right before a close, apart from those about tokens: they may come without one, too. */\n");
     out.push_str("export const PARTING_CODES: readonly ErrorCode[] = [\n");
-    let parting =
-        |code: &&ErrorCode| matches!(code.effect(), Effect::Closes(close) if close != CloseCode::Unauthorized);
+    let parting = |code: &&ErrorCode| {
+        matches!(code.effect(), Effect::Closes(close) if close != CloseCode::Unauthorized)
+            && **code != ErrorCode::TokenRevoked
+    };
     for code in ErrorCode::ALL.iter().filter(parting) {
         out.push_str(&format!("  '{code}',\n"));
     }

@@ -2,7 +2,7 @@
 
 use aldis_core::{Duplicates, Grant, Permission};
 use aldis_protocol::{
-    Identity, Json, Limits, RoomId,
+    Identity, Json, Limits, RoomId, TokenId,
     scan::{Refused, scan},
 };
 use serde::Deserialize;
@@ -139,9 +139,14 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Checks `iss`, `aud` and `jti`.
+    /// What the token calls itself: `jti`.
+    pub(super) fn id(&self) -> Result<Option<TokenId>, TokenError> {
+        let id: Option<String> = self.optional("jti", "a string")?;
+        id.map(|id| TokenId::parse(&id).map_err(|error| wrong("jti", error.to_string()))).transpose()
+    }
+
+    /// Checks `iss` and `aud`.
     pub(super) fn provenance(&self, rules: &Rules) -> Result<(), TokenError> {
-        let _: Option<String> = self.optional("jti", "a string")?;
         if let Some(issuer) = &rules.issuer
             && self.required::<String>("iss", "a string")? != *issuer
         {

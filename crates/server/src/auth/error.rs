@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use aldis_core::revocation::Finding;
 use aldis_protocol::{ErrorCode, RoomId, WireError, limits::Limit};
 use thiserror::Error;
 
@@ -97,6 +98,9 @@ pub enum TokenError {
         /// What the rooms begin with.
         prefix: String,
     },
+    /// It is good in every way, and was revoked.
+    #[error("the token has been revoked")]
+    Revoked(Finding),
     /// It is good, but for another room.
     #[error("the token allows the room `{allowed}`, not `{asked}`")]
     OtherRoom {
@@ -115,6 +119,7 @@ impl TokenError {
             Self::Missing => ErrorCode::TokenMissing,
             Self::Expired { .. } => ErrorCode::TokenExpired,
             Self::OtherRoom { .. } => ErrorCode::Forbidden,
+            Self::Revoked(_) => ErrorCode::TokenRevoked,
             Self::RoomNeeded { .. } => ErrorCode::BadRequest,
             Self::TooLong { .. }
             | Self::Malformed(_)
@@ -154,6 +159,7 @@ impl TokenError {
             | Self::NotYet { .. }
             | Self::TooLongLived { .. }
             | Self::RoomNeeded { .. }
+            | Self::Revoked(_)
             | Self::OtherRoom { .. } => false,
         }
     }
@@ -162,7 +168,7 @@ impl TokenError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Missing | Self::Expired { .. } | Self::OtherRoom { .. } => self.code().hint(),
+            Self::Missing | Self::Expired { .. } | Self::OtherRoom { .. } | Self::Revoked(_) => self.code().hint(),
             Self::TooLong { .. } | Self::MetadataTooLarge { .. } => {
                 "Put less into `metadata`, or keep it at your backend and look it up by `sub`."
             }
@@ -194,6 +200,9 @@ impl TokenError {
 
 impl From<&TokenError> for WireError {
     fn from(error: &TokenError) -> Self {
+        if let TokenError::Revoked(finding) = error {
+            return finding.refusal();
+        }
         let mut message = error.to_string();
         if let Some(first) = message.get_mut(..1) {
             first.make_ascii_uppercase();

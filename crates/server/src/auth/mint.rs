@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aldis_core::{Duplicates, Permission};
-use aldis_protocol::{Identity, Json, RoomId};
+use aldis_protocol::{Identity, Json, RoomId, TokenId};
 use jsonwebtoken::Header;
 use serde::Serialize;
 use thiserror::Error;
@@ -29,13 +29,15 @@ pub struct NewToken {
     pub max_peers: Option<u64>,
     /// What happens to others of the identity; without it both stay.
     pub duplicates: Option<Duplicates>,
+    /// What it calls itself: by this it can be revoked alone.
+    pub id: Option<TokenId>,
 }
 
 impl NewToken {
     /// A token that says only who, where and for how long.
     #[must_use]
     pub fn new(identity: Identity, room: RoomId, ttl: Duration) -> Self {
-        Self { identity, room, ttl, name: None, metadata: None, can: None, max_peers: None, duplicates: None }
+        Self { identity, room, ttl, name: None, metadata: None, can: None, max_peers: None, duplicates: None, id: None }
     }
 
     pub(super) fn sign(&self, key: &Key, rules: &Rules, now_unix_ms: u64) -> Result<Minted, MintError> {
@@ -57,6 +59,7 @@ impl NewToken {
             can: self.can.as_ref().map(|can| can.iter().map(|permission| permission.as_str()).collect()),
             max_peers: self.max_peers,
             duplicates: self.duplicates.map(duplicates_name),
+            jti: self.id.as_ref(),
         };
         let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(key.alg().library()) };
         let token = jsonwebtoken::encode(&header, &claims, &key.encoding()).map_err(|_| MintError::Signing)?;
@@ -116,6 +119,8 @@ struct Claims<'a> {
     max_peers: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duplicates: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a TokenId>,
 }
 
 const fn duplicates_name(duplicates: Duplicates) -> &'static str {

@@ -1,7 +1,7 @@
 //! A token becomes what it allows.
 
-use aldis_core::{Duplicates, Grant};
-use aldis_protocol::{Identity, Json, Limits, RoomId};
+use aldis_core::{Duplicates, Grant, Stamp};
+use aldis_protocol::{Identity, Json, Limits, RoomId, TokenId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 
@@ -47,6 +47,16 @@ pub struct Verified {
     pub expires_at: u64,
     /// `iat`, in Unix milliseconds, where the token has one.
     pub issued_at: Option<u64>,
+    /// `jti`, where the token has one.
+    pub id: Option<TokenId>,
+}
+
+impl Verified {
+    /// By which a revocation knows it, besides its identity and its room.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { id: self.id.clone(), issued_at: self.issued_at }
+    }
 }
 
 /// Checks tokens against the keys of the configuration.
@@ -96,6 +106,7 @@ impl Verifier {
             duplicates: claims.duplicates()?,
             expires_at,
             issued_at,
+            id: claims.id()?,
             // Last: only a token that is good in every other way is told that it is for another room.
             room: rooms.choose(room)?,
         })

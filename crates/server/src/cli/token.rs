@@ -3,7 +3,7 @@
 use std::{io::Read, path::PathBuf, time::Duration};
 
 use aldis_core::{Duplicates, Permission};
-use aldis_protocol::{Identity, Json, RoomId};
+use aldis_protocol::{Identity, Json, RoomId, TokenId};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -75,6 +75,9 @@ pub(super) struct CreateArgs {
     /// What happens if the identity is in the room already.
     #[arg(long, value_name = "WHAT")]
     duplicates: Option<DuplicatesArg>,
+    /// What it calls itself: by this it can be revoked alone (`aldis revoke --jti`).
+    #[arg(long, value_name = "ID", value_parser = TokenId::parse)]
+    jti: Option<TokenId>,
     /// Print a JSON object with `token` and `expiresAt` instead of the bare token.
     #[arg(long)]
     json: bool,
@@ -131,6 +134,7 @@ fn create(args: &CreateArgs) -> anyhow::Result<Exit> {
         can: args.can.clone(),
         max_peers: args.max_peers,
         duplicates: args.duplicates.map(Duplicates::from),
+        id: args.jti.clone(),
     };
     let now = unix_ms();
     let minted = match verifier.mint(&token, now) {
@@ -197,6 +201,7 @@ fn describe(verified: &Verified, now_ms: u64) -> String {
         ("can", can.join(", ")),
         ("expires", expires),
     ];
+    rows.extend(verified.id.as_ref().map(|id| ("jti", id.to_string())));
     rows.extend(verified.name.as_ref().map(|name| ("name", name.clone())));
     rows.extend(verified.metadata.as_ref().map(|metadata| ("metadata", metadata.get().to_owned())));
     rows.extend(verified.max_peers.map(|count| ("maxPeers", count.to_string())));

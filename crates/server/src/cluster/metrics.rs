@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aldis_core::cluster::{Claims, Figures};
+use aldis_core::cluster::{Claims, Figures, LedgerFigures};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -28,6 +28,8 @@ pub struct ClusterMetrics {
     missed_beats: Counter,
     differences: Counter,
     mismatches: Counter,
+    revocation_differences: Counter,
+    revocation_copies: Counter,
     claims: Family<Outcome, Counter>,
     lost: Family<Reason, Counter>,
 }
@@ -51,6 +53,8 @@ impl ClusterMetrics {
             missed_beats: Counter::default(),
             differences: Counter::default(),
             mismatches: Counter::default(),
+            revocation_differences: Counter::default(),
+            revocation_copies: Counter::default(),
             claims: Family::default(),
             lost: Family::default(),
         };
@@ -69,19 +73,31 @@ impl ClusterMetrics {
             "Times that this node and another did not agree on their rosters twice in a row",
             metrics.mismatches.clone(),
         );
+        registry.register(
+            "revocation_differences",
+            "Sums of revocations that differed; one alone may only have crossed a change",
+            metrics.revocation_differences.clone(),
+        );
+        registry.register(
+            "revocation_copies",
+            "Times that another node's revocations were copied because this one had missed some",
+            metrics.revocation_copies.clone(),
+        );
         registry.register("claims", "Sessions that were claimed, by outcome", metrics.claims.clone());
         registry.register("frames_dropped", "Authentic frames of other nodes that were dropped", metrics.lost.clone());
         metrics
     }
 
     /// Takes over what the core has counted until now.
-    pub(super) fn show(&self, figures: &Figures, claims: &Claims) {
+    pub(super) fn show(&self, figures: &Figures, claims: &Claims, revocations: &LedgerFigures) {
         self.nodes.set(i64::try_from(figures.live).unwrap_or(i64::MAX));
         set(&self.silenced, figures.silenced);
         set(&self.revived, figures.revived);
         set(&self.missed_beats, figures.missed_beats);
         set(&self.differences, figures.mismatches);
         set(&self.mismatches, figures.comparisons);
+        set(&self.revocation_differences, revocations.mismatches);
+        set(&self.revocation_copies, revocations.repairs);
         let outcomes = [
             ("granted", claims.granted),
             ("taken", claims.taken),

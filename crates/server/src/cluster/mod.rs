@@ -23,7 +23,8 @@ use std::{sync::Arc, time::Duration};
 
 use aldis_core::{
     Cluster, Moment,
-    cluster::{ClusterInput, ClusterOutput, Envelope, Frame, Passage, Tidings},
+    cluster::{ClusterInput, ClusterOutput, Envelope, Frame, Passage, RevocationFrame, Tidings},
+    revocation::Standing,
 };
 use aldis_protocol::NodeId;
 use tokio::{
@@ -75,7 +76,7 @@ impl Membership {
     /// Brings the metrics up to what the core has counted.
     pub fn show(&self, driver: &Driver) {
         let figures = self.cluster.lock().figures();
-        self.metrics().show(&figures, &driver.claims());
+        self.metrics().show(&figures, &driver.claims(), &driver.revoker().figures());
     }
 
     /// Waits until the backplane is up, and the hubs know.
@@ -107,6 +108,7 @@ impl Membership {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let due = self.cluster.lock().poll_timeout();
+            let due = driver.revoker().due().map_or(due, |at| at.min(due));
             tokio::select! {
                 taken = events.recv_many(&mut batch, BATCH) => if taken == 0 { return },
                 () = sleep_until(self.clock.instant(due)) => {}
@@ -119,6 +121,7 @@ impl Membership {
             if self.clock.now() >= due {
                 self.publisher.forget(self.clock.now());
                 self.drive(driver, &mut dirty, Cluster::handle_timeout);
+                driver.revoking(&mut dirty, |ledger, now, _| ledger.handle_timeout(now));
             }
             driver.flush(dirty);
         }
@@ -163,6 +166,14 @@ impl Membership {
         match (passage, envelope.frame) {
             (Passage::Dropped, _) => self.metrics().lost(LostFrame::Late),
             (Passage::Timely, Frame::Room { frame }) => driver.frame(&envelope.from, Box::new(frame), dirty),
+            (Passage::Timely, Frame::Revocation { frame }) => {
+                if let RevocationFrame::News { revocations } = &frame {
+                    let lifted = revocations.iter().filter(|one| one.terms.standing == Standing::Lifted).count();
+                    let revoked = revocations.len() - lifted;
+                    tracing::info!(node = %envelope.from, revoked, lifted, "another node has revoked tokens or lifted it");
+                }
+                driver.revoking(dirty, |ledger, now, unix_ms| ledger.hear(now, unix_ms, &envelope.from, frame));
+            }
             (Passage::Timely, Frame::Node { .. }) => {}
         }
     }
@@ -180,8 +191,10 @@ impl Membership {
                 ClusterOutput::Publish { subject, frame } => self.publisher.publish_node(&subject, frame),
                 ClusterOutput::Tell(tidings) => {
                     self.note(&tidings);
+                    driver.revoking(dirty, |ledger, now, _| ledger.tidings(now, &tidings));
                     driver.tidings(&tidings, dirty);
                 }
+                ClusterOutput::Beat => driver.revoking(dirty, |ledger, _, unix_ms| ledger.beat(unix_ms)),
                 ClusterOutput::Sum(purpose) => cluster.summed(purpose, &driver.digests()),
             }
         }

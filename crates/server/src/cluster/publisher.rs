@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aldis_core::{
     Moment,
-    cluster::{Frame, NodeFrame, RoomFrame, Subject, frame::Body},
+    cluster::{Frame, NodeFrame, RevocationFrame, RoomFrame, Subject, frame::Body},
 };
 use aldis_protocol::{RoomId, SignalKind};
 
@@ -87,6 +87,11 @@ impl Publisher {
     /// Publishes a frame of this node as such. What is refused is said again.
     pub(crate) fn publish_node(&self, subject: &Subject, frame: NodeFrame) {
         let _ = self.backplane.publish(&outward(subject), &Frame::Node { frame }.to_bytes(), Unread::Ignore);
+    }
+
+    /// Publishes a frame of revocations. What is refused is found by its digest.
+    pub(crate) fn publish_revocations(&self, subject: &Subject, frame: RevocationFrame) {
+        let _ = self.backplane.publish(&outward(subject), &Frame::Revocation { frame }.to_bytes(), Unread::Ignore);
     }
 
     /// The frame of this tag, which nobody reads.

@@ -77,6 +77,7 @@ impl Connection {
                 room: token.room.clone(),
                 profile: self.profile(),
                 grant: token.grant,
+                stamp: token.stamp(),
                 max_peers: token.max_peers,
                 duplicates: token.duplicates,
                 dialect,

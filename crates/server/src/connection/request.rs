@@ -65,7 +65,8 @@ impl Connection {
     /// A new token in band: of the same identity and room, or it is refused and the old one stays.
     fn auth(&mut self, token: &str) {
         let now = self.node.clock.unix_ms();
-        let verified = match self.node.verifier.verify(token, Some(&self.token.room), now) {
+        let verified = self.node.verifier.verify(token, Some(&self.token.room), now);
+        let verified = match verified.and_then(|token| self.node.driver.revoker().admit(token)) {
             Ok(verified) if verified.identity == self.token.identity => verified,
             Ok(_) => {
                 let message = "`auth`: `token` is of another identity; connect anew to change it.";
@@ -90,7 +91,7 @@ impl Connection {
         let profile = self.profile();
         if let Stage::Seated(seated) = &mut self.stage {
             seated.deadlines.renew_token(&self.node, &self.token);
-            self.node.driver.authorized(&seated.seat, profile, self.token.grant);
+            self.node.driver.authorized(&seated.seat, profile, self.token.grant, self.token.stamp());
         }
         self.say(&ServerMessage::AuthOk { token_expires_at: expires_at });
         if turned && self.node.ice.renew_after().is_some() {

@@ -23,6 +23,10 @@ pub async fn readyz(State(node): State<Arc<Node>>) -> Response {
     if node.closing.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining: the node is shutting down\n").into_response();
     }
+    if !node.driver.revoker().is_settled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting: the revocations of the other nodes are being copied\n")
+            .into_response();
+    }
     match node.membership.as_ref().map(Membership::health) {
         None | Some(Health::Up) => "ok\n".into_response(),
         Some(Health::Degraded(cause)) => {

@@ -60,7 +60,8 @@ pub fn find_token(headers: &HeaderMap, offered: &Offered<'_>, query: &Query) -> 
     Ok(found)
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The token behind `Bearer` in an `Authorization` header.
+pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -182,7 +182,7 @@ fn authenticate(node: &Node, asked: &Asked<'_>) -> Result<Verified, Refusal> {
 pub(super) fn verify(node: &Node, token: Option<String>, room: Option<&RoomId>) -> Result<Verified, TokenError> {
     let token = token.filter(|token| !token.is_empty()).ok_or(TokenError::Missing);
     let verified = token.and_then(|token| node.verifier.verify(&token, room, node.clock.unix_ms()));
-    verified.inspect_err(|error| {
+    verified.and_then(|token| node.driver.revoker().admit(token)).inspect_err(|error| {
         tracing::debug!(code = %error.code(), "refused a token");
         node.metrics.token_refused(error);
     })

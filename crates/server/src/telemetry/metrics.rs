@@ -7,6 +7,7 @@ use std::sync::{Arc, atomic::AtomicI64};
 use aldis_core::{
     Event,
     output::{Dropped, Resumption},
+    revocation::Kind,
 };
 use aldis_protocol::{CloseCode, ErrorCode, SignalKind, limits::Limit, server::LeaveReason};
 use prometheus_client::{
@@ -47,6 +48,11 @@ struct Reason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Transport {
     transport: &'static str,
 }
@@ -84,6 +90,9 @@ pub struct Metrics {
     closed: Family<CloseLabel, Counter>,
     tls_failures: Family<Reason, Counter>,
     proxy_header_failures: Family<Reason, Counter>,
+    revocations: Family<KindLabel, Gauge<i64, AtomicI64>>,
+    revoked: Family<KindLabel, Counter>,
+    turned_away: Family<KindLabel, Counter>,
     /// Whether the node is shutting down.
     pub draining: Gauge<i64, AtomicI64>,
 }
@@ -127,6 +136,9 @@ impl Metrics {
             closed: Family::default(),
             tls_failures: Family::default(),
             proxy_header_failures: Family::default(),
+            revocations: Family::default(),
+            revoked: Family::default(),
+            turned_away: Family::default(),
             draining: Gauge::default(),
             registry: Registry::default(),
         };
@@ -160,6 +172,17 @@ impl Metrics {
             "proxy_header_failures",
             "Connections of trusted proxies that did not begin with a PROXY header, by reason",
             metrics.proxy_header_failures.clone(),
+        );
+        registry.register("revocations", "Revocations that are held, by kind", metrics.revocations.clone());
+        registry.register(
+            "revoked",
+            "Stays and joins that ended because their token was revoked, by kind of revocation",
+            metrics.revoked.clone(),
+        );
+        registry.register(
+            "revoked_refused",
+            "Revoked tokens that were shown, by kind of revocation",
+            metrics.turned_away.clone(),
         );
         registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
         Self { registry, ..metrics }
@@ -225,6 +248,19 @@ impl Metrics {
         }
     }
 
+    /// Says how many revocations are held.
+    pub fn hold(&self, held: &[(Kind, u64)]) {
+        for (kind, count) in held {
+            let gauge = self.revocations.get_or_create(&KindLabel { kind: kind.as_str() });
+            gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts a revoked token that was shown.
+    pub fn turned_away(&self, kind: Kind) {
+        self.turned_away.get_or_create(&KindLabel { kind: kind.as_str() }).inc();
+    }
+
     /// Counts a connection that the server closed.
     pub fn closed(&self, code: CloseCode) {
         self.closed.get_or_create(&CloseLabel { code: u32::from(code.code()) }).inc();
@@ -283,6 +319,7 @@ impl Metrics {
                 };
                 self.left.get_or_create(&Reason { reason }).inc();
             }
+            Event::Revoked(kind) => drop(self.revoked.get_or_create(&KindLabel { kind: kind.as_str() }).inc()),
             Event::Moved => {
                 self.sessions.dec();
                 self.left.get_or_create(&Reason { reason: "moved" }).inc();

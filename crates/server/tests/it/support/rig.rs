@@ -3,7 +3,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use aldis_core::{Duplicates, Permission};
-use aldis_protocol::{Identity, Json, RoomId};
+use aldis_protocol::{Identity, Json, RoomId, TokenId};
 use aldis_server::{
     auth::NewToken,
     config::{Config, Flags},
@@ -60,6 +60,11 @@ impl Token {
 
     pub(crate) fn metadata(mut self, metadata: &Value) -> Self {
         self.0.metadata = Some(Json::parse(&metadata.to_string()).expect("JSON"));
+        self
+    }
+
+    pub(crate) fn jti(mut self, id: &str) -> Self {
+        self.0.id = Some(TokenId::parse(id).expect("a jti"));
         self
     }
 

@@ -1,0 +1,131 @@
+//! Whose tokens do not count any more: the list of a node, and who asks it.
+//!
+//! The [`Ledger`] of the core has the list and what is said of it between nodes. Here it gets its lock, the wall's time and a way out; what
+//! it says has to be enforced is handed to the hubs by [`Driver::revoking`](crate::driver::Driver::revoking), without that lock.
+
+use std::sync::Arc;
+
+use aldis_core::{
+    Moment, Revocations, Stamp,
+    cluster::{Ledger, LedgerFigures, LedgerOutput},
+    revocation::{Finding, Kind, Revocation},
+};
+use aldis_protocol::{Identity, Limits, RoomId, limits::Limit};
+
+use crate::{
+    auth::{TokenError, Verified},
+    clock::Clock,
+    cluster::Publisher,
+    sync::Mutex,
+    telemetry::metrics::Metrics,
+};
+
+/// The revocations of one node.
+pub struct Revoker {
+    ledger: Mutex<Ledger>,
+    most: usize,
+    publisher: Option<Arc<Publisher>>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl Revoker {
+    /// Of a node alone. Nothing is revoked yet.
+    #[must_use]
+    pub fn alone(limits: &Limits, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        let most = usize::try_from(limits.revocations).unwrap_or(usize::MAX);
+        Self { ledger: Mutex::new(Ledger::alone(most)), most, publisher: None, metrics, clock }
+    }
+
+    /// The same of a node among others, which starts now.
+    #[must_use]
+    pub(crate) fn among_others(self, publisher: Arc<Publisher>) -> Self {
+        let ledger = Mutex::new(Ledger::among_others(self.most, self.clock.now()));
+        Self { ledger, publisher: Some(publisher), ..self }
+    }
+
+    /// Lets a good token through unless it was revoked.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn admit(&self, token: Verified) -> Result<Verified, TokenError> {
+        match self.find(&token.room, &token.identity, &token.stamp()) {
+            None => Ok(token),
+            Some(finding) => {
+                self.metrics.turned_away(finding.kind);
+                Err(TokenError::Revoked(finding))
+            }
+        }
+    }
+
+    /// Whether a token with this identity and stamp is revoked for this room.
+    #[must_use]
+    pub fn find(&self, room: &RoomId, identity: &Identity, stamp: &Stamp) -> Option<Finding> {
+        self.ledger.lock().find(self.clock.unix_ms(), room, identity, stamp)
+    }
+
+    /// Whether it knows what the other nodes know, as far as that could be found out.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.ledger.lock().is_settled()
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn list(&self) -> Vec<Revocation> {
+        self.ledger.lock().list().held(self.clock.unix_ms()).collect()
+    }
+
+    /// The most that is held.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many are held, by kind.
+    #[must_use]
+    pub fn held(&self) -> [(Kind, u64); 5] {
+        self.ledger.lock().held(self.clock.unix_ms())
+    }
+
+    /// What was counted between nodes.
+    #[must_use]
+    pub(crate) fn figures(&self) -> LedgerFigures {
+        self.ledger.lock().figures()
+    }
+
+    /// When a step with [`Ledger::handle_timeout`] is due.
+    #[must_use]
+    pub(crate) fn due(&self) -> Option<Moment> {
+        self.ledger.lock().poll_timeout()
+    }
+
+    /// Shows the whole list to somebody who does not come back to it.
+    pub(crate) fn show(&self, look: impl FnOnce(&Revocations, u64)) {
+        look(self.ledger.lock().list(), self.clock.unix_ms());
+    }
+
+    /// Lets the ledger take a step, publishes what follows, and returns what the hubs have to enforce.
+    pub(crate) fn step<T>(&self, step: impl FnOnce(&mut Ledger, Moment, u64) -> T) -> (T, Vec<Revocations>) {
+        let mut ledger = self.ledger.lock();
+        let overflowed = ledger.figures().overflowed;
+        let result = step(&mut ledger, self.clock.now(), self.clock.unix_ms());
+        let mut news = Vec::new();
+        while let Some(output) = ledger.poll_output() {
+            match (output, &self.publisher) {
+                (LedgerOutput::Enforce(list), _) => news.push(list),
+                (LedgerOutput::Publish { subject, frame }, Some(publisher)) => {
+                    publisher.publish_revocations(&subject, frame);
+                }
+                (LedgerOutput::Publish { .. }, None) => {}
+            }
+        }
+        let overflowed = ledger.figures().overflowed - overflowed;
+        drop(ledger);
+        if overflowed > 0 {
+            self.metrics.limit(Limit::revocations);
+            tracing::warn!(count = overflowed, "no place for revocations of another node: limits.revocations");
+        }
+        (result, news)
+    }
+}
