@@ -14,7 +14,7 @@ use crate::{
     bell::Bell,
     clock::Clock,
     cluster::Membership,
-    config::{DegradedJoins, Need, Origins, TrustedProxies},
+    config::{DegradedJoins, Need, Origins, Secret, TrustedProxies},
     driver::Driver,
     ice::IceSource,
     sse::mailboxes::Mailboxes,
@@ -42,6 +42,8 @@ pub struct Node {
     pub degraded_joins: DegradedJoins,
     /// Who may come in.
     pub verifier: Verifier,
+    /// What the operator's own programs show.
+    pub admin_key: Option<Secret>,
     /// What clients get for ICE.
     pub ice: IceSource,
     /// Whose pages may connect.

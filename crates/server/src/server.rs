@@ -293,6 +293,7 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
         need: config.backplane.need,
         degraded_joins: config.backplane.degraded,
         verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
+        admin_key: config.admin_key.clone(),
         ice: IceSource::new(&config.ice, &keys),
         origins: config.origins.clone(),
         trusted_proxies: config.trusted_proxies.clone(),

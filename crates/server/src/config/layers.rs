@@ -84,6 +84,8 @@ pub struct Tree {
     #[conf(env, secret)]
     pub(super) cluster_secret: Option<Raw>,
     #[conf(env, secret)]
+    pub(super) admin_key: Option<Raw>,
+    #[conf(env, secret)]
     pub(super) backplane: Option<Raw>,
     #[conf(env)]
     pub(super) backplane_prefix: Option<Raw>,

@@ -98,6 +98,8 @@ pub struct Config {
     /// `cluster_secret`: what the keys of resume tokens, TURN pseudonyms and frames between nodes are derived from; random at each
     /// start where there is none.
     pub cluster_secret: Option<Secret>,
+    /// `admin_key`: what the operator's own programs show to revoke tokens; nobody can where there is none.
+    pub admin_key: Option<Secret>,
     /// `backplane`, `backplane_prefix`, `require_backplane` and `refuse_degraded_joins`: what there is between nodes.
     pub backplane: BackplaneConfig,
     /// `[stun]` and `[turn]`: the ICE servers.
@@ -173,6 +175,7 @@ impl Loaded {
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
         let cluster_secret = reader.strong_secret("cluster_secret", tree.cluster_secret);
+        let admin_key = reader.strong_secret("admin_key", tree.admin_key);
         let keys = backplane::Keys {
             backplane: tree.backplane,
             prefix: tree.backplane_prefix,
@@ -185,6 +188,7 @@ impl Loaded {
         let limits = limits::read(&mut reader, tree.limits);
         let log = log::read(&mut reader, tree.log);
         refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &ice);
+        refuse_shared_admin_key(&mut reader, &auth, admin_key.as_ref(), [cluster_secret.as_ref(), turn_secret(&ice)]);
 
         let config = Config {
             listen,
@@ -196,6 +200,7 @@ impl Loaded {
             outbound,
             auth,
             cluster_secret,
+            admin_key,
             backplane,
             ice,
             origins,
@@ -210,7 +215,7 @@ impl Loaded {
 /// A secret that serves two purposes is known in two places, and each could forge what the other signs.
 fn refuse_shared_secrets(reader: &mut Reader, auth: &AuthConfig, cluster: Option<&Secret>, ice: &IceConfig) {
     let is_key = |secret: &Secret| auth.keys.keys().iter().any(|key| key.secret() == secret);
-    let turn = ice.turn.as_ref().map(|turn| &turn.secret);
+    let turn = turn_secret(ice);
     if cluster.is_some_and(is_key) {
         reader.refuse("cluster_secret", "is the secret of a key of auth.keys; every secret needs its own");
     }
@@ -220,4 +225,17 @@ fn refuse_shared_secrets(reader: &mut Reader, auth: &AuthConfig, cluster: Option
     if cluster.is_some() && cluster == turn {
         reader.refuse("turn.secret", "is the cluster_secret; every secret needs its own");
     }
+}
+
+/// The admin key goes over the wire as it is, so it must not be worth more than that.
+fn refuse_shared_admin_key(reader: &mut Reader, auth: &AuthConfig, key: Option<&Secret>, others: [Option<&Secret>; 2]) {
+    let Some(key) = key else { return };
+    let is_key = auth.keys.keys().iter().any(|other| other.secret() == key);
+    if is_key || others.into_iter().flatten().any(|other| other == key) {
+        reader.refuse("admin_key", "is another secret of this server; every secret needs its own");
+    }
+}
+
+fn turn_secret(ice: &IceConfig) -> Option<&Secret> {
+    ice.turn.as_ref().map(|turn| &turn.secret)
 }

@@ -6,6 +6,7 @@ use aldis_protocol::{Limits, limits::TABLE};
 
 use super::*;
 
+const ADMIN: &str = "admin-0123456789abcdef-0123456789";
 const KEYS: &str = "a:0123456789abcdef0123456789abcdef";
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
@@ -213,6 +214,15 @@ fn values_that_contradict_each_other_are_refused() {
             &[("ALDIS_CLUSTER_SECRET", "0123456789abcdef0123456789abcdef")],
             "cluster_secret (from ALDIS_CLUSTER_SECRET): is the secret of a key",
         ),
+        (&[("ALDIS_ADMIN_KEY", "short")], "admin_key (from ALDIS_ADMIN_KEY): is 5 bytes; at least 32 are needed"),
+        (
+            &[("ALDIS_ADMIN_KEY", "0123456789abcdef0123456789abcdef")],
+            "admin_key (from ALDIS_ADMIN_KEY): is another secret of this server",
+        ),
+        (
+            &[("ALDIS_ADMIN_KEY", ADMIN), ("ALDIS_CLUSTER_SECRET", ADMIN)],
+            "admin_key (from ALDIS_ADMIN_KEY): is another secret of this server",
+        ),
         (
             &[("ALDIS_TURN_URLS", "turn:x"), ("ALDIS_TURN_SECRET", "0123456789abcdef0123456789abcdef")],
             "turn.secret (from ALDIS_TURN_SECRET): is the secret of a key",
@@ -316,16 +326,18 @@ fn no_secret_is_shown() {
     let keys = format!("a:{canary}");
     let turn = format!("{canary}-turn");
     let cluster = format!("{canary}-cluster");
+    let admin = format!("{canary}-admin");
     let variables = [
         ("ALDIS_AUTH_KEYS", keys.as_str()),
         ("ALDIS_CLUSTER_SECRET", &cluster),
+        ("ALDIS_ADMIN_KEY", &admin),
         ("ALDIS_TURN_SECRET", &turn),
         ("ALDIS_TURN_URLS", "turn:a"),
     ];
     let loaded = Loaded::load(&Flags::default(), env(&variables), Purpose::Serve).expect("good");
     assert!(!format!("{loaded:?}").contains("canary"), "{loaded:?}");
     let masked: Vec<_> = loaded.rows.iter().filter(|row| row.value == "[redacted]").map(|row| row.key).collect();
-    assert_eq!(masked, ["cluster_secret", "auth.keys", "turn.secret"]);
+    assert_eq!(masked, ["cluster_secret", "admin_key", "auth.keys", "turn.secret"]);
 }
 
 #[test]

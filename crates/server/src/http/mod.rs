@@ -6,6 +6,7 @@
 //! | `/v1/signal/{connection}` | what a client of an event stream says ([`post`]) |
 //! | `/sdk.js`, `/signaling.js`, `/diagnose.js`, `/manual.js`, `/qr.js` | the client for browsers, and parts of it ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
+//! | `/v1/revocations`, `/v1/revocations/{id}` | for the operator's own programs ([`revocations`]), beside those; only with an admin key |
 //! | `/`, `/check`, `/manual`, `/demo/*`, `/raw`, `/dev/token` | for development ([`dev`]); only with `aldis dev` |
 //!
 //! [`remote`] is who asks, [`forwarded`] what proxies say of that, and [`query`] with which token. [`takeover`] is how an event stream gets its socket.
@@ -35,6 +36,7 @@ pub mod post;
 pub mod problem;
 pub mod query;
 pub mod remote;
+pub mod revocations;
 pub mod signal;
 pub mod stream;
 pub mod takeover;
@@ -49,7 +51,7 @@ pub fn public(node: Arc<Node>, ops: Ops) -> Router {
         .route("/v1/signal/{connection}", any(post::endpoint))
         .merge(files);
     if ops == Ops::Beside {
-        router = router.merge(operator());
+        router = router.merge(operator(&node));
     }
     finish(router, node)
 }
@@ -61,7 +63,7 @@ pub fn development(node: Arc<Node>, ops: Ops, dev: Arc<dev::Dev>) -> Router {
 
 /// The operator's endpoints alone.
 pub fn admin(node: Arc<Node>) -> Router {
-    finish(operator().layer(from_fn(recognise)), node)
+    finish(operator(&node).layer(from_fn(recognise)), node)
 }
 
 /// Whoever reaches the operator's own listener is no stranger: its connections, which it keeps, take no place from clients.
@@ -89,11 +91,17 @@ pub fn plain() -> Router {
     router.layer(cors(&Origins::Any))
 }
 
-fn operator() -> Router<Arc<Node>> {
-    Router::new()
+fn operator(node: &Node) -> Router<Arc<Node>> {
+    let router = Router::new()
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
-        .route("/metrics", get(ops::metrics))
+        .route("/metrics", get(ops::metrics));
+    if node.admin_key.is_none() {
+        return router;
+    }
+    router
+        .route(revocations::PATH, any(revocations::all))
+        .route(&format!("{}/{{id}}", revocations::PATH), any(revocations::one))
 }
 
 fn finish(router: Router<Arc<Node>>, node: Arc<Node>) -> Router {

@@ -3,6 +3,8 @@
 //! The [`Ledger`] of the core has the list and what is said of it between nodes. Here it gets its lock, the wall's time and a way out; what
 //! it says has to be enforced is handed to the hubs by [`Driver::revoking`](crate::driver::Driver::revoking), without that lock.
 
+pub mod written;
+
 use std::sync::Arc;
 
 use aldis_core::{

@@ -22,6 +22,7 @@ mod rates;
 mod raw;
 mod restart;
 mod resume;
+mod revocations;
 mod revoked;
 mod sizes;
 mod slow_reader;
