@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check setup test soak chaos docs bench fuzz
+.PHONY: help run check setup test soak chaos docs bench fuzz sbom
 .NOTPARALLEL:
 
 help: ## This list
@@ -48,3 +48,6 @@ bench: ## Measure the relay, calls that arrive, and idle connections, against a 
 
 fuzz: ## Fuzz everything that reads what strangers write, a minute each
 	fuzz/run.sh
+
+sbom: ## What a release is made of, in CycloneDX: target/sbom/
+	scripts/sbom.sh

@@ -17,6 +17,12 @@ cargo clippy --package aldis-server --all-targets --features shuttle -- --deny w
 cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
+# The fuzzers stand on the server, with a lockfile of their own: what is added to the one has to be in the other.
+cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+
+# Licences, sources, known vulnerabilities.
+scripts/supply.sh
+
 # The SDK and its React hooks: their types, their packages, and that the files which the server gives out are those that it builds.
 npm --prefix sdk run --silent check
 built=$(mktemp -d)
