@@ -14,6 +14,7 @@ mod frames;
 mod handshake;
 mod ice;
 mod lan;
+mod panics;
 mod probe;
 mod process;
 mod proxies;
