@@ -14,7 +14,7 @@
 //! | [`driver`] | the hubs, and what executes their outputs |
 //! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
 //! | [`cluster`], [`backplane`] | this node among others; what carries frames between them |
-//! | [`auth`], [`resume`], [`ice`] | tokens, resume tokens, TURN credentials |
+//! | [`auth`], [`resume`], [`mac_ring`], [`ice`] | tokens, resume tokens, keys that change, TURN credentials |
 //! | [`outbound`] | HTTPS requests that this server itself makes |
 //! | [`revoking`] | tokens that do not count any more |
 //! | [`telemetry`] | metrics and logs |
@@ -36,6 +36,7 @@ pub mod http;
 pub mod ice;
 pub mod lan;
 pub mod listen;
+pub mod mac_ring;
 pub mod node;
 pub mod outbound;
 pub mod proxy_protocol;

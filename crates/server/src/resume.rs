@@ -15,7 +15,10 @@ use aws_lc_rs::{error::Unspecified, hkdf, hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 
-use crate::config::{MIN_SECRET_BYTES, Secret};
+use crate::{
+    config::{MIN_SECRET_BYTES, Secret},
+    mac_ring::MacRing,
+};
 
 /// The longest resume token, in bytes of text. The longest peer id makes one of 247.
 pub const MAX_RESUME_TOKEN: usize = 256;
@@ -30,11 +33,18 @@ const HEAD_LEN: usize = 1 + 3 * 8;
 #[derive(Debug, Clone)]
 pub struct ClusterKeys {
     /// Signs resume tokens.
-    pub resume: hmac::Key,
+    pub resume: MacRing,
     /// Makes the pseudonyms of identities in TURN usernames.
     pub turn_tag: hmac::Key,
     /// Signs the frames between nodes.
-    pub frames: hmac::Key,
+    pub frames: MacRing,
+}
+
+/// What one secret comes to.
+struct Derived {
+    resume: hmac::Key,
+    turn_tag: hmac::Key,
+    frames: hmac::Key,
 }
 
 /// Why there are no cluster keys.
@@ -60,17 +70,41 @@ impl ClusterKeys {
     /// # Errors
     /// The secret has fewer than 32 bytes, or there are no random numbers.
     pub fn new(secret: Option<&Secret>) -> Result<Self, ClusterKeyError> {
-        match secret {
-            Some(secret) => Self::derive(secret.expose()),
+        Self::accepting(secret, &[])
+    }
+
+    /// The same, where what was signed with keys of these secrets counts as well: before and after the secret changes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), for any of them.
+    pub fn accepting(secret: Option<&Secret>, accepted: &[Secret]) -> Result<Self, ClusterKeyError> {
+        let first = match secret {
+            Some(secret) => Derived::of(secret.expose())?,
             None => {
                 let mut random = [0; MIN_SECRET_BYTES];
                 rand::fill(&mut random)?;
-                Self::derive(&random)
+                Derived::of(&random)?
             }
-        }
+        };
+        let others = accepted.iter().map(|secret| Derived::of(secret.expose())).collect::<Result<Vec<_>, _>>()?;
+        let (resume, frames) = others.into_iter().map(|other| (other.resume, other.frames)).unzip();
+        Ok(Self {
+            resume: MacRing::new(first.resume, resume),
+            turn_tag: first.turn_tag,
+            frames: MacRing::new(first.frames, frames),
+        })
     }
 
-    fn derive(secret: &[u8]) -> Result<Self, ClusterKeyError> {
+    /// Has everybody who has clones of these keys use those of another secret from now on. The pseudonyms of identities in TURN
+    /// usernames change with the source of ICE servers.
+    pub fn replace(&self, those: &Self) {
+        self.resume.replace(&those.resume);
+        self.frames.replace(&those.frames);
+    }
+}
+
+impl Derived {
+    fn of(secret: &[u8]) -> Result<Self, ClusterKeyError> {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(ClusterKeyError::TooShort(secret.len()));
         }
@@ -113,15 +147,15 @@ pub enum ResumeError {
 /// Signs and checks resume tokens.
 #[derive(Debug, Clone)]
 pub struct ResumeTokens {
-    key: hmac::Key,
+    keys: MacRing,
     valid_ms: u64,
 }
 
 impl ResumeTokens {
-    /// With the cluster's key; tokens are fresh for `limits.resume_token_ms`.
+    /// With the cluster's keys; tokens are fresh for `limits.resume_token_ms`.
     #[must_use]
     pub fn new(keys: &ClusterKeys, limits: &Limits) -> Self {
-        Self { key: keys.resume.clone(), valid_ms: limits.resume_token_ms }
+        Self { keys: keys.resume.clone(), valid_ms: limits.resume_token_ms }
     }
 
     /// Signs a token, of at most [`MAX_RESUME_TOKEN`] bytes for any peer id.
@@ -133,7 +167,7 @@ impl ResumeTokens {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         bytes.extend_from_slice(claims.peer.as_str().as_bytes());
-        let mac = hmac::sign(&self.key, &signed(&bytes, claims.identity, claims.room));
+        let mac = self.keys.sign(&[&signed(&bytes, claims.identity, claims.room)]);
         bytes.extend_from_slice(mac.as_ref());
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -160,7 +194,9 @@ impl ResumeTokens {
         if *version != VERSION {
             return Err(ResumeError::Malformed);
         }
-        hmac::verify(&self.key, &signed(body, identity, room), mac).map_err(|_| ResumeError::NotAuthentic)?;
+        if !self.keys.has_signed(&[&signed(body, identity, room)], mac) {
+            return Err(ResumeError::NotAuthentic);
+        }
 
         let (issued_at, rest) = number(rest)?;
         let (seq, rest) = number(rest)?;
@@ -272,11 +308,30 @@ mod tests {
     }
 
     #[test]
+    fn a_token_outlives_a_change_of_the_secret_and_not_its_removal() {
+        let new = "fedcba9876543210fedcba9876543210";
+        let secret = |text: &str| Secret::new(text);
+        let keys = ClusterKeys::new(Some(&secret(SECRET))).expect("keys");
+        let tokens = ResumeTokens::new(&keys, &Limits::default());
+        let check =
+            |token: &str| tokens.verify(token, &identity("auth0|ann"), &room("lobby"), NOW).map(|ticket| ticket.age);
+        let old = sign(&tokens, &peer("p"), NOW);
+        keys.replace(&ClusterKeys::accepting(Some(&secret(new)), &[secret(SECRET)]).expect("keys"));
+        let changed = sign(&tokens, &peer("p"), NOW);
+        assert_eq!([check(&old), check(&changed)], [Ok(Age::Fresh); 2]);
+        keys.replace(&ClusterKeys::new(Some(&secret(new))).expect("keys"));
+        assert_eq!([check(&old), check(&changed)], [Err(ResumeError::NotAuthentic), Ok(Age::Fresh)]);
+        let short = ClusterKeys::accepting(Some(&secret(new)), &[secret("short")]).expect_err("too short");
+        assert_eq!(short, ClusterKeyError::TooShort(5));
+    }
+
+    #[test]
     fn a_short_cluster_secret_is_refused() {
         let error = ClusterKeys::new(Some(&Secret::new("x".repeat(31)))).expect_err("too short");
         assert_eq!(error, ClusterKeyError::TooShort(31));
         let keys = ClusterKeys::new(Some(&Secret::new(SECRET))).expect("keys");
-        let tags = [&keys.resume, &keys.turn_tag, &keys.frames].map(|key| hmac::sign(key, b"x").as_ref().to_vec());
+        let turn_tag = MacRing::from(keys.turn_tag);
+        let tags = [&keys.resume, &turn_tag, &keys.frames].map(|key| key.sign(&[b"x"]).as_ref().to_vec());
         assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[2] != tags[0]);
     }
 }

@@ -9,8 +9,9 @@
 //! that share a broker and a secret.
 
 use aldis_protocol::NodeId;
-use aws_lc_rs::hmac;
 use thiserror::Error;
+
+use crate::mac_ring::MacRing;
 
 /// The longest payload of a frame, in bytes: twice the longest message of a client, for what nodes say about it.
 pub const MAX_PAYLOAD: usize = 128 * 1024;
@@ -68,12 +69,12 @@ impl FrameError {
 /// Signs and opens frames.
 #[derive(Debug, Clone)]
 pub(super) struct Sealer {
-    key: hmac::Key,
+    keys: MacRing,
 }
 
 impl Sealer {
-    pub(super) fn new(key: hmac::Key) -> Self {
-        Self { key }
+    pub(super) fn new(keys: MacRing) -> Self {
+        Self { keys }
     }
 
     /// Makes a frame for the subject of this name.
@@ -89,7 +90,7 @@ impl Sealer {
         bytes.push(short(from.len()));
         bytes.extend_from_slice(from);
         bytes.extend_from_slice(frame.payload);
-        let mac = self.mac(name, &bytes);
+        let mac = self.keys.sign(&[&[short(name.len())], name.as_bytes(), &bytes]);
         bytes.extend_from_slice(mac.as_ref());
         bytes
     }
@@ -105,9 +106,9 @@ impl Sealer {
             return Err(FrameError::Version);
         }
         let (body, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(FrameError::Malformed)?;
-        let expected = self.mac(name, body);
-        aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref(), mac)
-            .map_err(|_| FrameError::NotAuthentic)?;
+        if !self.keys.has_signed(&[&[short(name.len())], name.as_bytes(), body], mac) {
+            return Err(FrameError::NotAuthentic);
+        }
 
         let (head, rest) = body.split_first_chunk::<HEAD_LEN>().ok_or(FrameError::Malformed)?;
         let [_, kind, sent_at @ .., length] = head;
@@ -121,14 +122,6 @@ impl Sealer {
         let sent_at_ms = u64::from_be_bytes(*sent_at);
         Ok(Frame { kind, sent_at_ms, from: from.ok_or(FrameError::Malformed)?, payload })
     }
-
-    fn mac(&self, name: &str, body: &[u8]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&[short(name.len())]);
-        context.update(name.as_bytes());
-        context.update(body);
-        context.sign()
-    }
 }
 
 /// A length that is at most 128: of a node's id or of a subject's name.
@@ -138,10 +131,12 @@ fn short(length: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::hmac;
+
     use super::*;
 
     fn sealer(key: &[u8]) -> Sealer {
-        Sealer::new(hmac::Key::new(hmac::HMAC_SHA256, key))
+        Sealer::new(hmac::Key::new(hmac::HMAC_SHA256, key).into())
     }
 
     fn frame(payload: &[u8]) -> Frame<'_> {
@@ -197,7 +192,7 @@ mod tests {
             b"\x01\0\0\0\0\0\0\0\0\0\x02a b",
         ];
         for body in bodies {
-            let sealed = [body, own.mac("aldis.n", body).as_ref()].concat();
+            let sealed = [body, own.keys.sign(&[&[7], b"aldis.n", body]).as_ref()].concat();
             assert_eq!(own.open("aldis.n", &sealed), Err(FrameError::Malformed), "{body:?}");
         }
     }

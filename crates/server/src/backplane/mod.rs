@@ -82,7 +82,6 @@ use std::{
 };
 
 use aldis_protocol::{NodeId, RoomId};
-use aws_lc_rs::hmac;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -90,7 +89,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{clock::Clock, sync::Mutex};
+use crate::{clock::Clock, mac_ring::MacRing, sync::Mutex};
 
 use broker::Broker;
 use frame::{Frame, Kind, Sealer};
@@ -149,7 +148,7 @@ pub struct Settings {
     /// The beginning of all names at the broker.
     pub prefix: Prefix,
     /// Signs frames: [`ClusterKeys::frames`](crate::resume::ClusterKeys).
-    pub key: hmac::Key,
+    pub key: MacRing,
     /// Where it counts.
     pub metrics: Arc<BackplaneMetrics>,
 }
