@@ -12,7 +12,8 @@
 //! differs twice in a row asks that node for a copy: a first difference may only be news under way. After a gap the first one is enough.
 //! At most one copy is under way to a node, so that a cluster that heals does not send everybody's list to everybody.
 //!
-//! A node that starts asks all others for their digests and copies from the first that has another; it is ready when it is settled.
+//! A node that starts asks all others for their digests and copies from the first that has another; it is ready when it is settled. Only
+//! who is settled answers, so that nodes that start at once do not take each other's word.
 //! On a node alone there is nothing of this: it is settled at once, and publishes nothing.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -199,10 +200,12 @@ impl Ledger {
     pub fn hear(&mut self, now: Moment, unix_ms: u64, from: &NodeId, frame: RevocationFrame) {
         match frame {
             RevocationFrame::News { revocations } => self.merge(unix_ms, &revocations),
-            RevocationFrame::Starting {} => {
+            // Whoever is not settled itself has nothing to say: two that start at once must not take each other's word.
+            RevocationFrame::Starting {} if self.is_settled() => {
                 let digest = self.list.digest(unix_ms);
                 self.tell(Subject::Inbox(from.clone()), RevocationFrame::Held { digest });
             }
+            RevocationFrame::Starting {} => {}
             RevocationFrame::Held { digest } => self.compare(now, unix_ms, from, digest),
             RevocationFrame::Copy {} => self.send_copy(unix_ms, from),
             RevocationFrame::Part { part, parts, revocations } => {
@@ -238,7 +241,7 @@ impl Ledger {
     /// The node says that it lives, and with it what it holds.
     pub fn beat(&mut self, unix_ms: u64) {
         let digest = self.list.digest(unix_ms);
-        if !self.list.is_empty() {
+        if !self.list.is_empty() && self.is_settled() {
             self.tell(Subject::Nodes, RevocationFrame::Held { digest });
         }
     }

@@ -49,7 +49,8 @@ fn alone_it_enforces_and_says_nothing() {
 #[test]
 fn a_start_ends_with_a_copy_or_when_nobody_has_one() {
     let (other, inbox) = (node("other"), Subject::Inbox(node("other")));
-    let mut source = Ledger::among_others(5_000, Moment(0));
+    let mut source = settled();
+    source.list = Revocations::new(5_000);
     (0..3_000).for_each(|number| revoke(&mut source, number));
     said(&mut source);
     source.hear(Moment(1), NOW, &other, RevocationFrame::Starting {});
@@ -78,6 +79,14 @@ fn a_start_ends_with_a_copy_or_when_nobody_has_one() {
     }
     assert!(ledger.is_settled());
     assert_eq!(ledger.list().held(NOW).count(), 3_000);
+
+    // One that starts too is not asked, and has no answer.
+    let mut ledger = starting();
+    ledger.hear(Moment(20), NOW, &other, RevocationFrame::Starting {});
+    revoke(&mut ledger, 1);
+    ledger.beat(NOW);
+    let news = said(&mut ledger);
+    assert!(matches!(news.as_slice(), [(Subject::Nodes, RevocationFrame::News { .. })]), "{news:?}");
 
     // The same digest is enough.
     let mut ledger = starting();

@@ -252,13 +252,20 @@ fn a_node_that_starts_is_not_settled_before_it_has_the_copy() -> Check {
         }
     }
     ensure!(settled == Some(1_500), "it is settled with {settled:?}");
+    // Two that start at once do not take each other's word.
+    (0..2).for_each(|_| world.start_node());
+    world.run(100)?;
+    for node in [3, 4] {
+        let held = world.nodes[node].ledger.list().held(world.unix_ms(node)).count();
+        ensure!(world.nodes[node].ledger.is_settled() && held == 1_500, "node {node} has {held}");
+    }
     // One that cannot hear anybody goes on in the end.
     world.start_node();
-    world.broker.cables.insert(3, Cable::Deaf);
+    world.broker.cables.insert(5, Cable::Deaf);
     world.run(4_900)?;
-    ensure!(!world.nodes[3].ledger.is_settled(), "it did not wait");
+    ensure!(!world.nodes[5].ledger.is_settled(), "it did not wait");
     world.run(200)?;
-    ensure!(world.nodes[3].ledger.is_settled(), "it waits for ever");
+    ensure!(world.nodes[5].ledger.is_settled(), "it waits for ever");
     Ok(())
 }
 

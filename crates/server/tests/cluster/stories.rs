@@ -2,7 +2,8 @@
 
 use std::{future::Future, time::Duration};
 
-use aldis_core::Duplicates;
+use aldis_core::{Duplicates, revocation::Target};
+use aldis_protocol::Identity;
 use aldis_server::{backplane::MemoryBus, config::DegradedJoins};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::brokers::Nats;
 use crate::brokers::Redis;
 use crate::{
     brokers::Broker,
-    nodes::{hears, node, nodes, reached, sees},
+    nodes::{hears, node, nodes, reached, sees, until},
     support::{Peer, Request, Rig, Token},
 };
 
@@ -48,7 +49,7 @@ async fn clients_of_different_nodes_meet<B: Broker>() {
     }
     bob.tell(&to_ann, "and back").await;
     ann.told(&to_bob, "and back").await;
-    assert_eq!(north.ask(Request::get("/readyz")).await.text(), "ok\n");
+    ready(&north).await;
     assert_eq!(north.metric("aldis_cluster_nodes"), 1);
 }
 
@@ -204,6 +205,7 @@ async fn without_its_broker_a_node_serves_its_own<B: Broker>() {
     let mut ann = north.v1("ann").await;
     let mut bob = south.v1("bob").await;
     hears(&mut ann, "peer-joined", &bob.id).await;
+    ready(&north).await;
     broker.kill().await;
     for peer in [&mut ann, &mut bob] {
         assert_eq!(peer.expect("notice").await["code"], "backplane-degraded");
@@ -252,6 +254,90 @@ async fn a_node_that_is_set_to_it_takes_nobody_new_without_its_broker<B: Broker>
     hears_notice(&mut again, "backplane-restored").await;
     let cat = north.v1("cat").await;
     hears(&mut again, "peer-joined", &cat.id).await;
+}
+
+/// Waits until a node takes clients.
+async fn ready(rig: &Rig) {
+    until("a ready node", async || {
+        let answer = rig.ask(Request::get("/readyz")).await;
+        let starts = answer.status == 503 && answer.text().starts_with("starting: ");
+        assert!(starts || answer.text() == "ok\n", "{answer:?}");
+        (!starts).then_some(())
+    })
+    .await;
+}
+
+/// Revokes something for a minute, at a node.
+fn revoke(rig: &Rig, target: Target) {
+    let node = rig.server.node();
+    node.driver.revoke(target, node.clock.unix_ms() + 60_000, 0, None).expect("a place");
+}
+
+fn of(name: &str) -> Target {
+    Target::Identity { identity: Identity::parse(name).expect("an identity") }
+}
+
+/// The code that a node refuses somebody's new token with; none where it lets it in.
+async fn refused(rig: &Rig, name: &str) -> Option<String> {
+    let answer = rig.ask(Request::get("/v1/signal").bearer(&rig.mint(name))).await;
+    (answer.status != 200).then(|| answer.problem())
+}
+
+async fn what_is_revoked_on_one_node_counts_on_all<B: Broker>() {
+    let broker = B::start().await;
+    let [north, south, east] = nodes(&broker).await;
+    let mut ann = north.v1(Token::of("ann").all()).await;
+    let mut bob = south.v1("bob").await;
+    let mut cat = east.v1("cat").await;
+    for peer in [&bob.id, &cat.id] {
+        hears(&mut ann, "peer-joined", peer).await;
+    }
+    revoke(&north, of("bob"));
+    bob.closed_with(4403, "token-revoked").await;
+    let left = hears(&mut ann, "peer-left", &bob.id).await;
+    assert_eq!((&left["reason"], &left["final"]), (&json!("removed"), &json!(true)));
+    for rig in [&north, &south, &east] {
+        until("the news", async || (refused(rig, "bob").await.as_deref() == Some("token-revoked")).then_some(())).await;
+    }
+    // It comes back nowhere, and what is lifted is lifted everywhere.
+    let mut back = east.greeting("bob").await;
+    back.send(json!({ "type": "hello", "protocol": 1, "resume": bob.resume_token() })).await;
+    back.closed_with(4403, "token-revoked").await;
+    assert!(south.server.node().driver.lift(&of("bob")));
+    for rig in [&north, &south, &east] {
+        until("the end of it", async || refused(rig, "bob").await.is_none().then_some(())).await;
+    }
+    // A moderator keeps somebody of another node out.
+    ann.send(json!({ "type": "remove", "id": cat.id, "forMs": 60_000 })).await;
+    cat.closed_with(4410, "removed").await;
+    until("the news", async || (refused(&south, "cat").await.as_deref() == Some("token-revoked")).then_some(())).await;
+}
+
+async fn a_node_that_starts_has_what_the_others_hold<B: Broker>() {
+    let broker = B::start().await;
+    let north = node(&broker, |_| {});
+    ready(&north).await;
+    (0..2_000).for_each(|number| revoke(&north, of(&format!("somebody-{number}"))));
+    let south = node(&broker, |_| {});
+    ready(&south).await;
+    assert_eq!(south.metric("aldis_revocations{kind=\"identity\"}"), 2_000);
+    assert_eq!(refused(&south, "somebody-1999").await.as_deref(), Some("token-revoked"));
+}
+
+async fn who_missed_it_gets_it_when_the_broker_is_back<B: Broker>() {
+    let mut broker = B::start().await;
+    let [north, south] = nodes(&broker).await;
+    let mut bob = south.v1("bob").await;
+    broker.kill().await;
+    hears_notice(&mut bob, "backplane-degraded").await;
+    revoke(&north, of("bob"));
+    assert_eq!(refused(&north, "bob").await.as_deref(), Some("token-revoked"));
+    assert_eq!(refused(&south, "bob").await, None, "it cannot have heard of it");
+    broker.revive().await;
+    hears_notice(&mut bob, "backplane-restored").await;
+    bob.closed_with(4403, "token-revoked").await;
+    assert_eq!(refused(&south, "bob").await.as_deref(), Some("token-revoked"));
+    assert!(south.metric("aldis_cluster_revocation_copies_total") > 0);
 }
 
 /// Sends until it is written: as long as news of a move is under way, what goes to the node of before is refused by name.
@@ -351,6 +437,9 @@ macro_rules! stories {
                 a_node_that_is_set_to_it_takes_nobody_new_without_its_broker,
                 a_broker_may_come_after_its_nodes,
                 a_node_that_leaves_says_goodbye,
+                what_is_revoked_on_one_node_counts_on_all,
+                a_node_that_starts_has_what_the_others_hold,
+                who_missed_it_gets_it_when_the_broker_is_back,
             );
         }
     };
