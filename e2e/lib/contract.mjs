@@ -173,6 +173,17 @@ export const STORIES = {
     await stage.quiet();
   },
 
+  async 'a moderator removes for a while'(stage) {
+    const [alice, bob] = [await stage.join('alice', { claims: { can: ALL } }), await stage.join('bob')];
+    await stage.join('bob');
+    await stage.quiet();
+    alice.send({ type: 'remove', id: bob.id, reason: 'spam', forMs: 60_000 });
+    await stage.quiet();
+    await stage.join('bob');
+    await stage.join('carol');
+    await stage.quiet();
+  },
+
   async 'a new token counts at once'(stage) {
     const [alice, bob] = [await stage.join('alice'), await stage.join('bob')];
     alice.send({ type: 'auth', token: stage.token('alice', { name: 'Alice', can: ['signal'] }) });

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../clock.ts'
 import { AldisError } from '../errors.ts'
-import type { ClientMessage, ErrorCode, HelloRequest, Signal } from '../generated/wire.ts'
+import type { ClientMessage, ErrorCode, HelloRequest, RemoveRequest, Signal } from '../generated/wire.ts'
 import { BEARER_PREFIX, PROTOCOL, type WelcomeMessage } from '../generated/wire.ts'
 import { Scope } from '../scope.ts'
 import type { SocketEvents } from '../socket.ts'
@@ -54,6 +54,8 @@ export class Desk {
   readonly #clock: Clock
   readonly #script: Script
   readonly #tickets: Tickets
+  /** Until when a moderator keeps an identity out of a room; by both, and no room has a space in its name. */
+  readonly #keptOut = new Map<string, number>()
   #made = 0
 
   constructor(options: DeskOptions) {
@@ -134,6 +136,7 @@ export class Desk {
 
   #refusal(claims: TestClaims & { readonly exp: number }, roomId: string): ErrorCode | undefined {
     if (claims.exp * 1_000 <= this.#wallMs()) return 'token-expired'
+    if ((this.#keptOut.get(`${roomId} ${claims.sub}`) ?? 0) > this.#wallMs()) return 'token-revoked'
     return claims.room === roomId ? undefined : 'forbidden'
   }
 
@@ -194,7 +197,7 @@ export class Desk {
         this.guests.delete(guest)
         return room.gone(session, 'left')
       case 'remove':
-        return this.#remove(room, session, message.id, message.reason)
+        return this.#remove(room, session, message)
       default:
         return this.#signal(room, session, message)
     }
@@ -206,12 +209,17 @@ export class Desk {
     else room.refuse(session, signal, code)
   }
 
-  #remove(room: TestRoom, session: Session, id: string, reason: string | undefined): void {
+  #remove(room: TestRoom, session: Session, { id, reason, forMs }: RemoveRequest): void {
     const target = [...this.guests].find(({ seat }) => seat?.session.id === id && seat.session !== session)
     const refuse = (code: ErrorCode): void => room.tell(session, { type: 'error', ...wireError(code), to: id })
     if (!session.can('moderate')) return refuse('forbidden')
     if (target === undefined) return refuse(room.left.includes(id) ? 'peer-gone' : 'unknown-peer')
+    const { sub } = target.claims
     this.kick(target, reason)
+    if (forMs === undefined) return
+    this.#keptOut.set(`${room.id} ${sub}`, this.#wallMs() + forMs)
+    // Whoever else is there as the same identity.
+    for (const guest of this.guests) if (guest.seat?.room === room && guest.claims.sub === sub) this.kick(guest, reason)
   }
 
   #renew(guest: Guest, { room, session }: Seat, token: string): void {

@@ -12,7 +12,7 @@ const FIELDS: { readonly [type in ClientMessage['type']]: readonly [needed: stri
   frozen: ['', ''],
   leave: ['', ''],
   ping: ['', 't'],
-  remove: ['id', 'reason'],
+  remove: ['id', 'reason forMs'],
   offer: ['to sdp', 'msg receipt x'],
   answer: ['to sdp', 'msg receipt x'],
   'ice-candidate': ['to candidate', 'msg receipt x'],
