@@ -270,13 +270,15 @@ pub struct Revocations {
     digest: u64,
     /// No entry ends before.
     next_end: u64,
+    /// How often something was put here.
+    revision: u64,
 }
 
 impl Revocations {
     /// An empty list of at most so many entries, those that were lifted included.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { entries: BTreeMap::new(), most, digest: 0, next_end: u64::MAX }
+        Self { entries: BTreeMap::new(), most, digest: 0, next_end: u64::MAX, revision: 0 }
     }
 
     /// Whether a token with this identity and stamp is revoked for this room.
@@ -367,6 +369,12 @@ impl Revocations {
         self.entries.get(target).filter(|terms| terms.counts(unix_ms))
     }
 
+    /// Grows whenever something may have changed but by its end.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Whether nothing is held or remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -398,6 +406,7 @@ impl Revocations {
 
     /// Merges terms into the entry of a target, and returns what it is then.
     fn put(&mut self, target: Target, terms: Terms) -> Terms {
+        self.revision += 1;
         let merged = match self.entries.remove(&target) {
             Some(mut known) => {
                 self.digest ^= Revocation::fingerprint(&target, &known);

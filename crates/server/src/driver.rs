@@ -16,6 +16,7 @@
 
 use std::{
     hash::BuildHasher,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -43,7 +44,7 @@ use crate::{
     cluster::Publisher,
     connection::outlet::{Farewell, Frame, Handle, Last, Outlet, Push, Seating, seat},
     resume::{ResumeClaims, ResumeTokens},
-    revoking::Revoker,
+    revoking::{Revoker, file::FileError},
     sync::Mutex,
     telemetry::metrics::Metrics,
 };
@@ -119,6 +120,15 @@ impl Driver {
         let hub = || Mutex::new(Hub::clustered(Limits::clone(&self.limits), self.node.clone()));
         let revoker = self.revoker.among_others(Arc::clone(&publisher));
         Self { shards: (0..SHARDS).map(|_| hub()).collect(), publisher: Some(publisher), revoker, ..self }
+    }
+
+    /// Takes over what a file holds, and keeps it like the list from now on.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn kept_in(mut self, path: PathBuf) -> Result<Self, FileError> {
+        self.revoker.kept_in(path, &self.node)?;
+        Ok(self)
     }
 
     /// Whose tokens do not count any more.

@@ -73,7 +73,8 @@ impl Server {
     /// Binds and serves: alone, or at the broker that the configuration names.
     ///
     /// # Errors
-    /// An address could not be bound, the certificate could not be loaded, or the cluster's keys could not be derived.
+    /// An address could not be bound, the certificate could not be loaded, the file of revocations could not be used, or the cluster's
+    /// keys could not be derived.
     pub fn start(config: &Config, mode: Mode) -> anyhow::Result<Self> {
         let company = match &config.backplane.address {
             Address::Memory => None,
@@ -130,6 +131,8 @@ impl Server {
         }
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.driver.run_timers().await });
+        let keeper = Arc::clone(&node);
+        tasks.spawn(async move { keeper.driver.revoker().keep().await });
         if let Some(events) = events {
             let member = Arc::clone(&node);
             tasks.spawn(async move {
@@ -213,6 +216,8 @@ impl Server {
         if let Some(membership) = &node.membership {
             membership.leave(&node.driver).await;
         }
+        // What a moderator or another node has revoked last.
+        node.driver.revoker().kept().await;
         self.stop.cancel();
         self.requests.close();
         let _answers_sent = tokio::time::timeout(Duration::from_millis(250), self.requests.wait()).await;
@@ -285,6 +290,10 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
             let membership = Membership::new(id.clone(), Arc::clone(&publisher), clock);
             (driver.among_others(publisher), Some(membership))
         }
+    };
+    let driver = match &config.revocations_file {
+        None => driver,
+        Some(path) => driver.kept_in(path.clone())?,
     };
     let node = Node {
         clock,

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `serve` | `aldis serve`, `aldis dev` |
 //! | `keys`, `token`, `turn` | keys, tokens and TURN credentials by hand |
+//! | `revoke`, `request` | revoked tokens, at a running server |
 //! | `config` | `aldis config check`, `aldis config show` |
 //! | `explain` | the tables of error and close codes |
 //! | `time`, `output`, [`exit`] | durations, printing, exit codes |
@@ -21,6 +22,8 @@ pub mod exit;
 mod explain;
 mod keys;
 mod output;
+mod request;
+mod revoke;
 mod serve;
 mod time;
 mod token;
@@ -66,6 +69,8 @@ enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Revoke tokens at a running server, list what is revoked, or take it back.
+    Revoke(Box<revoke::RevokeArgs>),
     /// Say what an error code or a close code means, or list them all.
     Explain(explain::ExplainArgs),
     /// Put a server under load and report what it costs.
@@ -81,6 +86,7 @@ impl Command {
             Self::Token(command) => token::run(&command),
             Self::Turn(command) => turn::run(&command),
             Self::Config(command) => config::run(&command),
+            Self::Revoke(args) => revoke::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Bench(args) => bench::run(args).map(|()| Exit::Ok),
         }

@@ -85,6 +85,8 @@ pub struct Tree {
     pub(super) cluster_secret: Option<Raw>,
     #[conf(env, secret)]
     pub(super) admin_key: Option<Raw>,
+    #[conf(env)]
+    pub(super) revocations_file: Option<Raw>,
     #[conf(env, secret)]
     pub(super) backplane: Option<Raw>,
     #[conf(env)]

@@ -100,6 +100,8 @@ pub struct Config {
     pub cluster_secret: Option<Secret>,
     /// `admin_key`: what the operator's own programs show to revoke tokens; nobody can where there is none.
     pub admin_key: Option<Secret>,
+    /// `revocations_file`: where revoked tokens are kept over a restart of all nodes; nowhere else where there is none.
+    pub revocations_file: Option<PathBuf>,
     /// `backplane`, `backplane_prefix`, `require_backplane` and `refuse_degraded_joins`: what there is between nodes.
     pub backplane: BackplaneConfig,
     /// `[stun]` and `[turn]`: the ICE servers.
@@ -176,6 +178,7 @@ impl Loaded {
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
         let cluster_secret = reader.strong_secret("cluster_secret", tree.cluster_secret);
         let admin_key = reader.strong_secret("admin_key", tree.admin_key);
+        let revocations_file = reader.text("revocations_file", tree.revocations_file).map(PathBuf::from);
         let keys = backplane::Keys {
             backplane: tree.backplane,
             prefix: tree.backplane_prefix,
@@ -201,6 +204,7 @@ impl Loaded {
             auth,
             cluster_secret,
             admin_key,
+            revocations_file,
             backplane,
             ice,
             origins,

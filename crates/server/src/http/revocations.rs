@@ -26,7 +26,10 @@ use super::{
 use crate::{
     config::Secret,
     node::Node,
-    revoking::written::{self, Written, name},
+    revoking::{
+        Keeping,
+        written::{self, Written, name},
+    },
 };
 
 /// Where it is.
@@ -44,7 +47,15 @@ pub async fn all(State(node): State<Arc<Node>>, Extension(remote): Extension<Rem
     match parts.method {
         Method::GET => list(&node),
         Method::POST => match revoke(&node, body).await {
-            Ok(revocation) => answer(StatusCode::CREATED, &json!(Written::of(&revocation))),
+            Ok(revocation) => {
+                let mut shown = json!(Written::of(&revocation));
+                match node.driver.revoker().kept().await {
+                    Keeping::NoFile => {}
+                    Keeping::Kept => shown["kept"] = true.into(),
+                    Keeping::Unkept => shown["kept"] = false.into(),
+                }
+                answer(StatusCode::CREATED, &shown)
+            }
             Err(error) => Problem::new(error).into_response(),
         },
         _ => not_allowed("GET, POST"),
@@ -66,7 +77,11 @@ pub async fn one(
     }
     let held = node.driver.revoker().list();
     match held.iter().find(|revocation| name(&revocation.target) == id) {
-        Some(revocation) if node.driver.lift(&revocation.target) => StatusCode::NO_CONTENT.into_response(),
+        Some(revocation) if node.driver.lift(&revocation.target) => {
+            // Whether it is on the disk changes nothing here: it counts no more, and is said again to every node.
+            node.driver.revoker().kept().await;
+            StatusCode::NO_CONTENT.into_response()
+        }
         Some(_) | None => {
             let error = WireError::with(ErrorCode::NotFound, "No revocation of this id is held.");
             let hint = format!("`GET {PATH}` lists those that are.");

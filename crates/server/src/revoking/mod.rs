@@ -3,16 +3,23 @@
 //! The [`Ledger`] of the core has the list and what is said of it between nodes. Here it gets its lock, the wall's time and a way out; what
 //! it says has to be enforced is handed to the hubs by [`Driver::revoking`](crate::driver::Driver::revoking), without that lock.
 
+pub mod file;
+mod keeper;
 pub mod written;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use aldis_core::{
     Moment, Revocations, Stamp,
     cluster::{Ledger, LedgerFigures, LedgerOutput},
     revocation::{Finding, Kind, Revocation},
 };
-use aldis_protocol::{Identity, Limits, RoomId, limits::Limit};
+use aldis_protocol::{Identity, Limits, NodeId, RoomId, limits::Limit};
+
+pub use keeper::Keeping;
+
+use file::FileError;
+use keeper::Keeper;
 
 use crate::{
     auth::{TokenError, Verified},
@@ -27,6 +34,8 @@ pub struct Revoker {
     ledger: Mutex<Ledger>,
     most: usize,
     publisher: Option<Arc<Publisher>>,
+    /// What looks after the file; none where nothing has to outlive the cluster.
+    keeper: Option<Keeper>,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
@@ -36,7 +45,7 @@ impl Revoker {
     #[must_use]
     pub fn alone(limits: &Limits, metrics: Arc<Metrics>, clock: Clock) -> Self {
         let most = usize::try_from(limits.revocations).unwrap_or(usize::MAX);
-        Self { ledger: Mutex::new(Ledger::alone(most)), most, publisher: None, metrics, clock }
+        Self { ledger: Mutex::new(Ledger::alone(most)), most, publisher: None, keeper: None, metrics, clock }
     }
 
     /// The same of a node among others, which starts now.
@@ -44,6 +53,21 @@ impl Revoker {
     pub(crate) fn among_others(self, publisher: Arc<Publisher>) -> Self {
         let ledger = Mutex::new(Ledger::among_others(self.most, self.clock.now()));
         Self { ledger, publisher: Some(publisher), ..self }
+    }
+
+    /// Takes over what a file holds, and keeps it like the list from now on, with [`keep`](Self::keep). Before anybody is let in.
+    ///
+    /// # Errors
+    /// The file cannot be read, a line of it makes no sense, or it cannot be written.
+    pub(crate) fn kept_in(&mut self, path: PathBuf, node: &NodeId) -> Result<(), FileError> {
+        let held = file::read(&path)?;
+        let (lines, _) = (held.len(), self.step(|ledger, _, unix_ms| ledger.merge(unix_ms, &held)));
+        let (revision, all) = self.snapshot();
+        // What is over goes, and a disk that takes nothing is known at once.
+        file::write(&path, node, &all)?;
+        tracing::info!(lines, held = all.len(), "revocations were read from their file");
+        self.keeper = Some(Keeper::new(path, node.clone(), revision));
+        Ok(())
     }
 
     /// Lets a good token through unless it was revoked.
@@ -102,6 +126,16 @@ impl Revoker {
         self.ledger.lock().poll_timeout()
     }
 
+    fn revision(&self) -> u64 {
+        self.ledger.lock().list().revision()
+    }
+
+    /// All that is held or remembered, and which revision that is.
+    fn snapshot(&self) -> (u64, Vec<Revocation>) {
+        let ledger = self.ledger.lock();
+        (ledger.list().revision(), ledger.list().all(self.clock.unix_ms()).collect())
+    }
+
     /// Shows the whole list to somebody who does not come back to it.
     pub(crate) fn show(&self, look: impl FnOnce(&Revocations, u64)) {
         look(self.ledger.lock().list(), self.clock.unix_ms());
@@ -123,7 +157,11 @@ impl Revoker {
             }
         }
         let overflowed = ledger.figures().overflowed - overflowed;
+        let revision = ledger.list().revision();
         drop(ledger);
+        if let Some(keeper) = &self.keeper {
+            keeper.changed(revision);
+        }
         if overflowed > 0 {
             self.metrics.limit(Limit::revocations);
             tracing::warn!(count = overflowed, "no place for revocations of another node: limits.revocations");

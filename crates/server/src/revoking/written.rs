@@ -102,7 +102,7 @@ impl Which {
         }
     }
 
-    fn of(target: &Target, not_before: u64) -> Self {
+    pub(super) fn of(target: &Target, not_before: u64) -> Self {
         match target.clone() {
             Target::Token { id } => Self { jti: Some(id), ..Self::default() },
             Target::Identity { identity } => Self { identity: Some(identity), ..Self::default() },

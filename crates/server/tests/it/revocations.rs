@@ -4,7 +4,7 @@ use aldis_core::revocation::LONGEST_MS;
 use aldis_server::config::Secret;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Request, Rig, Token};
+use crate::support::{Aldis, Answer, KEY, Request, Rig, Token, within};
 
 const ADMIN: &str = "admin-0123456789abcdef-0123456789";
 const PATH: &str = "/v1/revocations";
@@ -165,4 +165,130 @@ async fn what_is_wrong_with_an_order_is_named() {
     assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
     // What is held may be made to last longer.
     assert_eq!(post(&full, &json!({ "room": "a" })).await.status, 201);
+}
+
+#[tokio::test]
+async fn what_a_file_keeps_outlives_a_restart_of_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("revoked");
+    let start = || {
+        Rig::start(|config| {
+            config.admin_key = Some(Secret::new(ADMIN));
+            config.revocations_file = Some(path.clone());
+        })
+    };
+    let rig = start();
+    let answer = post(&rig, &json!({ "identity": "ann", "reason": "spam" })).await;
+    assert_eq!((answer.status, &answer.json()["kept"]), (201, &json!(true)), "{answer:?}");
+    let other = post(&rig, &json!({ "room": "cellar" })).await.json();
+    let lift = Request::new("DELETE", format!("{PATH}/{}", other["id"].as_str().expect("an id"))).bearer(ADMIN);
+    assert_eq!(rig.ask(lift).await.status, 204);
+    // A moderator's, which nobody waits for but the end of the server.
+    let mut mia = rig.v1(Token::of("mia").all()).await;
+    let bob = rig.v1("bob").await;
+    mia.expect("peer-joined").await;
+    mia.send(json!({ "type": "remove", "id": bob.id, "forMs": 60_000 })).await;
+    mia.expect("peer-left").await;
+    drop((mia, bob));
+    rig.server.drain().await;
+    drop(rig);
+
+    let rig = start();
+    for name in ["ann", "bob"] {
+        assert_eq!(rig.ask(Request::get("/v1/signal").bearer(&rig.mint(name))).await.problem(), "token-revoked");
+    }
+    assert_eq!(list(&rig).await["revocations"].as_array().map(Vec::len), Some(2), "what was lifted is not held");
+    // Without the file it is gone.
+    let rig = Rig::usual();
+    assert_eq!(rig.ask(Request::get("/v1/signal").bearer(&rig.mint("ann"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_said_and_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).expect("a folder");
+    let rig = Rig::start(|config| {
+        config.admin_key = Some(Secret::new(ADMIN));
+        config.revocations_file = Some(inside.join("revoked"));
+    });
+    std::fs::remove_dir_all(&inside).expect("gone");
+    let answer = post(&rig, &json!({ "identity": "ann" })).await;
+    assert_eq!((answer.status, &answer.json()["kept"]), (201, &json!(false)), "{answer:?}");
+    // It counts all the same.
+    assert_eq!(rig.ask(Request::get("/v1/signal").bearer(&rig.mint("ann"))).await.problem(), "token-revoked");
+    std::fs::create_dir(&inside).expect("a folder");
+    within("the file", async {
+        while !std::fs::read_to_string(inside.join("revoked")).is_ok_and(|text| text.contains("ann")) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+/// Runs `aldis revoke` against a server: how it ended, and what it said on both streams.
+async fn revoke(aldis: &Aldis, args: &[&str]) -> (i32, String, String) {
+    let url = format!("http://{}", aldis.ports()["admin"].as_str().expect("an address"));
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_aldis"))
+        .env_clear()
+        .env("ALDIS_ADMIN_KEY", ADMIN)
+        .args(["revoke", "--url", &url])
+        .args(args)
+        .output();
+    let output = within("its end", output).await.expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn the_program_revokes_lists_and_lifts() {
+    let env = [("ALDIS_AUTH_KEYS", KEY), ("ALDIS_ADMIN_KEY", ADMIN), ("ALDIS_LOG_FORMAT", "json")];
+    let aldis = Aldis::serve(&["--admin", "127.0.0.1:0"], &env).await;
+    let signer = Rig::usual();
+    let probe = async || aldis.ask("listen", Request::get("/v1/signal").bearer(&signer.mint("canary"))).await;
+    assert_eq!(probe().await.status, 200);
+    let (code, said, talk) =
+        revoke(&aldis, &["--identity", "canary", "--for", "1h", "--reason", "spam\u{1b}[2J"]).await;
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(said.contains("identity canary") && said.contains("for 59 m") && said.contains("spam\\u{1b}"), "{said}");
+    assert_eq!(probe().await.problem(), "token-revoked");
+    let (code, said, _) = revoke(&aldis, &["--identity", "canary", "--not-before", "now", "--json"]).await;
+    assert_eq!(code, 0);
+    assert!(serde_json::from_str::<Value>(&said).expect("JSON")["notBefore"].is_u64(), "{said}");
+    let (code, listed, _) = revoke(&aldis, &["--list"]).await;
+    assert_eq!((code, listed.lines().count()), (0, 2), "{listed}");
+    for line in listed.lines() {
+        let id = line.split_whitespace().next().expect("an id");
+        assert_eq!(revoke(&aldis, &["--lift", id]).await, (0, String::new(), String::new()));
+    }
+    assert_eq!(probe().await.status, 200);
+    let (code, said, talk) = revoke(&aldis, &["--lift", "0"]).await;
+    assert_eq!((code, said.as_str()), (1, ""));
+    assert!(talk.starts_with("refused (not-found): "), "{talk}");
+    let (code, _, talk) = revoke(&aldis, &["--jti", "t", "--for", "2d"]).await;
+    assert_eq!(code, 1);
+    assert!(talk.contains("`forMs`"), "{talk}");
+    // Whom it was about is in no log, and neither is the key.
+    aldis.signal("TERM").await;
+    let (status, log) = aldis.ended().await;
+    assert!(status.success(), "{log}");
+    assert!(log.contains("tokens were revoked") && log.contains("a revocation was lifted"), "{log}");
+    assert!(!log.contains("canary") && !log.contains(ADMIN) && !log.contains("spam"), "{log}");
+}
+
+#[tokio::test]
+async fn a_file_that_makes_no_sense_is_no_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("revoked");
+    std::fs::write(&path, "{\"jti\":\"t\",\"until\":9}\n{\"jti\":\"canary\"}\n").expect("written");
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_aldis"))
+        .env_clear()
+        .envs([("ALDIS_AUTH_KEYS", KEY), ("ALDIS_LISTEN", "127.0.0.1:0")])
+        .env("ALDIS_REVOCATIONS_FILE", &path)
+        .arg("serve")
+        .output();
+    let output = within("its end", output).await.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("line 2: it is no revocation") && !said.contains("canary"), "{said}");
 }
