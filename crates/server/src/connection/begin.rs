@@ -51,6 +51,7 @@ impl Connection {
             liveness: Liveness::Listening,
             interval_ms: interval - node.random_below(interval / 8 + 1),
             rates: Box::default(),
+            breather: None,
             strikes: Strikes::default(),
             timer: Box::pin(sleep_until(node.clock.instant(now))),
             drain: Some(node.draining.listener()),

@@ -63,6 +63,11 @@ use transport::Reader;
 /// How long a closing connection may take for its last frames, in milliseconds.
 const CLOSING_MS: u64 = 5_000;
 
+/// How long nothing is read from a client after a read in which it exceeded its rates, in milliseconds. Refusing a message costs as much
+/// as relaying it: a few who send as fast as they can would otherwise keep a thread from everybody else. A read is 32 to 96 KiB, so that they
+/// get less than 2 MB/s each; the rest waits in their sockets.
+const BREATHER_MS: u64 = 50;
+
 /// How far ahead the timer is set at most, in milliseconds: a connection without a deadline looks again after a day.
 const LONGEST_WAIT_MS: u64 = 86_400_000;
 
@@ -125,6 +130,8 @@ pub struct Connection {
     /// This connection's heartbeat interval: jittered, so that a crowd that joined together is not pinged together.
     interval_ms: u64,
     rates: Box<Rates>,
+    /// Until when nothing is read, because the client sends too much.
+    breather: Option<Moment>,
     strikes: Strikes,
     timer: Pin<Box<Sleep>>,
     /// What the timer is set for.
@@ -246,6 +253,12 @@ impl Connection {
 
     /// Reads once and handles what came; pending when there is nothing to read, or when it has to wait.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let (Stage::Greeting { .. } | Stage::Seated(_), Some(until)) = (&self.stage, self.breather) {
+            if self.now < until {
+                return Poll::Pending;
+            }
+            self.breather = None;
+        }
         match (&self.stage, &self.inbound) {
             (Stage::Joining(_), _) => Poll::Pending,
             (_, Inbound::Frames(_)) => self.poll_read(cx),
@@ -256,7 +269,7 @@ impl Connection {
     /// Sets the timer for the next deadline and waits for it.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let longest = self.now.after(LONGEST_WAIT_MS);
-        let next = self.next_deadline().map_or(longest, |next| next.min(longest));
+        let next = [self.next_deadline(), self.breather].into_iter().flatten().fold(longest, Moment::min);
         // Every message moves the heartbeat's deadline out. A timer that rings too early costs less than one that is always moved.
         if next < self.armed || self.now >= self.armed {
             self.armed = next;

@@ -117,6 +117,12 @@ impl Rates {
         if now.since(first) >= limits.excess_ms { Err(Refusal::Close) } else { Err(Refusal::Wait(limit, wait_ms)) }
     }
 
+    /// Whether something was refused at this moment.
+    #[must_use]
+    pub fn are_exceeded_at(&self, now: Moment) -> bool {
+        matches!(self.excess, Excess::Since { last, .. } if last == now)
+    }
+
     fn charge(
         &mut self,
         now: Moment,

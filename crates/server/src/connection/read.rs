@@ -14,7 +14,7 @@ use aldis_protocol::{
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    Answer, Connection, Inbound, Stage,
+    Answer, BREATHER_MS, Connection, Inbound, Stage,
     outlet::{Farewell, Frame, Last, seat},
     rate::{Kind, Patience, Refusal},
 };
@@ -61,6 +61,9 @@ impl Connection {
             Poll::Ready(Ok(())) if length > 0 => {
                 self.heard();
                 self.handle_bytes(&mut buffer[..carried + length]);
+                if self.rates.are_exceeded_at(self.now) {
+                    self.breather = Some(self.now.after(BREATHER_MS));
+                }
                 Poll::Ready(())
             }
             // The end of the stream, or an error: the connection is over.

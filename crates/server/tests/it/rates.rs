@@ -2,6 +2,8 @@
 //!
 //! A flood is one write, so that it is one read: the server looks at the clock once for it.
 
+use std::time::{Duration, Instant};
+
 use aldis_server::config::Config;
 use serde_json::{Value, json};
 
@@ -190,6 +192,25 @@ async fn a_flood_of_control_frames_closes_too() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_exceeds_its_rates_is_read_slowly() {
+    let rig = Rig::start(|config| {
+        config.limits.messages_per_second = 1;
+        config.limits.message_burst = 1;
+    });
+    let mut ann = rig.raw("ann").await;
+    let began = Instant::now();
+    // 13 reads of 32 KiB, after each of which the server leaves the rest in the socket for a while.
+    let data = "x".repeat(1_000);
+    flood(&mut ann, (0..420).map(|number| message("nobody", number, &data))).await;
+    ann.refused("unknown-peer").await;
+    for number in 1..420 {
+        let error = ann.refused("rate-limited").await;
+        assert_eq!(error["re"], number.to_string(), "nothing is left out");
+    }
+    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
