@@ -1,14 +1,20 @@
 //! An echo server on the frame codec of Aldis, for the conformance cases of RFC 6455 (`e2e/conformance.test.mjs`).
 //!
-//! It prints the address it listens on, and sends every text and binary message back. Only the message limit differs from the
-//! server's, so that no case is judged by a limit instead of by the RFC.
+//! It prints the address it listens on, and sends every text and binary message back; with `--tls` over TLS, with the handshake and the
+//! records of the server. Only the message limit differs from the server's, so that no case is judged by
+//! a limit instead of by the RFC.
 
-use std::time::Duration;
+use std::{future::poll_fn, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use aldis_server::ws::{
-    codec::{self, Decoded, Decoder, Event, Opcode},
-    handshake,
+use aldis_server::{
+    connection::{outlet::Wire, transport::Transport},
+    tls::{Acceptor, Met, self_signed},
+    ws::{
+        codec::{self, Decoded, Decoder, Event, Opcode},
+        handshake,
+    },
 };
+use anyhow::Context as _;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
@@ -19,8 +25,8 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    net::{TcpListener, TcpStream},
 };
 
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
@@ -28,13 +34,31 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "whoever started it has to learn the port")]
 async fn main() -> anyhow::Result<()> {
+    let is_tls = std::env::args().any(|argument| argument == "--tls");
+    let tls = is_tls.then(|| self_signed::make([Ipv4Addr::LOCALHOST.into()])).transpose()?;
+    let tls = tls.map(Acceptor::new).transpose()?.map(Arc::new);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
-        // Some cases break off in the middle: how a connection ended is the report's to judge.
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades());
+        stream.set_nodelay(true)?;
+        tokio::spawn(serve(stream, tls.clone()));
     }
+}
+
+/// Some cases break off in the middle: how a connection ended is the report's to judge.
+async fn serve(stream: TcpStream, tls: Option<Arc<Acceptor>>) -> anyhow::Result<()> {
+    match tls {
+        None => speak(stream).await,
+        Some(tls) => match tls.meet(stream).await? {
+            Met::Tls(stream) => speak(stream).await,
+            Met::Plain(_) => anyhow::bail!("no TLS"),
+        },
+    }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> anyhow::Result<()> {
+    Ok(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades().await?)
 }
 
 async fn answer(mut request: Request<Incoming>) -> anyhow::Result<Response<String>> {
@@ -54,9 +78,9 @@ async fn answer(mut request: Request<Incoming>) -> anyhow::Result<Response<Strin
 }
 
 async fn echo(upgrade: OnUpgrade) -> anyhow::Result<()> {
-    let mut socket = TokioIo::new(upgrade.await?);
+    let Transport { mut reader, wire, early } = Transport::of(upgrade.await?).context("not our socket")?;
     let mut decoder = Decoder::new(MAX_MESSAGE);
-    let (mut held, mut out) = (Vec::new(), Vec::new());
+    let (mut held, mut out) = (early, Vec::new());
     loop {
         let next = loop {
             match decoder.decode(&mut held) {
@@ -75,19 +99,31 @@ async fn echo(upgrade: OnUpgrade) -> anyhow::Result<()> {
                 }
             }
         };
-        socket.write_all(&out).await?;
+        write_all(&*wire, &out).await?;
         out.clear();
         if next == Next::End {
-            socket.shutdown().await?;
+            wire.end();
             // Closing a socket with unread bytes would reset it under our last frame.
             let mut sink = tokio::io::sink();
-            let _ended = tokio::time::timeout(Duration::from_secs(1), tokio::io::copy(&mut socket, &mut sink)).await;
+            let _ended = tokio::time::timeout(Duration::from_secs(1), tokio::io::copy(&mut reader, &mut sink)).await;
             return Ok(());
         }
-        if socket.read_buf(&mut held).await? == 0 {
+        if reader.read_buf(&mut held).await? == 0 {
             return Ok(());
         }
     }
+}
+
+/// Writes all of it, in as many steps as the socket wants.
+async fn write_all(wire: &dyn Wire, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match wire.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => poll_fn(|cx| wire.poll_writable(cx)).await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[derive(PartialEq, Eq)]
