@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check setup test soak chaos docs bench fuzz sbom
+.PHONY: help run check setup test soak chaos attack docs bench fuzz sbom
 .NOTPARALLEL:
 
 help: ## This list
@@ -38,6 +38,11 @@ soak: setup ## The long forms: streams by the million, clusters by the thousand,
 chaos: setup ## Three nodes, a broker and 500 clients, and everything that can break among them, again and again: half an hour
 	cargo build --release --package aldis-server --bin aldis
 	cargo run --release --package aldis-chaos -- long
+
+attack: setup ## What hostile clients may try, done to a real server, and floods that others must not feel: eight minutes
+	cargo build --release --package aldis-server --bin aldis
+	cargo run --release --package aldis-attack -- rows
+	cargo run --release --package aldis-attack -- floods
 
 docs: setup ## The API references, as HTML: target/doc/ (Rust) and target/sdk-docs/ (SDK)
 	cargo doc --workspace --no-deps

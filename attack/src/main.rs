@@ -3,10 +3,12 @@
 //! | module | holds |
 //! |---|---|
 //! | `rows` | the attacks without load, one function each |
+//! | `floods` | those with load, and a group of peers that must not feel them |
 //! | `ground`, `server` | where they happen: servers at their loudest, with canaries for secrets |
 //! | `line`, `frame`, `peer`, `token` | clients that nobody has taught manners |
 //! | `table` | what is told |
 
+mod floods;
 mod frame;
 mod ground;
 mod line;
@@ -23,7 +25,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::table::Report;
+use crate::{floods::Flood, table::Report};
 
 /// Attacks an Aldis server, and prints what it answers.
 #[derive(Debug, Parser)]
@@ -43,6 +45,36 @@ enum Command {
         #[arg(long, value_delimiter = ',', value_name = "ROW,...")]
         only: Vec<u8>,
     },
+    /// Floods, and 200 peers that must not feel them: seven minutes, on a machine that has nothing else to do.
+    Floods {
+        #[command(flatten)]
+        choice: Choice,
+        /// These floods, not all.
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "FLOOD,...")]
+        only: Vec<Flood>,
+    },
+    /// The peers of a flood: a process of their own, so that they have a core of their own.
+    #[command(hide = true)]
+    Control {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The attackers of a flood, likewise.
+    #[command(hide = true)]
+    Attackers {
+        flood: Flood,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// A server that runs.
+#[derive(Debug, Args)]
+struct Target {
+    #[arg(long)]
+    port: u16,
+    #[arg(long)]
+    secret: String,
 }
 
 /// What is attacked, and what is left behind.
@@ -59,6 +91,12 @@ struct Choice {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Rows { choice, only } => conduct(&choice, |aldis, folder| rows::run(aldis, folder, &only)),
+        Command::Floods { choice, only } => conduct(&choice, |aldis, folder| floods::run(aldis, folder, &only)),
+        Command::Control { target } => floods::control(target.port, &target.secret).map(|()| ExitCode::SUCCESS),
+        Command::Attackers { flood, target } => {
+            say(&floods::attack(flood, target.port, &target.secret)?);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -24,8 +24,9 @@ impl Report {
             Err(error) => vec![Check::new("the attack itself", "made", format!("{error:#}"))],
         };
         let wrong = checks.iter().filter(|check| !check.holds());
-        let remarks =
-            wrong.map(|check| format!("{}: {} instead of {}", check.case, check.seen, check.expected)).collect();
+        let wrong = wrong.map(|check| format!("{}: {} instead of {}", check.case, check.seen, check.expected));
+        let measured = checks.iter().filter_map(|check| Some(format!("{}: {}", check.case, check.measured.as_ref()?)));
+        let remarks = wrong.chain(measured).collect();
         Self {
             row,
             what: what.to_owned(),

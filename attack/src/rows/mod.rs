@@ -20,6 +20,8 @@ pub(crate) struct Check {
     pub(crate) case: String,
     pub(crate) expected: String,
     pub(crate) seen: String,
+    /// What was measured, where there is something to be told whether it holds or not.
+    pub(crate) measured: Option<String>,
 }
 
 /// An attack.
@@ -32,7 +34,13 @@ pub(crate) struct Attack {
 
 impl Check {
     pub(crate) fn new(case: impl Into<String>, expected: impl Into<String>, seen: impl Into<String>) -> Self {
-        Self { case: case.into(), expected: expected.into(), seen: seen.into() }
+        Self { case: case.into(), expected: expected.into(), seen: seen.into(), measured: None }
+    }
+
+    /// One that holds unless it is `broken`, and what it is judged by.
+    pub(crate) fn measured(case: &str, expected: &str, broken: bool, measured: &str) -> Self {
+        let seen = if broken { format!("not {expected}") } else { expected.to_owned() };
+        Self { measured: Some(measured.to_owned()), ..Self::new(case, expected, seen) }
     }
 
     pub(crate) fn holds(&self) -> bool {
