@@ -1,5 +1,5 @@
 //! The documentation is tested: each JSON block of `docs/protocol.md` is a message that this crate understands, the generated
-//! tables are those of the code, and every test that the table of limits names exists.
+//! tables are those of the code, and every test that the table of limits or that of attacks names exists.
 //!
 //! `ALDIS_BLESS=1 cargo test -p aldis-protocol --test docs` rewrites the generated tables.
 
@@ -155,18 +155,33 @@ fn the_generated_tables_are_those_of_the_code() {
 
 #[test]
 fn every_test_that_the_table_of_limits_names_exists() {
-    let mut sources = Vec::new();
-    for krate in entries(&root().join("crates")) {
-        for folder in ["src", "tests"] {
-            collect_sources(&krate.join(folder), &mut sources);
+    let sources = sources();
+    let missing: BTreeSet<_> = TABLE.iter().map(|row| row.test).filter(|test| !is_held(test, &sources)).collect();
+    assert!(missing.is_empty(), "no test of these names: {missing:#?}");
+}
+
+#[test]
+fn every_attack_is_held_by_tests_that_exist() {
+    let page = read(&root().join("docs/attacks.md"));
+    let sources = sources();
+    let mut numbers = Vec::new();
+    for line in page.lines() {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, _, expected, held] = cells[..] else { continue };
+        let Ok(number) = number.parse::<u8>() else { continue };
+        numbers.push(number);
+        if held == "–" {
+            assert!(expected.starts_with("cannot apply: "), "row {number} is held by nothing and does not say why");
+            continue;
+        }
+        let names: Vec<_> = held.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "row {number} names no test");
+        for name in names {
+            let exists = if name.contains('/') { root().join(name).exists() } else { is_held(name, &sources) };
+            assert!(exists, "row {number}: there is no `{name}`");
         }
     }
-    let missing: BTreeSet<_> = TABLE
-        .iter()
-        .map(|row| row.test)
-        .filter(|test| !sources.iter().any(|source| source.contains(&format!("fn {test}("))))
-        .collect();
-    assert!(missing.is_empty(), "no test of these names: {missing:#?}");
+    assert_eq!(numbers, (1..=83).collect::<Vec<_>>(), "every row, once and in order");
 }
 
 #[test]
@@ -225,6 +240,23 @@ fn fill(page: &str, name: &str, table: &str) -> Option<String> {
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// Every Rust source of the workspace that may hold a test or an attack.
+fn sources() -> Vec<String> {
+    let mut sources = Vec::new();
+    for krate in entries(&root().join("crates")) {
+        for folder in ["src", "tests"] {
+            collect_sources(&krate.join(folder), &mut sources);
+        }
+    }
+    collect_sources(&root().join("attack/src"), &mut sources);
+    sources
+}
+
+/// Whether there is a function of this name, also one that a macro makes into tests.
+fn is_held(test: &str, sources: &[String]) -> bool {
+    sources.iter().any(|source| source.contains(&format!("fn {test}(")))
 }
 
 /// What a folder holds; nothing where there is none.
