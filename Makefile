@@ -21,6 +21,7 @@ test: check ## Everything, begun with `make check`
 	cargo test --package aldis-server --features shuttle --test order
 	cargo test --workspace
 	cargo build --package aldis-server --bin aldis
+	cargo run --package aldis-attack -- rows
 	cargo run --package aldis-chaos -- short
 	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer
 	npm --prefix sdk test
