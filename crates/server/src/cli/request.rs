@@ -6,7 +6,10 @@ use aldis_client::Trust;
 use anyhow::{Context as _, bail};
 use axum::{
     body::{Body, to_bytes},
-    http::{Method, Request, StatusCode, Uri, header, uri::Scheme},
+    http::{
+        Method, Request, StatusCode, Uri, header,
+        uri::{Authority, Scheme},
+    },
 };
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -67,7 +70,7 @@ impl Server<'_> {
     }
 
     fn request(&self, method: Method, path: &str, body: String) -> anyhow::Result<Request<Body>> {
-        let host = self.url.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        let host = self.url.authority().map(Authority::as_str).unwrap_or_default();
         // A proxy may have put the server below another path.
         let path = format!("{}{path}", self.url.path().trim_end_matches('/'));
         let key = std::str::from_utf8(self.key.expose()).context("the admin key is no text")?;
