@@ -53,6 +53,7 @@ pub struct Cluster {
     /// For how long it could have heard the others by then, in milliseconds.
     listened: u64,
     next: Moment,
+    losses: Losses,
     outputs: VecDeque<ClusterOutput>,
     /// All but how many are live, which is counted when it is asked for.
     figures: Figures,
@@ -67,6 +68,14 @@ pub enum Link {
     Doubtful,
     /// The backplane is down, or deaf.
     Down,
+}
+
+/// Whether frames were lost since the last beat, between the broker and us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Losses {
+    None,
+    /// Then everything is compared with that beat, for more frames at once would only be lost too.
+    Found,
 }
 
 struct Contact {
@@ -106,6 +115,8 @@ pub enum ClusterInput {
     },
     /// It did not.
     ProbeMissed,
+    /// Frames came faster than they were handled, and some of them are lost.
+    FramesMissed,
 }
 
 /// One thing to do.
@@ -223,6 +234,7 @@ impl Cluster {
             looked: None,
             listened: 0,
             next: Moment::default(),
+            losses: Losses::None,
             outputs: VecDeque::new(),
             figures: Figures::default(),
         }
@@ -254,6 +266,7 @@ impl Cluster {
                 self.tell(Tidings::Rtt(rtt_ms));
                 self.up();
             }
+            ClusterInput::FramesMissed => self.losses = Losses::Found,
             ClusterInput::ProbeMissed if self.link == Link::Healthy => self.link = Link::Doubtful,
             ClusterInput::BackplaneDown | ClusterInput::ProbeMissed => {
                 if self.link != Link::Down {
@@ -343,6 +356,9 @@ impl Cluster {
         }
         self.next = now.after(self.interval());
         if self.link != Link::Down {
+            if std::mem::replace(&mut self.losses, Losses::None) == Losses::Found {
+                self.tell(Tidings::Up);
+            }
             self.beats += 1;
             self.publish(NodeFrame::Beat { number: self.beats });
             self.outputs.push_back(ClusterOutput::Sum(Purpose::Tell));

@@ -102,3 +102,14 @@ fn a_goodbye_needs_no_lease() {
     assert_eq!(tidings(&mut cluster), [Tidings::Silent(node("other"))]);
     assert_eq!(run(&mut cluster, 2_000, 90_000, HEALTHY), []);
 }
+
+#[test]
+fn what_was_lost_on_the_way_in_is_asked_for_with_the_next_beat_and_once() {
+    let mut cluster = two();
+    assert_eq!(run(&mut cluster, 2_000, 4_000, HEALTHY), []);
+    for _ in 0..3 {
+        cluster.handle_input(Moment(4_500), ClusterInput::FramesMissed);
+    }
+    assert_eq!(tidings(&mut cluster), [], "more would come on top");
+    assert_eq!(run(&mut cluster, 5_000, 8_000, HEALTHY), [Tidings::Up]);
+}

@@ -148,8 +148,11 @@ impl Membership {
                 self.take(ClusterInput::ProbeHealthy { rtt_ms: whole_ms(time) }, driver, dirty);
             }
             Event::ProbeMissed => self.take(ClusterInput::ProbeMissed, driver, dirty),
-            // Counted where they were dropped. Versions and digests find out what they changed.
-            Event::Gap { events } => tracing::warn!(events, "frames of other nodes came faster than they were handled"),
+            // Counted where they were dropped.
+            Event::Gap { events } => {
+                tracing::warn!(events, "frames of other nodes came faster than they were handled");
+                self.take(ClusterInput::FramesMissed, driver, dirty);
+            }
         }
     }
 
