@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
-    auth::Verifier,
+    auth::Tokens,
     backplane::Health,
     bell::Bell,
     clock::Clock,
@@ -17,6 +17,7 @@ use crate::{
     config::{DegradedJoins, Need, Origins, Secret, TrustedProxies},
     driver::Driver,
     ice::IceSource,
+    resume::ClusterKeys,
     sse::mailboxes::Mailboxes,
     telemetry::metrics::Metrics,
     throttle::Throttle,
@@ -41,7 +42,9 @@ pub struct Node {
     /// Who may come while it does not reach the others.
     pub degraded_joins: DegradedJoins,
     /// Who may come in.
-    pub verifier: Verifier,
+    pub tokens: Tokens,
+    /// What is derived from the cluster's secret.
+    pub keys: ClusterKeys,
     /// What the operator's own programs show.
     pub admin_key: Option<Secret>,
     /// What clients get for ICE.
@@ -100,6 +103,7 @@ impl Node {
             membership.show(&self.driver);
         }
         self.metrics.hold(&self.driver.revoker().held());
+        self.tokens.show();
         self.metrics.text()
     }
 

@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
-    auth::Verifier,
+    auth::Tokens,
     backplane::{Address, Backplane, Event, Health, MemoryBus, Settings},
     bell::{Bell, RingOnDrop},
     clock::Clock,
@@ -274,7 +274,7 @@ impl Company<'_> {
 type Started = (Arc<Node>, Option<mpsc::Receiver<Event>>, RingOnDrop);
 
 fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started> {
-    let keys = ClusterKeys::new(config.cluster_secret.as_ref())?;
+    let keys = ClusterKeys::accepting(config.cluster_secret.as_ref(), &config.accepted_cluster_secrets)?;
     let (limits, clock) = (Arc::new(config.limits.clone()), Clock::start());
     let resume = ResumeTokens::new(&keys, &limits);
     let abort = Arc::new(Bell::default());
@@ -301,9 +301,10 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
         membership,
         need: config.backplane.need,
         degraded_joins: config.backplane.degraded,
-        verifier: Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &limits),
+        tokens: Tokens::start(&config.auth, &config.outbound, &limits, clock, Arc::clone(&metrics.jwks))?,
         admin_key: config.admin_key.clone(),
         ice: IceSource::new(&config.ice, &keys),
+        keys,
         origins: config.origins.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         unlisted_proxy: Once::new(),

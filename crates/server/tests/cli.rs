@@ -299,3 +299,57 @@ fn codes_are_explained() {
     let close = aldis(&["explain", "4419"], &[]);
     assert!(close.stdout.contains("Superseded") && close.stdout.contains("superseded"), "{close:?}");
 }
+
+#[test]
+fn a_pair_of_keys_signs_and_checks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("keys").display().to_string();
+    for alg in ["ES256", "EdDSA", "rs256"] {
+        let made = aldis(&["keys", "generate", "--alg", alg, "--out", &out], &[]);
+        assert_eq!(made.code, 0, "{made:?}");
+        let (kid, public) = made.stdout.trim_end().split_once(':').expect("kid:file");
+        let private = format!("{kid}:{}", public.replace(".pub.pem", ".pem"));
+        let all = ("ALDIS_AUTH_ALGORITHMS", "ES256,EdDSA,RS256");
+        let server = [("ALDIS_AUTH_PUBLIC_KEYS", made.stdout.trim_end()), all];
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&private[kid.len() + 1..]).expect("a file").permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+
+        // By a flag, and by a variable; the server's own keys do not sign.
+        let by_flag = mint(&["--signing-key", &private], &server);
+        let by_variable = mint(&[], &[server[0], all, ("ALDIS_AUTH_SIGNING_KEY", &private)]);
+        for token in [by_flag, by_variable] {
+            let verified = aldis(&["token", "verify", &token], &server);
+            assert!(verified.code == 0 && verified.stdout.starts_with("accepted\n"), "{verified:?}");
+        }
+        let unsigned = aldis(&["token", "create", "--room", "lobby", "--identity", "ann"], &server);
+        assert!(unsigned.code == 78 && unsigned.stderr.contains("ALDIS_AUTH_SIGNING_KEY"), "{unsigned:?}");
+
+        // The set that the files make is good, and so is the configuration.
+        let jwk = std::fs::read_to_string(public.replace(".pub.pem", ".jwk.json")).expect("a JWK");
+        let set = folder.path().join(format!("{kid}.json"));
+        std::fs::write(&set, format!("{{\"keys\":[{jwk}]}}")).expect("written");
+        let token = mint(&["--signing-key", &private], &[all]);
+        let by_set = [("ALDIS_AUTH_JWKS_FILE", set.to_str().expect("text")), all];
+        assert_eq!(aldis(&["token", "verify", &token], &by_set).code, 0);
+        assert_eq!(aldis(&["config", "check"], &by_set).code, 0);
+
+        // A token of another key of the same id is refused, and the operator learns what is wrong.
+        let other = aldis(&["keys", "generate", "--alg", alg, "--out", &out], &[]).stdout;
+        let other =
+            format!("{kid}:{}", other.trim_end().split_once(':').expect("kid:file").1.replace(".pub.pem", ".pem"));
+        let forged = aldis(&["token", "verify", &mint(&["--signing-key", &other], &[all])], &server);
+        assert!(forged.code == 1 && forged.stderr.contains("not of the private key"), "{forged:?}");
+    }
+    let json = aldis(&["keys", "generate", "--alg", "ES256", "--json"], &[]).stdout;
+    assert!(json.contains("BEGIN PRIVATE KEY") && json.contains("\"crv\":\"P-256\""), "{json}");
+    for (args, said) in [
+        (&["--alg", "ES256"][..], "add --out FOLDER"),
+        (&["--out", &out], "--out is for pairs"),
+        (&["--alg", "PS256", "--json"], "known are HS256, ES256, EdDSA, RS256"),
+    ] {
+        let ran = aldis(&[&["keys", "generate"], args].concat(), &[]);
+        assert!(ran.code != 0 && ran.stderr.contains(said), "{ran:?}");
+    }
+}

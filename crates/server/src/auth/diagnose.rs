@@ -3,10 +3,10 @@
 //! Here a token is tried against keys it does not name, and compared with secrets. A server that did so for strangers would answer
 //! questions nobody should ask it.
 
+use super::{
+    Key, TokenError, Verifier, error::shorten, header::Header, key::DEV_KID, signature::is_mac, verify::Parts,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use jsonwebtoken::DecodingKey;
-
-use super::{Key, TokenError, Verifier, error::shorten, header::Header, key::DEV_KID, verify::Parts};
 
 impl Verifier {
     /// One sentence that says more about why this token was refused, if there is more to say.
@@ -21,7 +21,7 @@ impl Verifier {
 
     fn known(&self) -> String {
         match self.keys().keys() {
-            [] => "no key is configured (ALDIS_AUTH_KEYS)".to_owned(),
+            [] => "no key is configured (ALDIS_AUTH_KEYS, ALDIS_AUTH_PUBLIC_KEYS)".to_owned(),
             keys => format!("known: {}", keys.iter().map(Key::kid).collect::<Vec<_>>().join(", ")),
         }
     }
@@ -53,7 +53,13 @@ impl Verifier {
         if let Some(other) = self.keys().keys().iter().find(|key| parts.is_signed_by(key)) {
             return format!("it is signed with the key `{}`: its `kid` should say so.", other.kid());
         }
-        let secret = own.secret().expose();
+        let Some(secret) = own.secret() else {
+            return format!(
+                "it is not of the private key whose public part this configuration has for `{}`, or was changed after it was signed.",
+                own.kid()
+            );
+        };
+        let secret = secret.expose();
         let mut with_newline = secret.to_vec();
         with_newline.push(b'\n');
         let suspects = [
@@ -72,7 +78,7 @@ impl Verifier {
             (Some(Vec::new()), "it matches with an empty secret: the signer's variable is not set."),
         ];
         let found = suspects.into_iter().find(|(bytes, _)| {
-            bytes.as_ref().is_some_and(|bytes| parts.matches(own.alg(), &DecodingKey::from_secret(bytes)))
+            bytes.as_ref().is_some_and(|bytes| parts.is_by(|message, signature| is_mac(bytes, message, signature)))
         });
         match found {
             Some((_, sentence)) => sentence.to_owned(),
@@ -85,12 +91,12 @@ impl Verifier {
 
     fn open<'a>(&self, token: &'a str) -> Option<(Header, Parts<'a>)> {
         let parts = Parts::split(token, self.limits()).ok()?;
-        let header = Header::parse(&parts.header().ok()?).ok()?;
+        let header = Header::parse(&parts.header().ok()?, self.types()).ok()?;
         Some((header, parts))
     }
 
     fn is_secret(&self, text: &str) -> bool {
-        self.keys().keys().iter().any(|key| key.secret().expose() == text.as_bytes())
+        self.keys().keys().iter().any(|key| key.secret().is_some_and(|secret| secret.expose() == text.as_bytes()))
     }
 }
 

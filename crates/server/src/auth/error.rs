@@ -47,6 +47,9 @@ pub enum TokenError {
     /// Its header names a key that is not there.
     #[error("the header's `kid` names no key of this server")]
     UnknownKid,
+    /// The keys of an issuer that might have signed it are not known at the moment.
+    #[error("the keys of an issuer cannot be fetched at the moment, and the token may be signed with one of them")]
+    KeysUnavailable,
     /// It is signed by another algorithm than its key is for.
     #[error("the header's `alg` must be {expected}: the algorithm is the key's, not the token's, to choose")]
     WrongAlgorithm {
@@ -121,6 +124,7 @@ impl TokenError {
             Self::OtherRoom { .. } => ErrorCode::Forbidden,
             Self::Revoked(_) => ErrorCode::TokenRevoked,
             Self::RoomNeeded { .. } => ErrorCode::BadRequest,
+            Self::KeysUnavailable => ErrorCode::Unavailable,
             Self::TooLong { .. }
             | Self::Malformed(_)
             | Self::Doubled { .. }
@@ -153,7 +157,9 @@ impl TokenError {
             | Self::Signature
             // Of the header mostly; that of signed claims is a bug which its developer sees at once.
             | Self::Doubled { .. } => true,
-            Self::Claim { .. }
+            // It is not known whether it is one, and nothing was compared.
+            Self::KeysUnavailable
+            | Self::Claim { .. }
             | Self::MetadataTooLarge { .. }
             | Self::Expired { .. }
             | Self::NotYet { .. }
@@ -176,10 +182,15 @@ impl TokenError {
             Self::Doubled { .. } => "Sign a JSON object whose names differ.",
             Self::Header { .. } => "Sign with only `alg`, `typ` and `kid` in the header.",
             Self::KidMissing | Self::UnknownKid => {
-                "Sign with the header's `kid` set to a key id of `auth.keys` (ALDIS_AUTH_KEYS)."
+                "Sign with the header's `kid` set to the id of a key that this server knows (`auth.keys`, `auth.public_keys`, a JWKS)."
+            }
+            Self::KeysUnavailable => {
+                "Send the same again after a moment; the operator finds the reason in the server's log."
             }
             Self::WrongAlgorithm { .. } => "Sign with the algorithm of the key.",
-            Self::Signature => "Sign with the same secret that this server has for that `kid`, as text, not decoded.",
+            Self::Signature => {
+                "Sign with the key that this server knows by that `kid`; a shared secret is used as text, not decoded."
+            }
             Self::Claim { .. } => "Compare the token with docs/protocol.md, section \"JWT claims\".",
             Self::NotYet { .. } => "Compare the clocks of your backend and of this server.",
             Self::TooLongLived { .. } => "Sign a shorter `exp`, in seconds, and renew the token with `auth`.",

@@ -19,8 +19,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header's JSON.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, TokenError> {
+    /// Reads the header's JSON. `types` are what `typ` may be.
+    pub(super) fn parse(json: &[u8], types: &[String]) -> Result<Self, TokenError> {
         let object = Object::parse(json).map_err(|error| match error {
             ObjectError::NotAnObject => TokenError::Malformed("its header is not a JSON object"),
             ObjectError::Doubled(name) => TokenError::Doubled { part: "header fields", name: shorten(&name) },
@@ -29,9 +29,9 @@ impl Header {
             return Err(TokenError::Header { field: shorten(field), problem: "is not accepted" });
         }
         if let Some(typ) = object.get("typ")
-            && string("typ", typ)? != "JWT"
+            && !types.contains(&string("typ", typ)?)
         {
-            return Err(refused("typ", "must be \"JWT\" where it is present"));
+            return Err(refused("typ", "is not in `auth.types`, which is only \"JWT\" unless it is set"));
         }
         let alg = object.get("alg").ok_or_else(|| refused("alg", "is missing"))?;
         let kid = object.get("kid").map(|kid| string("kid", kid)).transpose()?;

@@ -1,11 +1,11 @@
 //! A key that signs tokens.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aldis_protocol::RoomId;
-use jsonwebtoken::{DecodingKey, EncodingKey};
 use thiserror::Error;
 
+use super::{PublicKey, PublicKeyError, SigningKey, signature};
 use crate::{
     config::{MIN_SECRET_BYTES, Secret},
     node::random_bits,
@@ -27,21 +27,36 @@ const DEV_PREFIX: &str = "aldis-dev-";
 pub enum Algorithm {
     /// HMAC with SHA-256: the backend and the server share a secret.
     Hs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// RSA PKCS#1 v1.5 with SHA-256, of 2048 to 8192 bits. Only where the configuration asks for it.
+    Rs256,
 }
 
 impl Algorithm {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Hs256, Self::Es256, Self::EdDsa, Self::Rs256];
+
+    /// Those that are accepted unless the configuration says otherwise.
+    pub const USUAL: [Self; 3] = [Self::Hs256, Self::Es256, Self::EdDsa];
+
     /// The name in a token's `alg`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
         }
     }
 
-    pub(super) const fn library(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
-        }
+    /// Finds one by its name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 }
 
@@ -61,19 +76,24 @@ pub enum RoomScope {
     Patterns,
 }
 
-/// What a key is made of, by algorithm.
+/// What a key is made of.
 #[derive(Clone)]
 enum Material {
-    Shared { secret: Secret, decoding: DecodingKey },
+    /// The backend and the server share it.
+    Shared(Secret),
+    /// The server can only check with it.
+    Public(PublicKey),
+    /// A tool that stands in for the backend has both parts.
+    Pair(PublicKey, Arc<SigningKey>),
 }
 
 /// One key.
 #[derive(Clone)]
 pub struct Key {
     kid: String,
-    alg: Algorithm,
     material: Material,
     scope: RoomScope,
+    issuer: Option<Arc<str>>,
 }
 
 impl Key {
@@ -109,9 +129,28 @@ impl Key {
     }
 
     fn shared(kid: String, secret: &str) -> Self {
-        let decoding = DecodingKey::from_secret(secret.as_bytes());
-        let material = Material::Shared { secret: Secret::new(secret), decoding };
-        Self { kid, alg: Algorithm::Hs256, material, scope: RoomScope::Exact }
+        Self { kid, material: Material::Shared(Secret::new(secret)), scope: RoomScope::Exact, issuer: None }
+    }
+
+    /// A key whose private part somebody else has.
+    #[must_use]
+    pub fn public(kid: impl Into<String>, key: PublicKey) -> Self {
+        Self { kid: kid.into(), material: Material::Public(key), scope: RoomScope::Exact, issuer: None }
+    }
+
+    /// A key with its private part, for tools that sign.
+    ///
+    /// # Errors
+    /// The server would not accept the public part.
+    pub fn pair(kid: impl Into<String>, key: SigningKey) -> Result<Self, PublicKeyError> {
+        let material = Material::Pair(key.public()?, Arc::new(key));
+        Ok(Self { kid: kid.into(), material, scope: RoomScope::Exact, issuer: None })
+    }
+
+    /// The same key, whose tokens must have this `iss`, whatever `auth.issuer` says.
+    #[must_use]
+    pub fn of_issuer(self, issuer: Arc<str>) -> Self {
+        Self { issuer: Some(issuer), ..self }
     }
 
     /// The key id: a token names it in its header's `kid`.
@@ -123,7 +162,10 @@ impl Key {
     /// The algorithm.
     #[must_use]
     pub fn alg(&self) -> Algorithm {
-        self.alg
+        match &self.material {
+            Material::Shared(_) => Algorithm::Hs256,
+            Material::Public(key) | Material::Pair(key, _) => key.alg(),
+        }
     }
 
     /// Which rooms its tokens may name.
@@ -136,30 +178,46 @@ impl Key {
         self.scope = scope;
     }
 
+    /// What its tokens must have as `iss`, if that is the key's to say.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
     /// Whether it is the published development key, or looks like one.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        match &self.material {
-            Material::Shared { secret, .. } => secret.expose().starts_with(DEV_PREFIX.as_bytes()),
-        }
+        self.secret().is_some_and(|secret| secret.expose().starts_with(DEV_PREFIX.as_bytes()))
     }
 
     /// The shared secret, to find out whether it is used for something else too.
-    pub(crate) fn secret(&self) -> &Secret {
+    pub(crate) fn secret(&self) -> Option<&Secret> {
         match &self.material {
-            Material::Shared { secret, .. } => secret,
+            Material::Shared(secret) => Some(secret),
+            Material::Public(_) | Material::Pair(..) => None,
         }
     }
 
-    pub(super) fn decoding(&self) -> &DecodingKey {
+    /// Whether it can sign, and not only check.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        !matches!(self.material, Material::Public(_))
+    }
+
+    /// Whether the signature of a message is of this key.
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
-            Material::Shared { decoding, .. } => decoding,
+            Material::Shared(secret) => signature::is_mac(secret.expose(), message, signature),
+            Material::Public(key) | Material::Pair(key, _) => key.has_signed(message, signature),
         }
     }
 
-    pub(super) fn encoding(&self) -> EncodingKey {
+    /// Signs, if it can.
+    pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match &self.material {
-            Material::Shared { secret, .. } => EncodingKey::from_secret(secret.expose()),
+            Material::Shared(secret) => Some(signature::mac(secret.expose(), message)),
+            Material::Public(_) => None,
+            Material::Pair(_, key) => key.sign(message),
         }
     }
 }
@@ -167,7 +225,7 @@ impl Key {
 impl fmt::Debug for Key {
     /// Never shows the material.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("kid", &self.kid).field("alg", &self.alg).finish_non_exhaustive()
+        f.debug_struct("Key").field("kid", &self.kid).field("alg", &self.alg()).finish_non_exhaustive()
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aldis_core::{Duplicates, Permission};
 use aldis_protocol::{Identity, Json, RoomId, TokenId};
-use jsonwebtoken::Header;
-use serde::Serialize;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::json;
 use thiserror::Error;
 
 use super::{Key, MAX_LIFE_MS, Rules};
@@ -47,22 +48,12 @@ impl NewToken {
         }
         let iat = now_unix_ms / 1_000;
         let exp = iat.saturating_add(ttl_s);
-        let claims = Claims {
-            sub: &self.identity,
-            room: &self.room,
-            iat,
-            exp,
-            iss: rules.issuer.as_deref(),
-            aud: rules.audience.as_deref(),
-            name: self.name.as_deref(),
-            metadata: self.metadata.as_ref(),
-            can: self.can.as_ref().map(|can| can.iter().map(|permission| permission.as_str()).collect()),
-            max_peers: self.max_peers,
-            duplicates: self.duplicates.map(duplicates_name),
-            jti: self.id.as_ref(),
-        };
-        let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(key.alg().library()) };
-        let token = jsonwebtoken::encode(&header, &claims, &key.encoding()).map_err(|_| MintError::Signing)?;
+        let claims = Claims { token: self, rules, iat, exp };
+        let header = json!({ "typ": rules.types.first(), "alg": key.alg().as_str(), "kid": key.kid() });
+        let claims = serde_json::to_vec(&claims).map_err(|_| MintError::Signing)?;
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims));
+        let signature = key.sign(signed.as_bytes()).ok_or(MintError::NoKey)?;
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted { token, expires_at: exp.saturating_mul(1_000) })
     }
 }
@@ -86,8 +77,11 @@ impl std::fmt::Debug for Minted {
 /// Why no token could be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum MintError {
-    /// No key is configured.
-    #[error("no key is configured to sign with: set ALDIS_AUTH_KEYS (`aldis keys generate --env` makes it)")]
+    /// No key is configured, or none with a private part.
+    #[error(
+        "no key to sign with: set ALDIS_AUTH_KEYS (`aldis keys generate --env` makes it), or ALDIS_AUTH_SIGNING_KEY=KID:FILE where \
+         the server has public keys"
+    )]
     NoKey,
     /// The server would refuse the token.
     #[error("a token lives from one second to one day")]
@@ -97,30 +91,50 @@ pub enum MintError {
     Signing,
 }
 
-/// The claims as they are written.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// The claims as they are written, under the names under which they are read.
 struct Claims<'a> {
-    sub: &'a Identity,
-    room: &'a RoomId,
+    token: &'a NewToken,
+    rules: &'a Rules,
     iat: u64,
     exp: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    can: Option<Vec<&'static str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_peers: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicates: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jti: Option<&'a TokenId>,
+}
+
+impl Serialize for Claims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { token, rules, iat, exp } = self;
+        let name = |claim| rules.names.of(claim);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(name("sub"), &token.identity)?;
+        map.serialize_entry(name("room"), &token.room)?;
+        map.serialize_entry("iat", iat)?;
+        map.serialize_entry("exp", exp)?;
+        if let Some(issuer) = &rules.issuer {
+            map.serialize_entry("iss", issuer)?;
+        }
+        if let Some(audience) = &rules.audience {
+            map.serialize_entry("aud", audience)?;
+        }
+        if let Some(shown) = &token.name {
+            map.serialize_entry(name("name"), shown)?;
+        }
+        if let Some(metadata) = &token.metadata {
+            map.serialize_entry(name("metadata"), metadata)?;
+        }
+        if let Some(can) = &token.can {
+            let can: Vec<_> = can.iter().map(|permission| permission.as_str()).collect();
+            map.serialize_entry(name("can"), &can)?;
+        }
+        if let Some(count) = token.max_peers {
+            map.serialize_entry(name("maxPeers"), &count)?;
+        }
+        if let Some(duplicates) = token.duplicates {
+            map.serialize_entry(name("duplicates"), duplicates_name(duplicates))?;
+        }
+        if let Some(id) = &token.id {
+            map.serialize_entry("jti", id)?;
+        }
+        map.end()
+    }
 }
 
 const fn duplicates_name(duplicates: Duplicates) -> &'static str {

@@ -2,9 +2,11 @@
 //!
 //! A list from the start: with two keys an operator can change one while tokens of the other are still about.
 
+use std::sync::Arc;
+
 use super::{Key, KeyError, RoomScope};
 
-/// All keys, in the order of the configuration. The first signs.
+/// All keys, in the order of the configuration. The first that can signs.
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing(Vec<Key>);
 
@@ -17,16 +19,31 @@ impl KeyRing {
         let mut ring = Self::default();
         let mut errors = Vec::new();
         for entry in entries {
-            match Key::parse(entry) {
-                Ok(key) if key.is_public() => errors.push(KeyError::Public { kid: key.kid().to_owned() }),
-                Ok(key) if ring.get(key.kid()).is_some() => {
-                    errors.push(KeyError::Duplicate { kid: key.kid().to_owned() });
-                }
-                Ok(key) => ring.0.push(key),
-                Err(error) => errors.push(error),
-            }
+            let added = Key::parse(entry).and_then(|key| match key.is_public() {
+                true => Err(KeyError::Public { kid: key.kid().to_owned() }),
+                false => ring.add(key),
+            });
+            errors.extend(added.err());
         }
         if errors.is_empty() { Ok(ring) } else { Err(errors) }
+    }
+
+    /// Adds a key behind the others.
+    ///
+    /// # Errors
+    /// There is one with its id.
+    pub fn add(&mut self, key: Key) -> Result<(), KeyError> {
+        if self.get(key.kid()).is_some() {
+            return Err(KeyError::Duplicate { kid: key.kid().to_owned() });
+        }
+        self.0.push(key);
+        Ok(())
+    }
+
+    /// Has this key sign, and its public part checked with: before any other, or in the place of one of its id.
+    pub fn put_first(&mut self, key: Key) {
+        self.0.retain(|other| other.kid() != key.kid());
+        self.0.insert(0, key);
     }
 
     /// Only the public key of `aldis dev`.
@@ -41,6 +58,17 @@ impl KeyRing {
         Self(vec![Key::random()])
     }
 
+    /// The same keys, whose tokens must have this `iss`.
+    #[must_use]
+    pub fn of_issuer(self, issuer: &Arc<str>) -> Self {
+        Self(self.0.into_iter().map(|key| key.of_issuer(Arc::clone(issuer))).collect())
+    }
+
+    /// Lets the tokens of every key name rooms by prefix.
+    pub fn allow_patterns_of_all(&mut self) {
+        self.0.iter_mut().for_each(|key| key.set_scope(RoomScope::Patterns));
+    }
+
     /// Lets the tokens of a key name rooms by prefix. Says whether there is such a key.
     pub fn allow_patterns(&mut self, kid: &str) -> bool {
         let key = self.0.iter_mut().find(|key| key.kid() == kid);
@@ -53,10 +81,16 @@ impl KeyRing {
         self.0.iter().find(|key| key.kid() == kid)
     }
 
-    /// The key that signs.
+    /// The first key.
     #[must_use]
     pub fn first(&self) -> Option<&Key> {
         self.0.first()
+    }
+
+    /// The key that signs: the first one that can.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Key> {
+        self.0.iter().find(|key| key.can_sign())
     }
 
     /// The keys, in order.
@@ -69,6 +103,7 @@ impl KeyRing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     const A: &str = "a:0123456789abcdef0123456789abcdef";
     const B: &str = "b:fedcba9876543210:with:colons:in:it";
@@ -77,7 +112,10 @@ mod tests {
     fn the_text_behind_the_first_colon_is_the_key() {
         let ring = KeyRing::parse([A, B]).expect("two keys");
         assert_eq!(ring.keys().iter().map(Key::kid).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(ring.get("b").map(|key| key.secret().expose()), Some(&b"fedcba9876543210:with:colons:in:it"[..]));
+        assert_eq!(
+            ring.get("b").and_then(Key::secret).map(Secret::expose),
+            Some(&b"fedcba9876543210:with:colons:in:it"[..])
+        );
         assert_eq!(ring.first().map(Key::kid), Some("a"));
         assert!(ring.get("c").is_none());
     }

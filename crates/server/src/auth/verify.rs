@@ -1,12 +1,13 @@
 //! A token becomes what it allows.
 
+use std::sync::Arc;
+
 use aldis_core::{Duplicates, Grant, Stamp};
 use aldis_protocol::{Identity, Json, Limits, RoomId, TokenId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::DecodingKey;
 
 use super::{
-    Algorithm, Key, KeyRing, MintError, Minted, NewToken, TokenError,
+    Key, KeyRing, MintError, Minted, NewToken, Rules, TokenError,
     claims::{Claims, Rooms},
     header::Header,
 };
@@ -16,15 +17,6 @@ pub const LEEWAY_MS: u64 = 30_000;
 
 /// How far ahead `exp` may be, apart from a minute for a clock that is ahead. Milliseconds.
 pub const MAX_LIFE_MS: u64 = 86_400_000;
-
-/// What every token has to say besides.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// Where it is set, `iss` must be this.
-    pub issuer: Option<String>,
-    /// Where it is set, `aud` must be this or an array that holds it. A token that has an `aud` although none is set is accepted.
-    pub audience: Option<String>,
-}
 
 /// What a good token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +51,15 @@ impl Verified {
     }
 }
 
+/// The keys that issuers have published, at some moment.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// A ring for each issuer whose keys are known.
+    pub rings: Vec<Arc<KeyRing>>,
+    /// How many issuers may have keys that are not known: they were never fetched, or the last fetch has brought none yet.
+    pub behind: usize,
+}
+
 /// Checks tokens against the keys of the configuration.
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -74,7 +75,7 @@ impl Verifier {
         Self { keys, rules, limits: limits.clone() }
     }
 
-    /// Checks a token for a request that names `room`, at `now_unix_ms`.
+    /// Checks a token for a request that names `room`, at `now_unix_ms`, with the keys of the configuration alone.
     ///
     /// The room may be left out where the token names exactly one. Nothing of the claims is believed before the signature was found
     /// good, so only a token that was really signed is ever called expired.
@@ -82,20 +83,28 @@ impl Verifier {
     /// # Errors
     /// The first reason to refuse it.
     pub fn verify(&self, token: &str, room: Option<&RoomId>, now_unix_ms: u64) -> Result<Verified, TokenError> {
+        self.verify_with(&Published::default(), token, room, now_unix_ms)
+    }
+
+    /// The same with keys that issuers have published besides.
+    ///
+    /// # Errors
+    /// The first reason to refuse it.
+    pub fn verify_with(
+        &self,
+        published: &Published,
+        token: &str,
+        room: Option<&RoomId>,
+        now_unix_ms: u64,
+    ) -> Result<Verified, TokenError> {
         let parts = Parts::split(token, &self.limits)?;
-        let header = Header::parse(&parts.header()?)?;
-        let key = self.key(&header)?;
-        if header.alg != key.alg().as_str() {
-            return Err(TokenError::WrongAlgorithm { expected: key.alg() });
-        }
-        if !parts.is_signed_by(key) {
-            return Err(TokenError::Signature);
-        }
+        let header = Header::parse(&parts.header()?, &self.rules.types)?;
+        let key = self.signer(published, &header, &parts)?;
 
         let payload = parts.claims()?;
-        let claims = Claims::parse(&payload)?;
+        let claims = Claims::parse(&payload, &self.rules.names)?;
         let (expires_at, issued_at) = claims.life(now_unix_ms)?;
-        claims.provenance(&self.rules)?;
+        claims.provenance(&self.rules, key.issuer())?;
         let rooms = claims.rooms(key.scope())?;
         Ok(Verified {
             identity: claims.identity()?,
@@ -112,12 +121,12 @@ impl Verifier {
         })
     }
 
-    /// Signs a token with the first key.
+    /// Signs a token with the first key that can.
     ///
     /// # Errors
-    /// There is no key, or the token would be refused by this very verifier.
+    /// There is no such key, or the token would be refused by this very verifier.
     pub fn mint(&self, token: &NewToken, now_unix_ms: u64) -> Result<Minted, MintError> {
-        let key = self.keys.first().ok_or(MintError::NoKey)?;
+        let key = self.keys.signer().ok_or(MintError::NoKey)?;
         token.sign(key, &self.rules, now_unix_ms)
     }
 
@@ -126,16 +135,40 @@ impl Verifier {
         &self.keys
     }
 
+    pub(super) fn types(&self) -> &[String] {
+        &self.rules.types
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    fn key(&self, header: &Header) -> Result<&Key, TokenError> {
-        match (&header.kid, self.keys.keys()) {
-            (Some(kid), _) => self.keys.get(kid).ok_or(TokenError::UnknownKid),
-            (None, [only]) => Ok(only),
-            (None, _) => Err(TokenError::KidMissing),
+    /// The key that the header names, if it signed the token.
+    ///
+    /// Two issuers may have chosen the same key id. Then both keys are tried: each is bound to its algorithm and its issuer.
+    fn signer<'a>(
+        &'a self,
+        published: &'a Published,
+        header: &Header,
+        parts: &Parts<'_>,
+    ) -> Result<&'a Key, TokenError> {
+        let is_lone = published.rings.is_empty() && published.behind == 0;
+        let named: Vec<&Key> = match (&header.kid, self.keys.keys()) {
+            (Some(kid), _) => {
+                let rings = std::iter::once(&self.keys).chain(published.rings.iter().map(AsRef::as_ref));
+                rings.filter_map(|ring| ring.get(kid)).collect()
+            }
+            (None, [only]) if is_lone => vec![only],
+            (None, _) => return Err(TokenError::KidMissing),
+        };
+        let Some(first) = named.first() else {
+            return Err(if published.behind > 0 { TokenError::KeysUnavailable } else { TokenError::UnknownKid });
+        };
+        let mut fitting = named.iter().filter(|key| key.alg().as_str() == header.alg).peekable();
+        if fitting.peek().is_none() {
+            return Err(TokenError::WrongAlgorithm { expected: first.alg() });
         }
+        fitting.find(|key| parts.is_signed_by(key)).copied().ok_or(TokenError::Signature)
     }
 }
 
@@ -193,11 +226,11 @@ impl<'a> Parts<'a> {
 
     /// Whether this key signed it.
     pub(super) fn is_signed_by(&self, key: &Key) -> bool {
-        self.matches(key.alg(), key.decoding())
+        self.is_by(|message, signature| key.has_signed(message, signature))
     }
 
-    /// Whether the signature matches. One that is not even base64url does not.
-    pub(super) fn matches(&self, alg: Algorithm, key: &DecodingKey) -> bool {
-        jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, alg.library()).unwrap_or(false)
+    /// Whether the signature is what somebody takes for one of what is signed. One that is not even base64url is not.
+    pub(super) fn is_by(&self, matches: impl FnOnce(&[u8], &[u8]) -> bool) -> bool {
+        URL_SAFE_NO_PAD.decode(self.signature).is_ok_and(|signature| matches(self.signed.as_bytes(), &signature))
     }
 }

@@ -264,7 +264,8 @@ fn a_lone_key_needs_no_kid() {
 
 #[test]
 fn issuer_and_audience_are_required_where_they_are_configured() {
-    let rules = Rules { issuer: Some("https://app.example".into()), audience: Some("aldis".into()) };
+    let rules =
+        Rules { issuer: Some("https://app.example".into()), audience: Some("aldis".into()), ..Rules::default() };
     let strict = verifier_of(&format!("a:{A}"), rules);
     let check = |iss: Value, aud: Value| {
         let token = sign_text(HEADER, &claims(json!({ "iss": iss, "aud": aud })), A);
@@ -323,7 +324,8 @@ fn the_room_of_the_request_and_of_the_token() {
 
 #[test]
 fn what_is_minted_is_accepted() {
-    let rules = Rules { issuer: Some("https://app.example".into()), audience: Some("aldis".into()) };
+    let rules =
+        Rules { issuer: Some("https://app.example".into()), audience: Some("aldis".into()), ..Rules::default() };
     let verifier = verifier_of(&format!("a:{A},b:{B}"), rules);
     let mut new = NewToken::new(
         aldis_protocol::Identity::parse("ann").expect("an identity"),

@@ -1,6 +1,6 @@
 //! `aldis token`: tokens by hand.
 
-use std::{io::Read, path::PathBuf, time::Duration};
+use std::{io::Read, path::PathBuf, sync::Arc, time::Duration};
 
 use aldis_core::{Duplicates, Permission};
 use aldis_protocol::{Identity, Json, RoomId, TokenId};
@@ -9,23 +9,27 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Exit, output, time};
 use crate::{
-    auth::{NewToken, TokenError, Verified, Verifier, error::span},
-    clock::unix_ms,
-    config::{ConfigError, Flags, Loaded, Purpose},
+    auth::{NewToken, TokenError, Tokens, Verified, Verifier, error::span, jwks::JwksMetrics},
+    clock::{Clock, unix_ms},
+    config::{Config, ConfigError, Flags, Loaded, Purpose, auth::signer},
+    telemetry::log,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Sign a token with the first key of ALDIS_AUTH_KEYS (or of the configuration file) and print it.
+    /// Sign a token with the first key of ALDIS_AUTH_KEYS (or of the configuration file), or with a private key, and print it.
     #[command(after_help = "Examples:
   aldis token create --room lobby --identity ann
+  aldis token create --room lobby --identity ann --signing-key k-1:keys/k-1.pem
   aldis token create --room lobby --identity ann --ttl 1h --can signal,message,broadcast --dev
   aldis token create --room lobby --identity ann --json | jq -r .token")]
     Create(Box<CreateArgs>),
     /// Say whether this configuration accepts a token, and if not, exactly why. Exits with 1 if not.
     #[command(after_help = "Examples:
   aldis token verify eyJhbGciOi...
-  aldis token create --room lobby --identity ann | aldis token verify - --room lobby")]
+  aldis token create --room lobby --identity ann | aldis token verify - --room lobby
+
+Keys of issuers (auth.jwks_urls) are fetched, as the server does it.")]
     Verify(VerifyArgs),
 }
 
@@ -41,12 +45,15 @@ struct Keys {
 }
 
 impl Keys {
-    fn verifier(&self) -> Result<Verifier, ConfigError> {
+    fn config(&self) -> Result<Config, ConfigError> {
         let purpose = if self.dev { Purpose::Dev } else { Purpose::Tool };
         let flags = Flags { config: self.config.clone(), ..Flags::default() };
-        let config = Loaded::load(&flags, std::env::vars_os(), purpose)?.config;
-        Ok(Verifier::new(config.auth.keys, config.auth.rules, &config.limits))
+        Ok(Loaded::load(&flags, std::env::vars_os(), purpose)?.config)
     }
+}
+
+fn verifier(config: &Config) -> Verifier {
+    Verifier::new(config.auth.keys.clone(), config.auth.rules.clone(), &config.limits)
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +85,9 @@ pub(super) struct CreateArgs {
     /// What it calls itself: by this it can be revoked alone (`aldis revoke --jti`).
     #[arg(long, value_name = "ID", value_parser = TokenId::parse)]
     jti: Option<TokenId>,
+    /// Sign with this private key, PEM (PKCS#8), under this key id, as your backend does [env: ALDIS_AUTH_SIGNING_KEY].
+    #[arg(long, value_name = "KID:FILE", conflicts_with = "dev")]
+    signing_key: Option<String>,
     /// Print a JSON object with `token` and `expiresAt` instead of the bare token.
     #[arg(long)]
     json: bool,
@@ -124,7 +134,17 @@ pub(super) fn run(command: &TokenCommand) -> anyhow::Result<Exit> {
 }
 
 fn create(args: &CreateArgs) -> anyhow::Result<Exit> {
-    let verifier = args.keys.verifier()?;
+    let mut config = args.keys.config()?;
+    if let Some(entry) = &args.signing_key {
+        match signer(entry) {
+            Ok(key) => config.auth.keys.put_first(key),
+            Err(problem) => {
+                output::talk(&format!("error: --signing-key: {problem}"));
+                return Ok(Exit::Config);
+            }
+        }
+    }
+    let verifier = verifier(&config);
     let token = NewToken {
         identity: args.identity.clone(),
         room: args.room.clone(),
@@ -158,7 +178,7 @@ fn create(args: &CreateArgs) -> anyhow::Result<Exit> {
 }
 
 fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
-    let verifier = args.keys.verifier()?;
+    let config = args.keys.config()?;
     let token = match args.token.as_str() {
         "-" => {
             let mut text = String::new();
@@ -167,17 +187,35 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
         }
         token => token.to_owned(),
     };
-    let now = unix_ms();
-    match verifier.verify(&token, args.room.as_ref(), now) {
+    match judge(&config, &token, args.room.as_ref())? {
         Ok(verified) => {
-            output::data(&describe(&verified, now))?;
+            output::data(&describe(&verified, unix_ms()))?;
             Ok(Exit::Ok)
         }
         Err(error) => {
-            output::talk(&refusal(&verifier, &token, &error));
+            output::talk(&refusal(&verifier(&config), &token, &error));
             Ok(Exit::Runtime)
         }
     }
+}
+
+/// Checks a token as a server would, keys of issuers included.
+fn judge(config: &Config, token: &str, room: Option<&RoomId>) -> anyhow::Result<Result<Verified, TokenError>> {
+    if config.auth.jwks.is_empty() {
+        return Ok(verifier(config).verify(token, room, unix_ms()));
+    }
+    // Why a fetch failed is said by the log.
+    log::start(&config.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (limits, metrics) = (Arc::new(config.limits.clone()), Arc::new(JwksMetrics::default()));
+        let tokens = Tokens::start(&config.auth, &config.outbound, &limits, Clock::start(), metrics)?;
+        let verified = tokens.verify(token, room);
+        let fetched = verified.as_ref().err().and_then(|error| tokens.fetching(error));
+        let Some(fetched) = fetched else { return Ok(verified) };
+        fetched.await;
+        Ok(tokens.verify(token, room))
+    })
 }
 
 fn refusal(verifier: &Verifier, token: &str, error: &TokenError) -> String {

@@ -84,6 +84,8 @@ pub struct Tree {
     #[conf(env, secret)]
     pub(super) cluster_secret: Option<Raw>,
     #[conf(env, secret)]
+    pub(super) accepted_cluster_secrets: Option<Raw>,
+    #[conf(env, secret)]
     pub(super) admin_key: Option<Raw>,
     #[conf(env)]
     pub(super) revocations_file: Option<Raw>,
@@ -117,6 +119,8 @@ pub(super) struct Layers {
     /// Where each key that somebody set came from.
     pub(super) sources: BTreeMap<String, Source>,
     pub(super) mistakes: Vec<Mistake>,
+    /// The configuration file, if there is one.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Layers {
@@ -129,6 +133,7 @@ impl Layers {
         }
         let file = flags.config.clone().map(|path| (path, Source::Flag("--config".to_owned())));
         let file = file.or_else(|| Some((env.get(CONFIG_FILE)?.into(), Source::Env(CONFIG_FILE.to_owned()))));
+        let path = file.as_ref().map(|(path, _)| path.clone());
         let (name, table) = match file {
             Some((path, asked_by)) => {
                 let table = document::read(&path, asked_by, &keys(), &mut mistakes);
@@ -159,7 +164,7 @@ impl Layers {
             mistakes.push(Mistake { key: "config".to_owned(), source: Source::Default, problem: error.to_string() });
             Tree::default()
         });
-        Self { tree, sources, mistakes }
+        Self { tree, sources, mistakes, file: path }
     }
 }
 

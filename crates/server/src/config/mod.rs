@@ -98,6 +98,8 @@ pub struct Config {
     /// `cluster_secret`: what the keys of resume tokens, TURN pseudonyms and frames between nodes are derived from; random at each
     /// start where there is none.
     pub cluster_secret: Option<Secret>,
+    /// `accepted_cluster_secrets`: others, whose signatures count too while the secret changes.
+    pub accepted_cluster_secrets: Vec<Secret>,
     /// `admin_key`: what the operator's own programs show to revoke tokens; nobody can where there is none.
     pub admin_key: Option<Secret>,
     /// `revocations_file`: where revoked tokens are kept over a restart of all nodes; nowhere else where there is none.
@@ -123,6 +125,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every key, in the order of the sections.
     pub rows: Vec<Row>,
+    /// The files that it was read from: the configuration file, and those that it names and that may change while a server runs.
+    pub files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -163,7 +167,7 @@ impl Loaded {
         env: impl IntoIterator<Item = (OsString, OsString)>,
         purpose: Purpose,
     ) -> Result<Self, ConfigError> {
-        let Layers { tree, sources, mistakes } = Layers::gather(flags, env, purpose);
+        let Layers { tree, sources, mistakes, file: files } = Layers::gather(flags, env, purpose);
         let mut reader = Reader::new(sources, mistakes);
 
         let listen = listen::read(&mut reader, tree.listen, purpose);
@@ -177,6 +181,7 @@ impl Loaded {
         let window = 0..=MAX_DRAIN_WINDOW_MS;
         let drain_window_ms = reader.number("drain_window_ms", tree.drain_window_ms, DRAIN_WINDOW_MS, &window);
         let cluster_secret = reader.strong_secret("cluster_secret", tree.cluster_secret);
+        let accepted_cluster_secrets = reader.strong_secrets("accepted_cluster_secrets", tree.accepted_cluster_secrets);
         let admin_key = reader.strong_secret("admin_key", tree.admin_key);
         let revocations_file = reader.text("revocations_file", tree.revocations_file).map(PathBuf::from);
         let keys = backplane::Keys {
@@ -190,9 +195,11 @@ impl Loaded {
         let ice = ice::read(&mut reader, tree.stun, tree.turn);
         let limits = limits::read(&mut reader, tree.limits);
         let log = log::read(&mut reader, tree.log);
-        refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &ice);
+        refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &accepted_cluster_secrets, &ice);
         refuse_shared_admin_key(&mut reader, &auth, admin_key.as_ref(), [cluster_secret.as_ref(), turn_secret(&ice)]);
 
+        let files = files.into_iter().chain(tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
+        let files = files.chain(outbound.ca_file.clone()).chain(auth.files.iter().cloned()).collect();
         let config = Config {
             listen,
             ports_file,
@@ -203,6 +210,7 @@ impl Loaded {
             outbound,
             auth,
             cluster_secret,
+            accepted_cluster_secrets,
             admin_key,
             revocations_file,
             backplane,
@@ -212,16 +220,25 @@ impl Loaded {
             drain_window_ms,
             log,
         };
-        reader.finish().map(|rows| Self { config, rows })
+        reader.finish().map(|rows| Self { config, rows, files })
     }
 }
 
 /// A secret that serves two purposes is known in two places, and each could forge what the other signs.
-fn refuse_shared_secrets(reader: &mut Reader, auth: &AuthConfig, cluster: Option<&Secret>, ice: &IceConfig) {
-    let is_key = |secret: &Secret| auth.keys.keys().iter().any(|key| key.secret() == secret);
+fn refuse_shared_secrets(
+    reader: &mut Reader,
+    auth: &AuthConfig,
+    cluster: Option<&Secret>,
+    accepted: &[Secret],
+    ice: &IceConfig,
+) {
+    let is_key = |secret: &Secret| auth.keys.keys().iter().any(|key| key.secret() == Some(secret));
     let turn = turn_secret(ice);
     if cluster.is_some_and(is_key) {
         reader.refuse("cluster_secret", "is the secret of a key of auth.keys; every secret needs its own");
+    }
+    if accepted.iter().any(is_key) {
+        reader.refuse("accepted_cluster_secrets", "has the secret of a key of auth.keys; every secret needs its own");
     }
     if turn.is_some_and(is_key) {
         reader.refuse("turn.secret", "is the secret of a key of auth.keys; every secret needs its own");
@@ -234,7 +251,7 @@ fn refuse_shared_secrets(reader: &mut Reader, auth: &AuthConfig, cluster: Option
 /// The admin key goes over the wire as it is, so it must not be worth more than that.
 fn refuse_shared_admin_key(reader: &mut Reader, auth: &AuthConfig, key: Option<&Secret>, others: [Option<&Secret>; 2]) {
     let Some(key) = key else { return };
-    let is_key = auth.keys.keys().iter().any(|other| other.secret() == key);
+    let is_key = auth.keys.keys().iter().any(|other| other.secret() == Some(key));
     if is_key || others.into_iter().flatten().any(|other| other == key) {
         reader.refuse("admin_key", "is another secret of this server; every secret needs its own");
     }

@@ -80,6 +80,12 @@ impl Reader {
         self.convert(key, raw, Raw::list).unwrap_or_default()
     }
 
+    /// Several strings with a default.
+    pub(super) fn list_or(&mut self, key: &'static str, raw: Option<Raw>, default: &str) -> Vec<String> {
+        let raw = raw.unwrap_or_else(|| Raw::Text(default.to_owned()));
+        self.list(key, Some(raw))
+    }
+
     /// Several strings that nobody may see.
     pub(super) fn secret_list(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Vec<String>> {
         self.note(key, raw.as_ref().map(|_| "[redacted]".to_owned()));
@@ -99,6 +105,18 @@ impl Reader {
     /// A secret that cannot be guessed.
     pub(super) fn strong_secret(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Secret> {
         let secret = self.secret(key, raw)?;
+        self.check_strength(key, &secret);
+        Some(secret)
+    }
+
+    /// Several of them.
+    pub(super) fn strong_secrets(&mut self, key: &'static str, raw: Option<Raw>) -> Vec<Secret> {
+        let secrets: Vec<_> = self.secret_list(key, raw).unwrap_or_default().into_iter().map(Secret::new).collect();
+        secrets.iter().for_each(|secret| self.check_strength(key, secret));
+        secrets
+    }
+
+    fn check_strength(&mut self, key: &str, secret: &Secret) {
         let bytes = secret.expose().len();
         if bytes < MIN_SECRET_BYTES {
             self.refuse(
@@ -108,7 +126,6 @@ impl Reader {
                 ),
             );
         }
-        Some(secret)
     }
 
     /// The address of a backplane, which is shown without its login; none where there is a mistake in it.

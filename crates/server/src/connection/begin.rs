@@ -60,6 +60,7 @@ impl Connection {
             node,
             now,
             places,
+            asking: None,
         }
     }
 

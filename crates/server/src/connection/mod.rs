@@ -108,6 +108,12 @@ struct Seated {
     deadlines: Deadlines,
 }
 
+/// A token that was sent with `auth` and is checked once more when its issuer's keys were fetched.
+struct Asking {
+    token: String,
+    fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
 /// How the client's messages come.
 enum Inbound {
     /// In frames on the socket.
@@ -139,6 +145,8 @@ pub struct Connection {
     drain: Option<Listener>,
     abort: Listener,
     places: Places,
+    /// A new token whose key may be about to come.
+    asking: Option<Box<Asking>>,
 }
 
 /// However a connection ends, by itself, by a panic or with the server, the hub learns of it once.
@@ -217,7 +225,10 @@ impl Connection {
             }
             match self.poll_inbound(cx) {
                 Poll::Ready(()) => {}
-                Poll::Pending => return self.poll_timer(cx),
+                Poll::Pending => match self.poll_asking(cx) {
+                    Poll::Ready(()) => {}
+                    Poll::Pending => return self.poll_timer(cx),
+                },
             }
         }
         cx.waker().wake_by_ref();
@@ -264,6 +275,16 @@ impl Connection {
             (_, Inbound::Frames(_)) => self.poll_read(cx),
             (_, Inbound::Posts(_)) => self.poll_posts(cx),
         }
+    }
+
+    /// Checks a token again for whose key somebody has asked; pending where there is none.
+    fn poll_asking(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(asking) = &mut self.asking else { return Poll::Pending };
+        std::task::ready!(asking.fetched.as_mut().poll(cx));
+        if let Some(asking) = self.asking.take() {
+            self.auth_again(&asking.token);
+        }
+        Poll::Ready(())
     }
 
     /// Sets the timer for the next deadline and waits for it.

@@ -6,8 +6,12 @@ use aldis_protocol::{
     limits::Limit,
 };
 
-use super::{Connection, Places, Stage};
-use crate::{auth::Verified, driver::Dirty, node::Node};
+use super::{Asking, Connection, Places, Stage};
+use crate::{
+    auth::{TokenError, Verified},
+    driver::Dirty,
+    node::Node,
+};
 
 impl Connection {
     pub(super) fn handle_message(&mut self, message: ClientMessage<'_>, dirty: &mut Dirty) {
@@ -64,8 +68,30 @@ impl Connection {
 
     /// A new token in band: of the same identity and room, or it is refused and the old one stays.
     fn auth(&mut self, token: &str) {
-        let now = self.node.clock.unix_ms();
-        let verified = self.node.verifier.verify(token, Some(&self.token.room), now);
+        let verified = self.node.tokens.verify(token, Some(&self.token.room));
+        let fetched = verified.as_ref().err().and_then(|error| self.node.tokens.fetching(error));
+        match fetched {
+            // Its key may be about to come. Meanwhile the old token counts, and nobody else waits.
+            Some(fetched) => {
+                let asking = Asking { token: token.to_owned(), fetched: Box::pin(fetched) };
+                if self.asking.replace(Box::new(asking)).is_some() {
+                    // Its answer is due; the newer token's comes later.
+                    self.renew(Err(TokenError::KeysUnavailable));
+                }
+            }
+            None => self.renew(verified),
+        }
+    }
+
+    /// The same once more, when the keys have come or have not.
+    pub(super) fn auth_again(&mut self, token: &str) {
+        if matches!(self.stage, Stage::Seated(_)) {
+            let verified = self.node.tokens.verify(token, Some(&self.token.room));
+            self.renew(verified);
+        }
+    }
+
+    fn renew(&mut self, verified: Result<Verified, TokenError>) {
         let verified = match verified.and_then(|token| self.node.driver.revoker().admit(token)) {
             Ok(verified) if verified.identity == self.token.identity => verified,
             Ok(_) => {

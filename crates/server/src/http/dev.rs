@@ -123,7 +123,7 @@ fn mint(dev: &Dev, request: &Request) -> Result<String, WireError> {
     let now = dev.node.clock.unix_ms();
     let mut token = NewToken::new(identity, room, TOKEN_TTL);
     token.can = Some(Permission::ALL.to_vec());
-    let minted = dev.node.verifier.mint(&token, now).map_err(|_| WireError::new(ErrorCode::Internal))?;
+    let minted = dev.node.tokens.mint(&token, now).map_err(|_| WireError::new(ErrorCode::Internal))?;
     let scheme = match dev.reach {
         Reach::Machine => "ws",
         Reach::Lan(_) => "wss",

@@ -64,7 +64,7 @@ pub async fn endpoint(
 
 async fn take(node: &Node, caller: &Caller, parts: &Parts, body: Body) -> Result<(), WireError> {
     check_origin(node, &parts.headers)?;
-    let addressee = match find(node, parts) {
+    let addressee = match find(node, caller, parts).await {
         Ok(addressee) => addressee,
         Err(refusal) => {
             // A good token is served whatever its address did; anybody else is one of so many strangers.
@@ -140,11 +140,11 @@ impl Goodbye {
 }
 
 /// Finds the connection that the path names, if the token is of its identity and room.
-fn find(node: &Node, parts: &Parts) -> Result<Option<Addressee>, Refusal> {
+async fn find(node: &Node, caller: &Caller, parts: &Parts) -> Result<Option<Addressee>, Refusal> {
     let query = Query::read(&parts.uri).map_err(Refusal::Request)?;
     let token = find_token(&parts.headers, &Offered::default(), &query).map_err(Refusal::Request)?;
     let addressee = node.mailboxes.find(parts.uri.path(), node.clock.now());
-    match verify(node, token, addressee.as_ref().map(Addressee::room)) {
+    match verify(node, caller, token, addressee.as_ref().map(Addressee::room)).await {
         Ok(token) => Ok(addressee.filter(|of| *of.identity() == token.identity && *of.room() == token.room)),
         // It is good in every other way.
         Err(TokenError::OtherRoom { .. } | TokenError::RoomNeeded { .. }) => Ok(None),

@@ -93,15 +93,20 @@ impl Remote {
 impl Caller {
     /// Takes a place among the strangers of the address, if it has none and there is one left.
     pub(super) fn admit(&self, node: &Node) -> Result<(), WireError> {
-        let mut place = self.place.lock();
-        if place.is_none() {
-            *place = stranger(node, self.address);
-        }
-        if place.is_some() {
+        if self.has_place(node) {
             return Ok(());
         }
         node.metrics.limit(Limit::unauthenticated_per_address);
         Err(WireError::new(ErrorCode::AddressLimit).retry_after(RETRY_AFTER_MS))
+    }
+
+    /// The same, for what is no refusal.
+    pub(super) fn has_place(&self, node: &Node) -> bool {
+        let mut place = self.place.lock();
+        if place.is_none() {
+            *place = stranger(node, self.address);
+        }
+        place.is_some()
     }
 
     /// It has shown a good token.

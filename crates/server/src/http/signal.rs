@@ -73,7 +73,7 @@ pub async fn endpoint(
     // In one statement: what borrows the request must be gone before anything is waited for.
     let seat = upgrade.as_ref().map(|_| dialect);
     let asked = Asked { uri: request.uri(), headers: request.headers(), offered, seat };
-    let mut verdict = judge(&node, &asked, &caller);
+    let mut verdict = judge(&node, &asked, &caller).await;
     if let Err(Refusal::Guess(error)) = verdict {
         caller.pause(&node).await;
         verdict = Err(Refusal::Client(error));
@@ -120,13 +120,15 @@ impl From<&TokenError> for Refusal {
             (true, wire) => Self::Guess(wire),
             // What is malformed is no matter of the token or the room.
             (false, wire) if wire.code == ErrorCode::BadRequest => Self::Request(wire),
+            // Nothing is wrong with it that anybody knows of.
+            (false, wire) if wire.code == ErrorCode::Unavailable => Self::Request(wire.retry_after(RETRY_AFTER_MS)),
             (false, wire) => Self::Client(wire),
         }
     }
 }
 
 /// Decides about a request, in the order of what is cheapest.
-pub(super) fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verified, Places), Refusal> {
+pub(super) async fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Result<(Verified, Places), Refusal> {
     if node.closing.is_cancelled() {
         return Err(Refusal::Request(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS)));
     }
@@ -138,7 +140,7 @@ pub(super) fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) -> Res
         return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
     };
     check_origin(node, asked.headers).map_err(Refusal::Request)?;
-    let verified = match authenticate(node, asked) {
+    let verified = match authenticate(node, asked, caller).await {
         Ok(verified) => verified,
         Err(refusal) => {
             // A good token is served whatever its address did; anybody else is one of so many strangers.
@@ -169,19 +171,35 @@ pub(super) fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireE
     Err(WireError::new(ErrorCode::OriginForbidden))
 }
 
-fn authenticate(node: &Node, asked: &Asked<'_>) -> Result<Verified, Refusal> {
+async fn authenticate(node: &Node, asked: &Asked<'_>, caller: &Caller) -> Result<Verified, Refusal> {
     let query = Query::read(asked.uri).map_err(Refusal::Request)?;
     let token = find_token(asked.headers, &asked.offered, &query).map_err(Refusal::Request)?;
     let room = query.room.as_deref().map(RoomId::parse).transpose();
     let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
     let room = room.map_err(Refusal::Request)?;
-    verify(node, token, room.as_ref()).map_err(|error| Refusal::from(&error))
+    verify(node, caller, token, room.as_ref()).await.map_err(|error| Refusal::from(&error))
 }
 
-/// Checks the token of a request, and counts what is wrong with it.
-pub(super) fn verify(node: &Node, token: Option<String>, room: Option<&RoomId>) -> Result<Verified, TokenError> {
-    let token = token.filter(|token| !token.is_empty()).ok_or(TokenError::Missing);
-    let verified = token.and_then(|token| node.verifier.verify(&token, room, node.clock.unix_ms()));
+/// Checks the token of a request, and counts what is wrong with it. One whose key may be about to come waits for it, as a stranger.
+pub(super) async fn verify(
+    node: &Node,
+    caller: &Caller,
+    token: Option<String>,
+    room: Option<&RoomId>,
+) -> Result<Verified, TokenError> {
+    let verified = match token.filter(|token| !token.is_empty()) {
+        None => Err(TokenError::Missing),
+        Some(token) => match node.tokens.verify(&token, room) {
+            Ok(verified) => Ok(verified),
+            Err(error) => match node.tokens.fetching(&error) {
+                Some(fetched) if caller.has_place(node) => {
+                    fetched.await;
+                    node.tokens.verify(&token, room)
+                }
+                Some(_) | None => Err(error),
+            },
+        },
+    };
     verified.and_then(|token| node.driver.revoker().admit(token)).inspect_err(|error| {
         tracing::debug!(code = %error.code(), "refused a token");
         node.metrics.token_refused(error);

@@ -43,7 +43,7 @@ async fn opened(node: Arc<Node>, remote: &Remote, parts: &Parts, body: Body) -> 
     let caller = remote.caller(&node, &parts.headers);
     let asked =
         Asked { uri: &parts.uri, headers: &parts.headers, offered: Offered::default(), seat: Some(Dialect::V1) };
-    let (token, places) = match judge(&node, &asked, &caller) {
+    let (token, places) = match judge(&node, &asked, &caller).await {
         Ok(admitted) => admitted,
         Err(Refusal::Guess(error)) => {
             caller.pause(&node).await;

@@ -17,7 +17,10 @@ use prometheus_client::{
 };
 
 use crate::{
-    auth::TokenError, backplane::BackplaneMetrics, cluster::ClusterMetrics, connection::outlet::Framing,
+    auth::{TokenError, jwks::JwksMetrics},
+    backplane::BackplaneMetrics,
+    cluster::ClusterMetrics,
+    connection::outlet::Framing,
     proxy_protocol::Refused,
 };
 
@@ -58,6 +61,11 @@ struct Transport {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Version {
     version: &'static str,
 }
@@ -93,6 +101,9 @@ pub struct Metrics {
     revocations: Family<KindLabel, Gauge<i64, AtomicI64>>,
     revoked: Family<KindLabel, Counter>,
     turned_away: Family<KindLabel, Counter>,
+    reloads: Family<Outcome, Counter>,
+    /// What is counted of issuers' keys.
+    pub jwks: Arc<JwksMetrics>,
     /// Whether the node is shutting down.
     pub draining: Gauge<i64, AtomicI64>,
 }
@@ -118,6 +129,7 @@ impl Metrics {
             .map(|kind| relayed_family.get_or_create(&Type { r#type: kind.as_str() }).clone())
             .collect();
         let connections = Family::<Transport, Gauge<i64, AtomicI64>>::default();
+        let jwks = Arc::new(JwksMetrics::register(&mut registry));
         let over = |transport| connections.get_or_create(&Transport { transport }).clone();
         let metrics = Self {
             websockets: over("websocket"),
@@ -139,6 +151,8 @@ impl Metrics {
             revocations: Family::default(),
             revoked: Family::default(),
             turned_away: Family::default(),
+            reloads: Family::default(),
+            jwks,
             draining: Gauge::default(),
             registry: Registry::default(),
         };
@@ -183,6 +197,11 @@ impl Metrics {
             "revoked_refused",
             "Revoked tokens that were shown, by kind of revocation",
             metrics.turned_away.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Times the configuration and its files were read again, by result; a failed one changes nothing",
+            metrics.reloads.clone(),
         );
         registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
         Self { registry, ..metrics }
@@ -284,6 +303,16 @@ impl Metrics {
             Refused::Cut(_) => "cut",
         };
         self.proxy_header_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts a reload that counts from now on.
+    pub fn reloaded(&self) {
+        self.reloads.get_or_create(&Outcome { result: "ok" }).inc();
+    }
+
+    /// Counts a reload that has changed nothing, because of a mistake.
+    pub fn reload_failed(&self) {
+        self.reloads.get_or_create(&Outcome { result: "failed" }).inc();
     }
 
     /// Counts what the hub reports.

@@ -51,7 +51,7 @@ async fn a_task_that_panics_takes_nobody_with_it() {
     let transport = Transport::from(listener.accept().await.expect("accepted").0);
     let broken = Arc::new(AtomicBool::new(false));
     let wire = Box::new(Faulty { wire: transport.wire, broken: Arc::clone(&broken) });
-    let token = node.verifier.verify(&rig.mint("eve"), None, node.clock.unix_ms()).expect("a good token");
+    let token = node.tokens.verify(&rig.mint("eve"), None).expect("a good token");
     let places = Places { slot: node.admission.connection(10).expect("a place"), identity: None };
     let connection = Connection::websocket(Arc::clone(node), Transport { wire, ..transport }, token, places);
     let task = node.connections.spawn(connection.run(Dialect::Raw));

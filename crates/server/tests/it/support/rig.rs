@@ -136,7 +136,7 @@ impl Rig {
     }
 
     fn mint_at(&self, token: impl Into<Token>, now: u64) -> String {
-        self.server.node().verifier.mint(&token.into().0, now).expect("a token").token
+        self.server.node().tokens.mint(&token.into().0, now).expect("a token").token
     }
 
     /// A socket before anything was said, TLS or not.
