@@ -15,6 +15,7 @@
 //! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
 //! | [`cluster`], [`backplane`] | this node among others; what carries frames between them |
 //! | [`auth`], [`resume`], [`mac_ring`], [`ice`] | tokens, resume tokens, keys that change, TURN credentials |
+//! | [`reload`] | the configuration and its files when they change |
 //! | [`outbound`] | HTTPS requests that this server itself makes |
 //! | [`revoking`] | tokens that do not count any more |
 //! | [`telemetry`] | metrics and logs |
@@ -40,6 +41,7 @@ pub mod mac_ring;
 pub mod node;
 pub mod outbound;
 pub mod proxy_protocol;
+pub mod reload;
 pub mod resume;
 pub mod revoking;
 pub mod serve;

@@ -11,23 +11,37 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     backplane::{Address, MemoryBus},
     banner::{self, Ink},
-    config::{Config, Secret},
+    config::{Config, Loaded, Secret},
     node::random_bits,
+    reload::{Load, Reloader},
     server::{Mode, Server},
     telemetry::log,
-    tls::Reloader,
 };
+
+/// What a process is started with.
+pub struct Start {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// Loads it again, where it may change.
+    pub load: Option<Load>,
+    /// What the servers are for.
+    pub mode: Mode,
+    /// How many there are.
+    pub nodes: u16,
+}
 
 /// Runs so many servers, of which there must be one, until they are told to stop: the first SIGTERM or SIGINT drains, a second one
 /// forces.
 ///
 /// # Errors
 /// One could not start.
-pub async fn run(config: Config, mode: Mode, nodes: u16) -> anyhow::Result<()> {
+pub async fn run(start: Start) -> anyhow::Result<()> {
+    let Start { loaded, load, mode, nodes } = start;
+    let config = &loaded.config;
     log::start(&config.log);
-    raise_descriptors(&config);
+    raise_descriptors(config);
     let mut signals = Signals::listen()?;
-    let servers = start(&config, mode, nodes)?;
+    let servers = begin(config, mode, nodes)?;
     let server = servers.first().context("no server to run")?;
     for server in &servers {
         tokio::select! {
@@ -38,7 +52,11 @@ pub async fn run(config: Config, mode: Mode, nodes: u16) -> anyhow::Result<()> {
             }
         }
     }
-    let _hangups = server.certificate().map(Arc::clone).map(reload_at_hangup).transpose()?;
+    if let Some(load) = load {
+        server.reloader().load_by(load, &loaded);
+    }
+    let reloader = server.reloader().has_files().then(|| Arc::clone(server.reloader()));
+    let _hangups = reloader.map(reload_at_hangup).transpose()?;
     if let Some(path) = &config.ports_file {
         write_ports(path, &servers).with_context(|| format!("cannot write ports_file {}", path.display()))?;
     }
@@ -72,7 +90,7 @@ pub async fn run(config: Config, mode: Mode, nodes: u16) -> anyhow::Result<()> {
 }
 
 /// Starts one server, or several on consecutive ports that share their rooms.
-fn start(config: &Config, mode: Mode, nodes: u16) -> anyhow::Result<Vec<Server>> {
+fn begin(config: &Config, mode: Mode, nodes: u16) -> anyhow::Result<Vec<Server>> {
     if nodes == 1 {
         return Ok(vec![Server::start(config, mode)?]);
     }
@@ -118,13 +136,12 @@ fn raise_descriptors(config: &Config) {
     }
 }
 
-/// Reloads the certificate at every SIGHUP. A server without one keeps the signal's usual meaning: its terminal is gone.
-fn reload_at_hangup(certificate: Arc<Reloader>) -> io::Result<AbortOnDropHandle<()>> {
+/// Reads everything again at every SIGHUP. A server without files keeps the signal's usual meaning: its terminal is gone.
+fn reload_at_hangup(reloader: Arc<Reloader>) -> io::Result<AbortOnDropHandle<()>> {
     let mut hangups = signal(SignalKind::hangup())?;
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            let certificate = Arc::clone(&certificate);
-            let _reloaded = tokio::task::spawn_blocking(move || certificate.reload()).await;
+            reloader.reload().await;
         }
     })))
 }

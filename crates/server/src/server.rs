@@ -32,11 +32,12 @@ use crate::{
     lan::Lan,
     listen::{self, Gate},
     node::{Node, random_bits},
+    reload::Reloader,
     resume::{ClusterKeys, ResumeTokens},
     sse::mailboxes::Mailboxes,
     telemetry::metrics::Metrics,
     throttle::Throttle,
-    tls::{Acceptor, Reloader},
+    tls::{self, Acceptor},
 };
 
 /// How long a server that requires its backplane waits for it at the start: several attempts, and less than what starts it waits.
@@ -59,7 +60,8 @@ pub struct Server {
     listen: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     requests: TaskTracker,
-    certificate: Option<Arc<Reloader>>,
+    certificate: Option<Arc<tls::Reloader>>,
+    reloader: Arc<Reloader>,
     lan: Arc<Lan>,
     /// Stops listening.
     stop: CancellationToken,
@@ -92,7 +94,7 @@ impl Server {
     }
 
     fn start_in(config: &Config, mode: Mode, company: Option<Company<'_>>) -> anyhow::Result<Self> {
-        let certificate = config.tls.clone().map(Reloader::start).transpose()?.map(Arc::new);
+        let certificate = config.tls.clone().map(tls::Reloader::start).transpose()?.map(Arc::new);
         let public = listen::bind(&config.listen)?;
         let admin = config.admin.as_ref().map(listen::bind).transpose()?.unwrap_or_default();
         let (node, events, guard) = node(config, company)?;
@@ -126,9 +128,8 @@ impl Server {
                 TaskTracker::new(),
             ));
         }
-        if let Some(certificate) = &certificate {
-            tasks.spawn(Arc::clone(certificate).watch());
-        }
+        let reloader = Arc::new(Reloader::new(Arc::clone(&node), certificate.clone(), config));
+        tasks.spawn(Arc::clone(&reloader).watch());
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.driver.run_timers().await });
         let keeper = Arc::clone(&node);
@@ -147,6 +148,7 @@ impl Server {
             admin: admin_addrs.first().copied(),
             requests,
             certificate,
+            reloader,
             lan,
             stop,
             _tasks: tasks,
@@ -174,8 +176,14 @@ impl Server {
 
     /// What looks after the certificate, if it comes from files.
     #[must_use]
-    pub fn certificate(&self) -> Option<&Arc<Reloader>> {
+    pub fn certificate(&self) -> Option<&Arc<tls::Reloader>> {
         self.certificate.as_ref()
+    }
+
+    /// What reads the configuration and its files again.
+    #[must_use]
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
     }
 
     /// The node, for what looks inside.
@@ -225,7 +233,7 @@ impl Server {
 }
 
 /// What handshakes are served with, if clients speak TLS.
-fn acceptor(mode: Mode, certificate: Option<&Arc<Reloader>>, lan: &Lan) -> anyhow::Result<Option<Arc<Acceptor>>> {
+fn acceptor(mode: Mode, certificate: Option<&Arc<tls::Reloader>>, lan: &Lan) -> anyhow::Result<Option<Arc<Acceptor>>> {
     match mode {
         Mode::Serve | Mode::Dev => Ok(certificate.map(|certificate| Arc::clone(certificate.acceptor()))),
         Mode::Lan => Ok(Some(Arc::new(Acceptor::new(lan.certificate()?)?))),

@@ -1,10 +1,13 @@
 //! `aldis serve` and `aldis dev`.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::Exit;
 use crate::{
-    config::{Config, Flags},
+    config::{Flags, Loaded, Purpose},
+    serve::Start,
     server::Mode,
 };
 
@@ -17,6 +20,8 @@ use crate::{
 
 Everything else comes from the environment or the file, and secrets only from there. For example:
   ALDIS_AUTH_KEYS         the keys that sign tokens: kid:secret[,kid:secret]
+  ALDIS_AUTH_PUBLIC_KEYS  public keys, PEM: kid:FILE[,kid:FILE]
+  ALDIS_AUTH_JWKS_URLS    ISSUER URL[,ISSUER URL]: identity providers; ALDIS_AUTH_AUDIENCE has to be set
   ALDIS_CLUSTER_SECRET    at least 32 bytes, the same on every node; with it sessions survive a restart
   ALDIS_BACKPLANE         what is between nodes: redis://HOST, rediss://, redis+sentinel://HOST/NAME,
                           nats://HOST or tls://HOST, several hosts separated by commas; else one node
@@ -85,20 +90,20 @@ impl DevArgs {
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
-    run(Config::load(&args.flags, std::env::vars_os())?, Mode::Serve, 1)
+    let flags = args.flags.clone();
+    let load = move || Loaded::load(&flags, std::env::vars_os(), Purpose::Serve);
+    run(Start { loaded: load()?, load: Some(Arc::new(load)), mode: Mode::Serve, nodes: 1 })
 }
 
 pub(super) fn dev(args: &DevArgs) -> anyhow::Result<Exit> {
     let (flags, env) = (args.flags(), std::env::vars_os());
-    if args.lan {
-        run(Config::lan(&flags, env)?, Mode::Lan, 1)
-    } else {
-        run(Config::dev(&flags, env)?, Mode::Dev, args.nodes)
-    }
+    let (purpose, mode, nodes) =
+        if args.lan { (Purpose::Lan, Mode::Lan, 1) } else { (Purpose::Dev, Mode::Dev, args.nodes) };
+    run(Start { loaded: Loaded::load(&flags, env, purpose)?, load: None, mode, nodes })
 }
 
-fn run(config: Config, mode: Mode, nodes: u16) -> anyhow::Result<Exit> {
+fn run(start: Start) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(crate::serve::run(config, mode, nodes))?;
+    runtime.block_on(crate::serve::run(start))?;
     Ok(Exit::Ok)
 }

@@ -1,40 +1,31 @@
-//! The files when they change: the new certificate serves new handshakes, a broken one is a warning.
+//! The certificate of one server: from its files at the start, and from what they hold when they are read again.
 //!
-//! The files are read every few seconds and compared by content. That sees what a notification of the system would: certbot's
-//! renamed files, the symlinks that Kubernetes swaps, an editor's copy. And it sees what one would not, as on a network drive. It
-//! costs two small reads. The two files cannot change at the same moment, so a change counts when it was seen twice.
+//! When that is, is said by [`crate::reload`]. The new certificate serves new handshakes, and a broken one changes nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
 use parking_lot::Mutex;
 
 use super::{Acceptor, CertificateError, TlsFiles, certificate::Contents};
-
-/// How often the files are looked at.
-const PERIOD: Duration = Duration::from_secs(5);
-
-/// What was found in the files: a digest, so that no copy of the key stays in memory.
-type Print = [u8; 32];
+use crate::reload::{Print, Printer};
 
 /// Looks after the certificate of one server.
 pub struct Reloader {
-    files: TlsFiles,
     acceptor: Arc<Acceptor>,
-    seen: Mutex<Seen>,
+    served: Mutex<Served>,
 }
 
-struct Seen {
-    /// What was loaded last, or was found to be broken.
-    judged: Print,
-    /// What was found once since.
-    changed: Option<Print>,
+/// What handshakes are served with.
+struct Served {
+    files: TlsFiles,
+    /// What was in them.
+    print: Print,
 }
 
 /// What a reload came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reload {
-    /// The files are as they were, or have just changed.
+    /// The files hold what is served already.
     Nothing,
     /// New handshakes are served with what the files hold now.
     Replaced,
@@ -48,11 +39,11 @@ impl Reloader {
     /// # Errors
     /// What is wrong with them.
     pub fn start(files: TlsFiles) -> anyhow::Result<Self> {
-        let found = files.read();
-        let judged = print(&found);
-        let certificate = found.and_then(|contents| files.parse(&contents)).map_err(|mut errors| errors.remove(0))?;
+        let contents = files.read().map_err(|mut errors| errors.remove(0))?;
+        let certificate = files.parse(&contents).map_err(|mut errors| errors.remove(0))?;
         let acceptor = Arc::new(Acceptor::new(certificate)?);
-        Ok(Self { files, acceptor, seen: Mutex::new(Seen { judged, changed: None }) })
+        let print = print(&contents);
+        Ok(Self { acceptor, served: Mutex::new(Served { files, print }) })
     }
 
     /// What new handshakes are served with.
@@ -61,49 +52,31 @@ impl Reloader {
         &self.acceptor
     }
 
-    /// Looks at the files from time to time, for ever.
-    pub async fn watch(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(PERIOD).await;
-            let reloader = Arc::clone(&self);
-            // A file may be on a drive that does not answer.
-            let _looked = tokio::task::spawn_blocking(move || reloader.look()).await;
-        }
-    }
-
-    /// Loads the files now, changed or not: somebody asked.
+    /// Loads the files again.
     pub fn reload(&self) -> Reload {
-        let found = self.files.read();
-        let mut seen = self.seen.lock();
-        *seen = Seen { judged: print(&found), changed: None };
-        self.judge(found)
+        let files = self.served.lock().files.clone();
+        self.load(&files)
     }
 
-    /// Loads the files if they have changed and are the same as at the last look.
-    pub fn look(&self) -> Reload {
-        let found = self.files.read();
-        let print = print(&found);
-        let mut seen = self.seen.lock();
-        if print == seen.judged {
-            seen.changed = None;
-            return Reload::Nothing;
-        }
-        if seen.changed.replace(print) != Some(print) {
-            return Reload::Nothing;
-        }
-        *seen = Seen { judged: print, changed: None };
-        self.judge(found)
-    }
-
-    fn judge(&self, found: Result<Contents, Vec<CertificateError>>) -> Reload {
-        let loaded = found.and_then(|contents| self.files.parse(&contents)).and_then(|certificate| {
-            let replaced = self.acceptor.replace(certificate);
-            replaced.map_err(|error| vec![CertificateError { key: "tls.cert", problem: error.to_string() }])
+    /// Loads these files, which may be others. What is served already is left as it is: a new key for session tickets would make
+    /// every client shake hands in full.
+    pub fn load(&self, files: &TlsFiles) -> Reload {
+        let loaded = files.read().and_then(|contents| {
+            let print = print(&contents);
+            if self.served.lock().print == print {
+                return Ok(Reload::Nothing);
+            }
+            let replaced = self.acceptor.replace(files.parse(&contents)?);
+            replaced.map_err(|error| vec![CertificateError { key: "tls.cert", problem: error.to_string() }])?;
+            *self.served.lock() = Served { files: files.clone(), print };
+            Ok(Reload::Replaced)
         });
         match loaded {
-            Ok(()) => {
-                tracing::info!("new handshakes are served with the new certificate");
-                Reload::Replaced
+            Ok(reload) => {
+                if reload == Reload::Replaced {
+                    tracing::info!("new handshakes are served with the new certificate");
+                }
+                reload
             }
             Err(errors) => {
                 for error in &errors {
@@ -115,19 +88,11 @@ impl Reloader {
     }
 }
 
-fn print(found: &Result<Contents, Vec<CertificateError>>) -> Print {
-    let mut context = digest::Context::new(&SHA256);
-    match found {
-        Ok(Contents { cert, key }) => {
-            context.update(&cert.len().to_be_bytes());
-            context.update(cert);
-            context.update(key);
-        }
-        Err(errors) => errors.iter().for_each(|error| context.update(error.to_string().as_bytes())),
-    }
-    let mut print = Print::default();
-    print.copy_from_slice(context.finish().as_ref());
-    print
+fn print(contents: &Contents) -> Print {
+    let mut printer = Printer::default();
+    printer.add(&contents.cert);
+    printer.add(&contents.key);
+    printer.finish()
 }
 
 #[cfg(test)]
@@ -138,54 +103,27 @@ mod tests {
     use crate::tls::certificate::tests::{folder, renew};
 
     #[test]
-    fn a_change_counts_when_it_was_seen_twice() {
+    fn what_the_files_hold_is_served_and_only_a_change_counts() {
         let (_folder, files) = folder();
         let reloader = Reloader::start(files.clone()).expect("good files");
-        assert_eq!([reloader.look(), reloader.look()], [Reload::Nothing, Reload::Nothing]);
+        assert_eq!(reloader.reload(), Reload::Nothing);
         renew(&files);
-        assert_eq!(reloader.look(), Reload::Nothing);
-        // It is still being written.
-        renew(&files);
-        assert_eq!(reloader.look(), Reload::Nothing);
-        assert_eq!(reloader.look(), Reload::Replaced);
-        assert_eq!(reloader.look(), Reload::Nothing);
+        assert_eq!([reloader.reload(), reloader.reload()], [Reload::Replaced, Reload::Nothing]);
+        let (_other_folder, other) = folder();
+        assert_eq!([reloader.load(&other), reloader.reload()], [Reload::Replaced, Reload::Nothing]);
     }
 
     #[test]
-    fn a_broken_file_is_refused_once_and_its_repair_is_loaded() {
+    fn a_broken_file_is_refused_and_its_repair_is_loaded() {
         let (_folder, files) = folder();
         let reloader = Reloader::start(files.clone()).expect("good files");
         fs::write(&files.cert, "nothing").expect("written");
-        assert_eq!(reloader.look(), Reload::Nothing);
-        assert!(matches!(reloader.look(), Reload::Refused(errors) if errors[0].key == "tls.cert"));
-        assert_eq!([reloader.look(), reloader.look()], [Reload::Nothing, Reload::Nothing]);
+        assert!(matches!(reloader.reload(), Reload::Refused(errors) if errors[0].key == "tls.cert"));
         fs::remove_file(&files.cert).expect("removed");
-        assert_eq!(reloader.look(), Reload::Nothing);
-        assert!(matches!(reloader.look(), Reload::Refused(errors) if errors[0].problem.contains("does not exist")));
+        assert!(matches!(reloader.reload(), Reload::Refused(errors) if errors[0].problem.contains("does not exist")));
         renew(&files);
-        assert_eq!([reloader.look(), reloader.look()], [Reload::Nothing, Reload::Replaced]);
-    }
-
-    #[test]
-    fn whoever_asks_is_served_at_once() {
-        let (_folder, files) = folder();
-        let reloader = Reloader::start(files.clone()).expect("good files");
-        renew(&files);
-        assert_eq!([reloader.reload(), reloader.look()], [Reload::Replaced, Reload::Nothing]);
+        assert_eq!(reloader.reload(), Reload::Replaced);
         fs::write(&files.key, "nothing").expect("written");
         assert!(matches!(reloader.reload(), Reload::Refused(errors) if errors[0].key == "tls.key"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_change_is_found_without_asking() {
-        let (_folder, files) = folder();
-        let reloader = Arc::new(Reloader::start(files.clone()).expect("good files"));
-        let watching = tokio::spawn(Arc::clone(&reloader).watch());
-        renew(&files);
-        let (renewed, old) = (print(&files.read()), reloader.seen.lock().judged);
-        assert_ne!(renewed, old);
-        tokio::time::sleep(3 * PERIOD).await;
-        assert_eq!(reloader.seen.lock().judged, renewed);
-        watching.abort();
     }
 }
