@@ -106,7 +106,7 @@ impl Tokens {
             return None;
         }
         let fetches: Vec<_> = self.current().issuers.iter().filter_map(|issuer| issuer.source.wish()).collect();
-        (!fetches.is_empty()).then(|| async move {
+        (!fetches.is_empty()).then_some(async move {
             let all = join_all(fetches.into_iter().map(|mut over| async move { over.changed().await.is_ok() }));
             // Whether or not they are over: the token is checked with what is there then.
             let _ = tokio::time::timeout(WAIT, all).await;

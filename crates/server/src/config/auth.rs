@@ -151,7 +151,7 @@ impl Pieces {
         if !ring.keys().is_empty() && !self.algorithms.contains(&Algorithm::Hs256) {
             reader.refuse(key, "has a shared secret, and HS256 is not in auth.algorithms");
         }
-        self.add(reader, key, ring);
+        self.add(reader, key, &ring);
     }
 
     /// Reads the public keys. Says whether the configuration names any.
@@ -183,7 +183,7 @@ impl Pieces {
                     for jwk::PassedOver { kid, why } in set.passed_over {
                         reader.refuse(SET, format!("{}: the key `{kid}` {why}", path.display()));
                     }
-                    self.add(reader, SET, set.ring);
+                    self.add(reader, SET, &set.ring);
                 }
                 Err(problem) => reader.refuse(SET, problem),
             }
@@ -206,7 +206,7 @@ impl Pieces {
         jwk::parse(&text, &self.algorithms).map_err(|error| format!("{} {error}", path.display()))
     }
 
-    fn add(&mut self, reader: &mut Reader, key: &str, ring: KeyRing) {
+    fn add(&mut self, reader: &mut Reader, key: &str, ring: &KeyRing) {
         for one in ring.keys() {
             if let Err(error) = self.keys.add(one.clone()) {
                 reader.refuse(key, error.to_string());

@@ -103,7 +103,7 @@ impl Connection {
             Err(error) => {
                 self.node.metrics.token_refused(&error);
                 let mut error = WireError::from(&error);
-                if let Effect::Closes(_) = error.code.effect() {
+                if matches!(error.code.effect(), Effect::Closes(_)) || error.code == ErrorCode::Unavailable {
                     // The old token still counts until it expires: the connection lives.
                     error.message = format!("`auth`: {}", error.message);
                 }

@@ -1,6 +1,9 @@
 //! A server in this process, and clients that are as bad as a test needs them.
 
 mod events;
+#[path = "../../../src/outbound/fake.rs"]
+#[expect(dead_code, reason = "the library's own tests need more of it")]
+pub(crate) mod fake;
 mod http;
 mod process;
 mod proxy;
@@ -9,7 +12,7 @@ mod socket;
 mod stream;
 
 pub(crate) use events::{Event, EventPeer, EventStream, request as events_request};
-pub(crate) use http::{Answer, Request, is_deserted};
+pub(crate) use http::{Answer, Request, is_deserted, open};
 pub(crate) use process::Aldis;
 pub(crate) use proxy::Proxy;
 pub(crate) use rig::{KEY, Rig, Token};
