@@ -184,6 +184,9 @@ impl Loaded {
         let accepted_cluster_secrets = reader.strong_secrets("accepted_cluster_secrets", tree.accepted_cluster_secrets);
         let admin_key = reader.strong_secret("admin_key", tree.admin_key);
         let revocations_file = reader.text("revocations_file", tree.revocations_file).map(PathBuf::from);
+        if cluster_secret.is_none() && !accepted_cluster_secrets.is_empty() {
+            reader.refuse("accepted_cluster_secrets", "is of no use without cluster_secret, the one that signs");
+        }
         let keys = backplane::Keys {
             backplane: tree.backplane,
             prefix: tree.backplane_prefix,

@@ -483,6 +483,9 @@ fn the_cluster_secret_has_others_beside_it_while_it_changes() {
     let same = [("ALDIS_AUTH_KEYS", KEYS), CLUSTER, ("ALDIS_ACCEPTED_CLUSTER_SECRETS", &KEYS[2..])];
     let [same] = &mistakes(&Flags::default(), &same, Purpose::Serve)[..] else { panic!("one mistake") };
     assert!(same.contains("has the secret of a key of auth.keys"), "{same}");
+    let alone = [variables[0], ("ALDIS_ACCEPTED_CLUSTER_SECRETS", CLUSTER.1)];
+    let [alone] = &mistakes(&Flags::default(), &alone, Purpose::Serve)[..] else { panic!("one mistake") };
+    assert!(alone.contains("is of no use without cluster_secret"), "{alone}");
 }
 
 #[test]
