@@ -238,7 +238,7 @@ mod tests {
             RevocationFrame::News { revocations: revoked(Standing::Held) },
             RevocationFrame::Held { digest: 7 },
             RevocationFrame::Starting {},
-            RevocationFrame::Copy {},
+            RevocationFrame::Copy { digest: 7 },
             RevocationFrame::Part { part: 1, parts: 2, revocations: revoked(Standing::Lifted) },
         ];
         let nodes = nodes.map(|frame| Frame::Node { frame });

@@ -300,8 +300,11 @@ pub enum RevocationFrame {
     },
     /// The sender has just come, and asks what is held.
     Starting {},
-    /// The sender asks for all that the receiver holds.
-    Copy {},
+    /// The sender asks for all that the receiver holds, and says what it holds itself: the receiver may lack some of that.
+    Copy {
+        /// The digest.
+        digest: u64,
+    },
     /// A part of that.
     Part {
         /// The number of this part, from zero.
@@ -318,7 +321,7 @@ variants!(RevocationFrame {
     0 => News { revocations },
     1 => Held { digest },
     2 => Starting {},
-    3 => Copy {},
+    3 => Copy { digest },
     4 => Part { part, parts, revocations },
 });
 record!(RoomFrame { room, seq, version, body });

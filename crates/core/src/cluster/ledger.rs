@@ -3,14 +3,16 @@
 //! ```text
 //!             up               a digest that is another         every part of the copy is here
 //!   Apart ─────────► Asking ────────────────────────► Copying ─────────────────────► Settled
-//!     │                │ the same digest, or nobody answers      │ it does not come   ▲  ▲
-//!     │ 5 s            └──────────────────────────────────────────┴──────────────────┘  │
-//!     └─────────────────────────────────────────────────────────────────────────────────┘
+//!     │                │ ▲                              │ 2 s                         ▲  ▲
+//!     │                │ └──────────────────────────────┘                             │  │
+//!     │ 5 s            └── the same digest, or nobody answers for 2.5 s ──────────────┘  │
+//!     └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! What is revoked on one node is told to all at once. Whoever holds anything says the digest of it with every beat, and a node whose own
 //! differs twice in a row asks that node for a copy: a first difference may only be news under way. After a gap the first one is enough.
-//! At most one copy is under way to a node, so that a cluster that heals does not send everybody's list to everybody.
+//! Whoever is asked and holds something else asks back, so that both have the same after one exchange. At most one copy is under way to a
+//! node, so that a cluster that heals does not send everybody's list to everybody.
 //!
 //! A node that starts asks all others for their digests and copies from the first that has another; it is ready when it is settled. Only
 //! who is settled answers, so that nodes that start at once do not take each other's word.
@@ -35,8 +37,7 @@ const ASKING_MS: u64 = 2_500;
 /// How often it asks meanwhile.
 const ASK_AGAIN_MS: u64 = 500;
 
-/// How long its copy may take, and how long any copy keeps others from being asked for.
-const COPYING_MS: u64 = 5_000;
+/// How long a copy may take: then another one is asked for.
 const COPY_MS: u64 = 2_000;
 
 /// For how long after a gap of our own the first difference is enough.
@@ -88,7 +89,7 @@ struct Spread {
     doubted: BTreeSet<NodeId>,
     /// Until when the first difference is enough.
     eager: Moment,
-    /// Until when no other copy is asked for.
+    /// Until when no other copy is asked for, unless the one that is under way arrives before.
     copying: Moment,
 }
 
@@ -207,10 +208,13 @@ impl Ledger {
             }
             RevocationFrame::Starting {} => {}
             RevocationFrame::Held { digest } => self.compare(now, unix_ms, from, digest),
-            RevocationFrame::Copy {} => self.send_copy(unix_ms, from),
+            RevocationFrame::Copy { digest } => {
+                self.send_copy(unix_ms, from);
+                self.ask_back(now, unix_ms, from, digest);
+            }
             RevocationFrame::Part { part, parts, revocations } => {
                 self.merge(unix_ms, &revocations);
-                self.arrived(from, part, parts);
+                self.arrived(now, from, part, parts);
             }
         }
     }
@@ -257,10 +261,10 @@ impl Ledger {
                 *again = now.after(ASK_AGAIN_MS);
                 self.tell(Subject::Nodes, RevocationFrame::Starting {});
             }
-            Stage::Copying { from, again, .. } if *again <= now => {
-                *again = now.after(COPY_MS);
-                let subject = Subject::Inbox(from.clone());
-                self.tell(subject, RevocationFrame::Copy {});
+            // It is lost, or whoever had it is gone: anybody may answer.
+            Stage::Copying { until, again, .. } if *again <= now => {
+                spread.stage = Stage::Asking { until: *until, again: now.after(ASK_AGAIN_MS) };
+                self.tell(Subject::Nodes, RevocationFrame::Starting {});
             }
             Stage::Apart { .. } | Stage::Asking { .. } | Stage::Copying { .. } | Stage::Settled => {}
         }
@@ -294,8 +298,8 @@ impl Ledger {
         self.figures.mismatches += 1;
         match spread.stage {
             // It is not ready before it is settled, so it asks at once; and once a copy is under way it waits for that.
-            Stage::Asking { .. } => {
-                let (until, again) = (now.after(COPYING_MS), now.after(COPY_MS));
+            Stage::Asking { until, .. } => {
+                let (until, again) = (until.max(now.after(COPY_MS)), now.after(COPY_MS));
                 spread.stage = Stage::Copying { from: from.clone(), missing: None, until, again };
             }
             Stage::Copying { .. } => return,
@@ -309,7 +313,19 @@ impl Ledger {
                 self.figures.repairs += 1;
             }
         }
-        self.tell(Subject::Inbox(from.clone()), RevocationFrame::Copy {});
+        self.tell(Subject::Inbox(from.clone()), RevocationFrame::Copy { digest: ours });
+    }
+
+    /// Whoever asks for a copy and holds something else may hold something that we lack: both have the same after one exchange.
+    fn ask_back(&mut self, now: Moment, unix_ms: u64, from: &NodeId, theirs: u64) {
+        let ours = self.list.digest(unix_ms);
+        let Some(spread) = &mut self.spread else { return };
+        // Who asks us because we asked is not asked again.
+        if ours != theirs && spread.copying <= now && matches!(spread.stage, Stage::Settled) {
+            spread.copying = now.after(COPY_MS);
+            self.figures.repairs += 1;
+            self.tell(Subject::Inbox(from.clone()), RevocationFrame::Copy { digest: ours });
+        }
     }
 
     fn send_copy(&mut self, unix_ms: u64, to: &NodeId) {
@@ -332,16 +348,17 @@ impl Ledger {
     }
 
     /// A part of a copy is merged; the last that was missing settles who waits for it.
-    fn arrived(&mut self, from: &NodeId, part: u32, parts: u32) {
-        let Some(Spread { stage, .. }) = &mut self.spread else { return };
+    fn arrived(&mut self, now: Moment, from: &NodeId, part: u32, parts: u32) {
+        let Some(Spread { stage, copying, .. }) = &mut self.spread else { return };
+        if part + 1 == parts {
+            *copying = (*copying).min(now);
+        }
         let Stage::Copying { from: source, missing, .. } = stage else { return };
         if source != from {
             return;
         }
         let missing = missing.get_or_insert_with(|| (0..parts).collect());
         missing.remove(&part);
-        // A copy that was asked for again may have grown or shrunk meanwhile.
-        missing.retain(|missing| *missing < parts);
         if missing.is_empty() {
             *stage = Stage::Settled;
         }

@@ -55,8 +55,11 @@ fn a_start_ends_with_a_copy_or_when_nobody_has_one() {
     said(&mut source);
     source.hear(Moment(1), NOW, &other, RevocationFrame::Starting {});
     let [(_, held)] = <[_; 1]>::try_from(said(&mut source)).expect("one answer");
-    source.hear(Moment(1), NOW, &other, RevocationFrame::Copy {});
-    let parts = said(&mut source);
+    source.hear(Moment(1), NOW, &other, RevocationFrame::Copy { digest: 0 });
+    let mut parts = said(&mut source);
+    // It asks back: the other holds something else.
+    let asked = source.list.digest(NOW);
+    assert_eq!(parts.pop(), Some((inbox.clone(), RevocationFrame::Copy { digest: asked })));
     assert!(parts.len() > 1 && parts.iter().all(|(to, _)| *to == inbox), "{}", parts.len());
 
     let starting = || {
@@ -68,7 +71,7 @@ fn a_start_ends_with_a_copy_or_when_nobody_has_one() {
     };
     let mut ledger = starting();
     ledger.hear(Moment(20), NOW, &other, held);
-    assert_eq!(said(&mut ledger), [(inbox.clone(), RevocationFrame::Copy {})]);
+    assert_eq!(said(&mut ledger), [(inbox.clone(), RevocationFrame::Copy { digest: 0 })]);
     // In any order, and one of them twice.
     for (_, part) in parts.iter().rev().chain(parts.last()) {
         assert!(!ledger.is_settled());
@@ -102,12 +105,20 @@ fn a_start_ends_with_a_copy_or_when_nobody_has_one() {
     ledger.handle_timeout(Moment(10 + ASKING_MS));
     assert!(ledger.is_settled());
 
-    // A copy does not come.
+    // A copy does not come: anybody may have it.
     let mut ledger = starting();
     ledger.hear(Moment(20), NOW, &other, RevocationFrame::Held { digest: 7 });
+    assert_eq!(said(&mut ledger), [(inbox, RevocationFrame::Copy { digest: 0 })]);
     ledger.handle_timeout(Moment(20 + COPY_MS));
-    assert_eq!(said(&mut ledger), vec![(inbox, RevocationFrame::Copy {}); 2]);
-    ledger.handle_timeout(Moment(20 + COPYING_MS));
+    assert_eq!(said(&mut ledger), [(Subject::Nodes, RevocationFrame::Starting {})]);
+    ledger.hear(Moment(2_100), NOW, &node("third"), RevocationFrame::Held { digest: 7 });
+    assert_eq!(said(&mut ledger), [(Subject::Inbox(node("third")), RevocationFrame::Copy { digest: 0 })]);
+    ledger.hear(
+        Moment(2_110),
+        NOW,
+        &node("third"),
+        RevocationFrame::Part { part: 0, parts: 1, revocations: Vec::new() },
+    );
     assert!(ledger.is_settled());
 
     // There is no backplane.
@@ -130,17 +141,34 @@ fn a_difference_is_repaired_when_it_stays_and_by_one_copy() {
     for name in ["b", "a", "b", "c", "c"] {
         ledger.hear(now.after(1), NOW, &node(name), held.clone());
     }
-    assert_eq!(said(&mut ledger), [(Subject::Inbox(node("a")), RevocationFrame::Copy {})], "one copy at a time");
+    assert_eq!(
+        said(&mut ledger),
+        [(Subject::Inbox(node("a")), RevocationFrame::Copy { digest: 0 })],
+        "one copy at a time"
+    );
     ledger.hear(now.after(1 + COPY_MS), NOW, &node("c"), held.clone());
-    assert_eq!(said(&mut ledger), [(Subject::Inbox(node("c")), RevocationFrame::Copy {})]);
+    assert_eq!(said(&mut ledger), [(Subject::Inbox(node("c")), RevocationFrame::Copy { digest: 0 })]);
     let figures = LedgerFigures { mismatches: 8, repairs: 2, overflowed: 0 };
     assert_eq!(ledger.figures(), figures);
+    // It is here before its time is over: the next may come.
+    ledger.hear(
+        now.after(5 + COPY_MS),
+        NOW,
+        &node("c"),
+        RevocationFrame::Part { part: 0, parts: 1, revocations: Vec::new() },
+    );
+    ledger.hear(now.after(6 + COPY_MS), NOW, &node("b"), held.clone());
+    assert_eq!(said(&mut ledger), [(Subject::Inbox(node("b")), RevocationFrame::Copy { digest: 0 })]);
     // After a gap the first difference is enough.
     for tidings in [Tidings::Up, Tidings::Compare(node("d"), crate::cluster::Extent::All)] {
         let mut ledger = settled();
         ledger.tidings(now, &tidings);
         ledger.hear(now.after(1), NOW, &node("d"), held.clone());
-        assert_eq!(said(&mut ledger), [(Subject::Inbox(node("d")), RevocationFrame::Copy {})], "{tidings:?}");
+        assert_eq!(
+            said(&mut ledger),
+            [(Subject::Inbox(node("d")), RevocationFrame::Copy { digest: 0 })],
+            "{tidings:?}"
+        );
     }
 }
 

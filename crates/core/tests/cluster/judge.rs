@@ -33,8 +33,9 @@ impl World {
                 self.clients.iter().any(|client| client.link.is_some() && client.seated && client.id() == Some(other));
             // Or nobody was there to be told of its end, and the node where it lives has not heard of it yet.
             let ended = self.dead.contains_key(other) || self.lapsed.contains(other);
+            // Whoever is put out where nobody else is may be elsewhere by then.
             let replaced = self.duplicates != Duplicates::Allow;
-            ensure!(!lives || ended || replaced, "{other} is among those who left, and lives");
+            ensure!(!lives || ended || replaced || self.revokes, "{other} is among those who left, and lives");
         }
         if welcome.continuity == Continuity::New {
             let most = self.max_peers.unwrap_or(u64::MAX);

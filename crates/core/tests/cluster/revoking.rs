@@ -24,6 +24,9 @@ const SKEW_MS: u64 = 300;
 /// The latest that a revocation that was missed is there after healing: two beats that say so, and the way.
 const REPAIRED_MS: u64 = 5_000;
 
+/// The latest that all have what each of them had: what two have exchanged the others learn with a beat more.
+const AGREED_MS: u64 = 7_000;
+
 impl World {
     /// The wall's time at a node.
     pub(crate) fn unix_ms(&self, node: usize) -> u64 {
@@ -37,6 +40,7 @@ impl World {
 
     pub(crate) fn revoke(&mut self, node: usize, target: Target, for_ms: u64) {
         self.note(|| format!("node {node} revokes {target:?} for {for_ms} ms"));
+        self.revokes = true;
         let unix_ms = self.unix_ms(node);
         let not_before = if matches!(target, Target::Issued { .. }) { unix_ms } else { 0 };
         if self.nodes[node].ledger.impose(unix_ms, target, unix_ms + for_ms, not_before, None).is_err() {
@@ -144,7 +148,7 @@ fn history(seed: u64) -> Check {
     }
     world.run(NOTICED_MS)?;
     world.heal();
-    world.run(REPAIRED_MS + 250)?;
+    world.run(AGREED_MS + 250)?;
     // What ends just now has ended on one node and not on another.
     let settled = world.revocations_agree();
     if settled.is_err() {

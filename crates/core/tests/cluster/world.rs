@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) record: Option<Vec<Vec<u8>>>,
     pub(crate) max_peers: Option<u64>,
     pub(crate) duplicates: Duplicates,
+    /// Whether anything was ever revoked.
+    pub(crate) revokes: bool,
     /// Since when frames are counted, and how many: nodes that answer each other for ever never come to rest.
     storm: (u64, u64),
     failure: Option<String>,
@@ -164,6 +166,7 @@ impl World {
             record: None,
             max_peers: None,
             duplicates: Duplicates::Allow,
+            revokes: false,
             storm: (0, 0),
             failure: None,
             tells: std::env::var_os("ALDIS_TRACE").is_some(),
