@@ -93,8 +93,8 @@ async fn whoever_is_inside_is_put_out_at_once() {
 async fn a_token_that_was_issued_since_is_another_one() {
     let rig = Rig::usual();
     let node = rig.server.node();
-    let now = node.clock.unix_ms();
     let mut old = rig.v1_on(rig.dial().await, "ann", json!({ "type": "hello", "protocol": 1 })).await;
+    let now = node.clock.unix_ms();
     let stale = rig.mint_ago("ann", 10_000);
     // Whole seconds are in a token: what was issued in this one is older.
     let target = Target::Issued { identity: Identity::parse("ann").expect("an identity") };
