@@ -156,8 +156,8 @@ async fn a_proxy_header_of_anybody_else_is_junk() {
 async fn haproxy(folder: &tempfile::TempDir, server: SocketAddr, options: &str) -> (Child, SocketAddr) {
     let address = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
     let config = format!(
-        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
-         listen aldis\n  bind {address}\n  option httpchk GET /readyz\n  server aldis {server} source 127.0.0.1 check inter 100ms {options}\n"
+        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  timeout check 5s\n\
+         listen aldis\n  bind {address}\n  option httpchk GET /readyz\n  server aldis {server} source 127.0.0.1 check inter 100ms fall 1000 {options}\n"
     );
     let file = folder.path().join("haproxy.cfg");
     std::fs::write(&file, config).expect("written");
