@@ -64,8 +64,8 @@ use transport::Reader;
 const CLOSING_MS: u64 = 5_000;
 
 /// How long nothing is read from a client after a read in which it exceeded its rates, in milliseconds. Refusing a message costs as much
-/// as relaying it: a few who send as fast as they can would otherwise keep a thread from everybody else. A read is 32 to 96 KiB, so that they
-/// get less than 2 MB/s each; the rest waits in their sockets.
+/// as relaying it: a few who send as fast as they can would otherwise keep a thread from everybody else. Their reads are of 4 KiB, so that
+/// they get 80 kB/s each as long as there is something to refuse; the rest waits in their sockets.
 const BREATHER_MS: u64 = 50;
 
 /// How far ahead the timer is set at most, in milliseconds: a connection without a deadline looks again after a day.

@@ -117,10 +117,10 @@ impl Rates {
         if now.since(first) >= limits.excess_ms { Err(Refusal::Close) } else { Err(Refusal::Wait(limit, wait_ms)) }
     }
 
-    /// Whether something was refused at this moment.
+    /// Whether something was refused within so many milliseconds.
     #[must_use]
-    pub fn are_exceeded_at(&self, now: Moment) -> bool {
-        matches!(self.excess, Excess::Since { last, .. } if last == now)
+    pub fn were_exceeded_within(&self, now: Moment, ms: u64) -> bool {
+        matches!(self.excess, Excess::Since { last, .. } if now.since(last) <= ms)
     }
 
     fn charge(

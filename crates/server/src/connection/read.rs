@@ -26,6 +26,12 @@ use crate::{
 /// How much is read at once beyond what is carried.
 const READ_CHUNK: usize = 32 * 1024;
 
+/// The same for a client that has just exceeded its rates: what one read refuses keeps everybody else of this thread waiting.
+const SMALL_READ_CHUNK: usize = 4 * 1024;
+
+/// How long its reads are small, in milliseconds.
+const SMALL_READS_MS: u64 = 1_000;
+
 thread_local! {
     /// Where sockets are read to: one buffer a thread, none a connection.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -54,14 +60,18 @@ impl Connection {
         let carried = frames.carry.len();
         buffer.resize((carried + READ_CHUNK).max(buffer.len()), 0);
         buffer[..carried].copy_from_slice(&frames.carry);
-        let mut window = ReadBuf::new(&mut buffer[carried..]);
+        let end = match self.rates.were_exceeded_within(self.now, SMALL_READS_MS) {
+            true => carried + SMALL_READ_CHUNK,
+            false => buffer.len(),
+        };
+        let mut window = ReadBuf::new(&mut buffer[carried..end]);
         let read = Pin::new(&mut self.reader).poll_read(cx, &mut window);
         let length = window.filled().len();
         let done = match read {
             Poll::Ready(Ok(())) if length > 0 => {
                 self.heard();
                 self.handle_bytes(&mut buffer[..carried + length]);
-                if self.rates.are_exceeded_at(self.now) {
+                if self.rates.were_exceeded_within(self.now, 0) {
                     self.breather = Some(self.now.after(BREATHER_MS));
                 }
                 Poll::Ready(())

@@ -202,12 +202,12 @@ async fn whoever_exceeds_its_rates_is_read_slowly() {
     });
     let mut ann = rig.raw("ann").await;
     let began = Instant::now();
-    // 13 reads of 32 KiB, after each of which the server leaves the rest in the socket for a while.
+    // After a first large read at least 12 of 4 KiB, after each of which the server leaves the rest in the socket for a while.
     let data = "x".repeat(1_000);
-    flood(&mut ann, (0..420).map(|number| message("nobody", number, &data))).await;
-    ann.refused("unknown-peer").await;
-    for number in 1..420 {
-        let error = ann.refused("rate-limited").await;
+    flood(&mut ann, (0..140).map(|number| message("nobody", number, &data))).await;
+    for number in 0..140 {
+        // Now and then one is within the rate, and there is nobody to get it.
+        let error = ann.expect("error").await;
         assert_eq!(error["re"], number.to_string(), "nothing is left out");
     }
     assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
