@@ -91,7 +91,7 @@ struct Choice {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Rows { choice, only } => conduct(&choice, |aldis, folder| rows::run(aldis, folder, &only)),
-        Command::Floods { choice, only } => conduct(&choice, |aldis, folder| floods::run(aldis, folder, &only)),
+        Command::Floods { choice, only } => conduct(&choice, |aldis, folder| floods::run(aldis, folder, &only, say)),
         Command::Control { target } => floods::control(target.port, &target.secret).map(|()| ExitCode::SUCCESS),
         Command::Attackers { flood, target } => {
             say(&floods::attack(flood, target.port, &target.secret)?);

@@ -236,6 +236,7 @@ pub(super) async fn pings(field: Field) {
         let name = format!("pings-{number}");
         let link = Link::dial(field.port, Ipv4Addr::new(127, 30, 0, 1), Some(4_096)).await?;
         let (link, _) = field.enter(link, &name, &name, Dialect::Raw).await?;
+        field.saw("welcome");
         let (_reader, mut writer): (_, OwnedWriteHalf) = link.stream.into_split();
         let batch = frame::whole(PING, &[b'x'; 125]).repeat(BATCH);
         loop {
@@ -248,35 +249,23 @@ pub(super) async fn pings(field: Field) {
     .await;
 }
 
-/// Peers that read nothing, and others that send them what they may.
+/// Peers that read nothing, and six others each that send them all that they may at once: more than the kernel keeps.
 pub(super) async fn slow_readers(field: Field) {
-    loops(&field, 40, async |field, number| {
+    loops(&field, 20, async |field, number| {
         let room = format!("slow-{number}");
         let narrow = Link::dial(field.port, Ipv4Addr::new(127, 30, 0, 1), Some(4_096)).await?;
         let (_victim, to) = field.enter(narrow, &format!("{room}-victim"), &room, Dialect::Raw).await?;
-        let (mut sender, _) = field.join(&room, &room, Dialect::Raw).await?;
-        for _ in 0..200 {
-            sender
-                .say(&json!({ "type": "message", "to": to, "data": "x".repeat(30_000), "msg": "m", "receipt": true }))
-                .await?;
-            let answer = loop {
-                let received = sender.frame().await?;
-                let message: Value = serde_json::from_slice(&received.payload).unwrap_or_default();
-                if message["type"] == "error" || message["type"] == "peer-left" {
-                    break message;
-                }
-                if message["type"] == "receipt" {
-                    break Value::Null;
-                }
-            };
-            match answer["code"].as_str() {
-                Some("rate-limited") => sleep(Duration::from_millis(100)).await,
-                Some(code) => return Ok(code.to_owned()),
-                None if answer["type"] == "peer-left" => return Ok("peer-left".to_owned()),
-                None => {}
-            }
+        let message = text(&json!({ "type": "message", "to": to, "data": "x".repeat(30_000) }));
+        let mut senders = Vec::new();
+        for sender in 0..6 {
+            let (mut link, _) = field.join(&format!("{room}-{sender}"), &room, Dialect::Raw).await?;
+            link.send(&message.repeat(34)).await?;
+            senders.push(link);
         }
-        Ok("200 messages".to_owned())
+        if let Some(last) = senders.last_mut() {
+            last.expect("peer-left").await?;
+        }
+        Ok("peer-left".to_owned())
     })
     .await;
 }

@@ -93,7 +93,7 @@ impl Flood {
             Self::Broadcasts => (61, "broadcasts in rooms of 100", "rate-limited"),
             Self::Churn => (62, "joining and leaving a room of 100", "peer-joined"),
             Self::Updates => (63, "updates in rooms of 50", "rate-limited"),
-            Self::Pings => (29, "pings of clients that do not read", "hung up"),
+            Self::Pings => (29, "pings of clients that do not read", "welcome"),
             Self::TinyFragments => (27, "fragments of one byte", "close 1009"),
             Self::SlowReaders => (33, "peers that do not read", "peer-left"),
             Self::Parked => (64, "messages for peers that are away", "queue-full"),
@@ -143,13 +143,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Runs floods one after the other.
-pub(crate) fn run(aldis: &Path, folder: &Path, only: &[Flood]) -> anyhow::Result<Vec<Report>> {
+/// Runs floods one after the other, and says which one it is at.
+pub(crate) fn run(aldis: &Path, folder: &Path, only: &[Flood], say: fn(&str)) -> anyhow::Result<Vec<Report>> {
     let floods = if only.is_empty() { &Flood::ALL[..] } else { only };
     runtime()?.block_on(async {
         let mut reports = Vec::new();
         for flood in floods {
             let (row, what, _) = flood.about();
+            say(&format!("{} ...", flood.name()));
             reports.push(Report::new(row, what, once(*flood, aldis, folder).await));
         }
         Ok(reports)
