@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{Event, FIRST_MARK, Shared, frame::Kind, health::Failure, metrics::Dropped};
 
@@ -55,7 +55,11 @@ impl Inlet {
         let frame = match self.shared.sealer.open(name, bytes) {
             Ok(frame) => frame,
             Err(error) => {
-                tracing::debug!(%error, "dropped what is no frame of ours");
+                let advice = self.shared.strangers.lock().dropped(error, Instant::now());
+                match advice {
+                    Some(advice) => tracing::warn!(reason = error.as_str(), "{advice}"),
+                    None => tracing::debug!(%error, "dropped what is no frame of ours"),
+                }
                 return metrics.dropped(Dropped::Bad(error), 1);
             }
         };

@@ -15,6 +15,7 @@
 //! | `subject`, `frame` | names at the broker; sealed bytes |
 //! | `wanted`, `probe`, `backoff` | the pure part: subscriptions, probes, delays |
 //! | `outgoing`, `inlet` | the bounded ways out and in |
+//! | `stranger` | what is said of frames that count for nothing |
 //! | `supervisor`, `follower`, `prober` | the life of a link, subscriptions and probes on it |
 //! | `broker` | the trait of all brokers; `memory`, `redis` and `nats` are behind it |
 //!
@@ -60,6 +61,7 @@ mod probe;
 mod prober;
 #[cfg(feature = "redis")]
 mod redis;
+mod stranger;
 mod subject;
 mod supervisor;
 mod wanted;
@@ -94,6 +96,7 @@ use crate::{clock::Clock, mac_ring::MacRing, sync::Mutex};
 use broker::Broker;
 use frame::{Frame, Kind, Sealer};
 use outgoing::{Outgoing, Outlet, queue};
+use stranger::Strangers;
 use supervisor::Supervisor;
 use wanted::Wanted;
 
@@ -219,6 +222,7 @@ impl Backplane {
             standing: Mutex::new(standing),
             next_mark: AtomicU64::new(FIRST_MARK),
             marks: watch::Sender::new(0),
+            strangers: Mutex::default(),
             metrics,
         });
         let supervisor = Supervisor::new(broker, shared.clone(), queue, events);
@@ -286,6 +290,8 @@ struct Shared {
     next_mark: AtomicU64,
     /// The last one that came back.
     marks: watch::Sender<u64>,
+    /// What was said of frames of strangers, on all links.
+    strangers: Mutex<Strangers>,
     metrics: Arc<BackplaneMetrics>,
 }
 

@@ -13,6 +13,8 @@ mod nodes;
 #[cfg(feature = "redis")]
 mod redis;
 mod stories;
+#[cfg(feature = "redis")]
+mod strangers;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of one node use all of it")]
 mod support;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     brokers::{Broker, Way, within},
-    support::{Over, Peer, Rig},
+    support::{Aldis, Over, Peer, Request, Rig},
 };
 
 /// The secret of every cluster here.
@@ -56,6 +56,12 @@ pub(crate) async fn sees(rig: &Rig, others: usize) {
     let membership = rig.server.node().membership.as_ref().expect("a membership");
     let seen = || membership.health() == Health::Up && membership.others() == others;
     until("the other nodes", || async { seen().then_some(()) }).await;
+}
+
+/// A metric of a node that is a process.
+pub(crate) async fn figure(process: &Aldis, name: &str) -> u64 {
+    let figures = process.ask("admin", Request::get("/metrics")).await.text();
+    figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0)
 }
 
 /// Looks again and again until something is there: for what comes without an event.
