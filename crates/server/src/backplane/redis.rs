@@ -2,16 +2,19 @@
 //!
 //! One connection publishes, in pipelines of which several are on their way; another one is subscribed. The answer to `PUBLISH` is
 //! the number of readers: none is known at once. Any number above says nothing about delivery.
+//!
+//! The subscribed connection speaks RESP3, since Redis 6.0: there the library hands each message to a function, and holds none. Its
+//! subscriptions over RESP2 end in a queue without a bound. A node that reads too slowly lets its socket fill, and Redis cuts it off by
+//! `client-output-buffer-limit`.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    RedisResult, Value,
-    aio::{MultiplexedConnection, PubSubSink},
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, Msg, ProtocolVersion, PushInfo,
+    PushKind, RedisConnectionInfo, RedisError, RedisResult, Value,
+    aio::{MultiplexedConnection, SendError},
 };
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     address::{Seed, Servers, Transport},
@@ -66,25 +69,22 @@ impl Redis {
                 login = login.set_username(user);
             }
         }
-        let client = client(seed, self.servers.transport, login)?;
+        let client = client(seed, self.servers.transport, login.set_protocol(ProtocolVersion::RESP3))?;
         let publisher = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(unreached)?;
         is_primary(&publisher).await?;
-        let (sink, mut messages) = client.get_async_pubsub().await.map_err(unreached)?.split();
         let heard = inlet.clone();
-        let reader = tokio::spawn(async move {
-            while let Some(message) = messages.next().await {
-                heard.message(message.get_channel_name(), message.get_payload_bytes());
-            }
-            heard.failed(Failure::new(Cause::Lost, "the subscription was closed"));
+        let reading = config().set_push_sender(move |push| {
+            hear(&heard, push);
+            Ok::<_, SendError>(())
         });
+        let subscriber = client.get_multiplexed_async_connection_with_config(&reading).await.map_err(unreached)?;
         Ok(RedisLink {
             publisher,
-            sink,
+            subscriber,
             inlet: inlet.clone(),
             primary: seed.clone(),
             servers: self.servers.clone(),
             discovery: self.discovery.clone(),
-            _reader: AbortOnDropHandle::new(reader),
         })
     }
 }
@@ -112,12 +112,11 @@ impl Broker for Redis {
 /// The two connections to a primary.
 pub(super) struct RedisLink {
     publisher: MultiplexedConnection,
-    sink: PubSubSink,
+    subscriber: MultiplexedConnection,
     inlet: Inlet,
     primary: Seed,
     servers: Arc<Servers>,
     discovery: Arc<Discovery>,
-    _reader: AbortOnDropHandle<()>,
 }
 
 impl RedisLink {
@@ -168,12 +167,12 @@ impl Link for RedisLink {
 
     async fn subscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        self.sink.clone().subscribe(names).await.map_err(failure)
+        self.subscriber.clone().subscribe(names).await.map_err(failure)
     }
 
     async fn unsubscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        self.sink.clone().unsubscribe(names).await.map_err(failure)
+        self.subscriber.clone().unsubscribe(names).await.map_err(failure)
     }
 
     /// A primary can become a replica without closing a connection, and one that was cut off can go on as if it were still the one.
@@ -188,6 +187,19 @@ impl Link for RedisLink {
             }
         }
         Ok(())
+    }
+}
+
+/// Takes what the subscribed connection brings, on the task that reads its socket. Never waits.
+fn hear(inlet: &Inlet, push: PushInfo) {
+    match push.kind {
+        PushKind::Disconnection => inlet.failed(Failure::new(Cause::Lost, "the subscription was closed")),
+        // Confirmations are for whoever subscribed.
+        _ => {
+            if let Some(message) = Msg::from_push_info(push) {
+                inlet.message(message.get_channel_name(), message.get_payload_bytes());
+            }
+        }
     }
 }
 

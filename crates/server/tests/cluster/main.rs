@@ -8,6 +8,8 @@ mod dev;
 #[cfg(all(feature = "redis", feature = "nats"))]
 mod faults;
 #[cfg(feature = "redis")]
+mod held_up;
+#[cfg(feature = "redis")]
 mod killed;
 mod nodes;
 #[cfg(feature = "redis")]

@@ -82,9 +82,14 @@ impl Aldis {
         request.ask(&mut self.dial(name).await).await.0
     }
 
+    /// What the system calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("a living process")
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("a living process").to_string();
-        let killed = Command::new("kill").args([format!("-{name}"), id]).status().await.expect("kill runs");
+        let arguments = [format!("-{name}"), self.id().to_string()];
+        let killed = Command::new("kill").args(arguments).status().await.expect("kill runs");
         assert!(killed.success());
     }
 
