@@ -36,6 +36,10 @@ const CONNECT_TIME: Duration = Duration::from_secs(1);
 /// How many messages of one subject the library holds for its reader, which hands them on without waiting.
 const SUBJECT_CAPACITY: usize = 8_192;
 
+/// How many frames the library holds for a connection that does not take them: at most as many bytes as our own queue holds. Its default
+/// would be a quarter of a gibibyte.
+const CLIENT_CAPACITY: usize = 64;
+
 /// What a frame has beside its payload, with room to spare.
 const OVERHEAD: usize = 1_024;
 
@@ -57,6 +61,7 @@ impl Nats {
             .name("aldis")
             .connection_timeout(CONNECT_TIME)
             .subscription_capacity(SUBJECT_CAPACITY)
+            .client_capacity(CLIENT_CAPACITY)
             .custom_inbox_prefix(format!("{}.reply", self.prefix))
             // The library's own attempts end soon after those at the start would: the next link is ours.
             .max_reconnects(self.servers.seeds.len())
