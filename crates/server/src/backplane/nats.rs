@@ -3,7 +3,7 @@
 //! One connection publishes and another one is subscribed: on one alone, a server that holds back a fast publisher would hold back
 //! what it reads as well. A publish that asks for it carries a reply subject, to which the server itself answers 503 where nobody
 //! reads. On a room's subject that question goes out on the subscribing connection, which does not hear itself: there, nobody is
-//! nobody else. The library would heal a broken connection by itself, without a word on what was lost; so a broken one ends the link.
+//! nobody else. Whoever knows the reply subject can answer in the server's place, so a part of it is random. The library would heal a broken connection by itself, without a word on what was lost; so a broken one ends the link.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
@@ -11,6 +11,8 @@ use async_nats::{
     Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, RequestErrorKind, ServerAddr, ServerError,
     StatusCode, Subscriber,
 };
+use aws_lc_rs::rand;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{
     StreamExt,
     stream::{SelectAll, TakeUntil},
@@ -27,7 +29,7 @@ use super::{
     health::{Cause, Failure},
     inlet::Inlet,
     outgoing::{Outgoing, Queue, Unread},
-    subject::{Prefix, Subject, hash},
+    subject::{Prefix, Subject},
 };
 
 /// How long one server may take to let a connection in before the next one is tried.
@@ -98,7 +100,7 @@ impl Broker for Nats {
         if publishing.max_payload() < MAX_PAYLOAD + OVERHEAD {
             return Err(Failure::new(Cause::Refused, "the server's max_payload is below 132096 bytes"));
         }
-        let replies = format!("{}.unread.{}", self.prefix, hash(&publishing.new_inbox()));
+        let replies = format!("{}.unread.{}", self.prefix, unguessable()?);
         let [inboxes, rooms] = [(&publishing, "inbox"), (&subscribing, "room")].map(|(client, kind)| {
             let (client, replies, inlet) = (client.clone(), format!("{replies}.{kind}"), inlet.clone());
             async move { Asker::new(client, replies, inlet).await }
@@ -113,6 +115,13 @@ impl Broker for Nats {
             _reader: AbortOnDropHandle::new(tokio::spawn(read(new, inlet.clone()))),
         })
     }
+}
+
+/// 128 random bits, as a part of a subject.
+fn unguessable() -> Result<String, Failure> {
+    let mut bits = [0; 16];
+    rand::fill(&mut bits).map_err(|_| Failure::new(Cause::Unreachable, "the system gives no random bits"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bits))
 }
 
 /// A connection on which one can ask whether anybody reads.

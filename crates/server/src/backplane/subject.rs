@@ -67,7 +67,7 @@ impl fmt::Display for Prefix {
 }
 
 /// The first 128 bits of SHA-256, as 22 characters that every broker takes.
-pub(super) fn hash(id: &str) -> String {
+fn hash(id: &str) -> String {
     let digest = digest::digest(&digest::SHA256, id.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
 }

@@ -1,5 +1,6 @@
 //! One NATS server, and what can happen to it.
 
+use aldis_protocol::NodeId;
 use aldis_server::backplane::{Cause, Refused, Subject, Unread};
 
 use crate::{
@@ -69,6 +70,37 @@ async fn a_stopped_server_refuses_by_name_what_is_too_much() {
     // What the server had taken before it was stopped may come out late.
     south.say(&north.inbox(), "back").expect("accepted");
     assert_eq!(north.heard().await, "back");
+}
+
+#[tokio::test]
+async fn only_who_sees_the_question_can_claim_that_nobody_reads() {
+    let mut nats = Nats::start().await;
+    let mut north = nats.node("north");
+    north.up().await;
+    let nobody = Subject::Inbox(NodeId::parse("nobody").expect("an id"));
+    let mut seen = Vec::new();
+    for tag in [1, 2] {
+        let mut tap = nats.tap("aldis.i.*").await;
+        north.ask(&nobody, "read by the tap alone", tag);
+        let reply = tap.reply().await;
+        let parts: Vec<_> = reply.split('.').map(str::to_owned).collect();
+        let [prefix, kind, secret, to, last] = &parts[..] else { panic!("{reply}") };
+        assert_eq!((&prefix[..], &kind[..], &to[..], &last[..]), ("aldis", "unread", "inbox", &tag.to_string()[..]));
+        assert_eq!(secret.len(), 22, "128 bits");
+        // Everything but the secret can be guessed; that of an earlier link is of no use either.
+        for guess in seen.iter().chain([&"A".repeat(22)]) {
+            tap.claim_unread(&format!("aldis.unread.{guess}.inbox.{tag}")).await;
+        }
+        tap.claim_unread(&format!("aldis.unread.{secret}.inbox.9{tag}")).await;
+        assert_eq!(north.unread().await, 90 + tag, "a guess counted, or whoever sees the subject is not believed");
+        seen.push(secret.clone());
+        drop(tap);
+        nats.kill().await;
+        north.degraded().await;
+        nats.revive().await;
+        north.up().await;
+    }
+    assert_ne!(seen[0], seen[1], "each link has its own");
 }
 
 #[tokio::test]

@@ -46,6 +46,55 @@ impl Nats {
     }
 }
 
+/// A client that is no node and reads what crosses a server.
+pub(crate) struct Tap(BufReader<TcpStream>);
+
+impl Nats {
+    /// Reads what is published on subjects like this.
+    pub(crate) async fn tap(&self, subject: &str) -> Tap {
+        let mut tap = Tap(BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.expect("NATS")));
+        let hello = format!("CONNECT {{\"verbose\":false,\"headers\":true}}\r\nSUB {subject} 1\r\n");
+        tap.write(hello.as_bytes()).await;
+        tap
+    }
+}
+
+impl Tap {
+    /// The subject to which the publisher of the next message wants an answer, if it wants one.
+    pub(crate) async fn reply(&mut self) -> String {
+        let next = async {
+            loop {
+                let mut line = Vec::new();
+                self.0.read_until(b'\n', &mut line).await.expect("a line");
+                let line = String::from_utf8_lossy(&line).into_owned();
+                if let ["MSG", _, _, reply, _] = line.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+                    return reply.to_owned();
+                }
+            }
+        };
+        within("a message with a reply subject", next).await
+    }
+
+    /// Says that nobody reads, in the server's place.
+    pub(crate) async fn claim_unread(&mut self, reply: &str) {
+        self.write(format!("HPUB {reply} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n").as_bytes()).await;
+    }
+
+    /// Writes, and waits until the server has read it.
+    async fn write(&mut self, bytes: &[u8]) {
+        let answered = async {
+            self.0.write_all(&[bytes, b"PING\r\n"].concat()).await.expect("written");
+            let mut line = Vec::new();
+            while !line.starts_with(b"PONG") {
+                line.clear();
+                self.0.read_until(b'\n', &mut line).await.expect("an answer");
+                assert!(!line.starts_with(b"-ERR") && !line.is_empty(), "{}", String::from_utf8_lossy(&line));
+            }
+        };
+        within("an answer of NATS", answered).await;
+    }
+}
+
 impl Broker for Nats {
     async fn start() -> Self {
         Self::with(&[]).await
