@@ -73,6 +73,11 @@ pub enum Output<C> {
     },
     /// Revoke the tokens of an identity for a room, and come back with [`Input::Revoked`](crate::Input::Revoked).
     Exclude(Box<Exclusion<C>>),
+    /// Somebody was put out: what the identity was given for calls is to be taken back where that is possible.
+    PutOut {
+        /// Who.
+        identity: Identity,
+    },
     /// For the metrics and the log.
     Event(Event),
 }

@@ -398,6 +398,9 @@ impl<C: Clone + PartialEq> Room<C> {
         let session = self.sessions.remove(index);
         self.bury(session.id.clone(), reason, effects.limits.tombstone_ms, effects);
         effects.event(Event::Left(reason));
+        if reason == LeaveReason::Removed {
+            effects.push(Output::PutOut { identity: session.profile.identity.clone() });
+        }
         if let Some(since) = self.next_version(effects) {
             let remaining_ms = effects.limits.tombstone_ms;
             let departed = Departed { id: session.id.clone(), reason, remaining_ms };

@@ -51,6 +51,18 @@ macro_rules! for_each_limit {
             parted_streams = 10_000, "only_so_many_streams_that_broke_may_say_leave", "Most event streams that are over and whose clients may still say `leave`.";
             revocations = 10_000, "a_full_list_refuses_the_next", "Most revocations that are held.";
             tombstones_per_room = 1_024, "tombstones_are_bounded", "Most remembered ids of peers that left a room for good.";
+            // TURN credentials that are made by others, over the network.
+            turn_wait_ms = 300, "a_join_waits_only_so_long_for_turn", "How long a join waits for TURN credentials, ms.";
+            turn_request_ms = 2_000, "a_provider_that_says_nothing_is_given_up", "Time for one request to a TURN provider, ms.";
+            turn_requests = 64, "only_so_many_requests_are_under_way", "Most requests to TURN providers at once.";
+            turn_answer_bytes = 65_536, "answers_that_are_none_are_told_apart", "Largest answer of a TURN provider, bytes.";
+            turn_mints_per_identity = 10, "an_identity_a_room_and_a_key_have_so_many_mints", "Most TURN credentials made for one identity within `turn_budget_ms`.";
+            turn_mints_per_room = 300, "an_identity_a_room_and_a_key_have_so_many_mints", "Most TURN credentials made for one room within `turn_budget_ms`.";
+            turn_mints_per_key = 6_000, "an_identity_a_room_and_a_key_have_so_many_mints", "Most TURN credentials made for the tokens of one key within `turn_budget_ms`.";
+            turn_budget_ms = 60_000, "a_budget_fills_up_again", "Time within which the numbers of TURN credentials are counted, ms.";
+            turn_failures = 5, "a_provider_that_fails_is_left_alone", "Failures in a row after which a TURN provider is left alone.";
+            turn_pause_ms = 30_000, "a_provider_that_fails_is_left_alone", "How long a TURN provider is left alone, ms.";
+            turn_credentials_tracked = 100_000, "the_oldest_make_room", "Most TURN credentials that are remembered to be taken back.";
             // Times.
             handshake_ms = 5_000, "half_a_handshake_is_closed", "Time for the TLS handshake and a request's headers together, ms.";
             hello_ms = 5_000, "no_hello_closes_with_4408", "Time for the first `hello`, ms.";

@@ -122,6 +122,8 @@ pub enum NoticeCode {
     BackplaneDegraded,
     /// It does again. What was missed follows.
     BackplaneRestored,
+    /// TURN credentials are late: `iceServers` names STUN servers at most, and `ice-servers` follows once there are some.
+    TurnDelayed,
 }
 
 /// The room, as `welcome` shows it.

@@ -43,6 +43,7 @@ use crate::{
     clock::Clock,
     cluster::Publisher,
     connection::outlet::{Farewell, Frame, Handle, Last, Outlet, Push, Seating, seat},
+    ice::IceSource,
     resume::{ResumeClaims, ResumeTokens},
     revoking::{Revoker, file::FileError},
     sync::Mutex,
@@ -89,6 +90,8 @@ pub struct Driver {
     publisher: Option<Arc<Publisher>>,
     /// Whose tokens do not count any more.
     revoker: Revoker,
+    /// What takes back the TURN credentials of those who are put out.
+    ice: Option<Arc<IceSource>>,
     /// The earliest deadline that [`run_timers`](Self::run_timers) waits for.
     armed: AtomicU64,
     alarm: Notify,
@@ -109,6 +112,7 @@ impl Driver {
             metrics,
             clock,
             publisher: None,
+            ice: None,
             armed: AtomicU64::new(u64::MAX),
             alarm: Notify::new(),
         }
@@ -142,6 +146,14 @@ impl Driver {
         let (result, news) = self.revoker.step(step);
         for news in &news {
             let unix_ms = self.clock.unix_ms();
+            // Who is in a room is put out by its hub; who is in none may have credentials too.
+            if let Some(ice) = &self.ice {
+                for revocation in news.held(unix_ms) {
+                    if let Target::Identity { identity } = &revocation.target {
+                        ice.revoke(identity);
+                    }
+                }
+            }
             for shard in &self.shards {
                 let mut hub = shard.lock();
                 let now = self.clock.now();
@@ -173,6 +185,12 @@ impl Driver {
         let revocation = imposed.inspect_err(|_| self.metrics.limit(Limit::revocations))?;
         tracing::info!(kind = revocation.target.kind().as_str(), "tokens were revoked");
         Ok(revocation)
+    }
+
+    /// The same, that takes back the TURN credentials of whoever is put out.
+    #[must_use]
+    pub fn taking_back(self, ice: Arc<IceSource>) -> Self {
+        Self { ice: Some(ice), ..self }
     }
 
     /// Asks for a seat. Its `welcome`, or the refusal and the close, is in the outlet when this returns, or as soon as the other nodes
@@ -552,6 +570,11 @@ impl Driver {
                     }
                 }
                 Output::Exclude(exclusion) => self.exclude(hub, *exclusion, now, dirty),
+                Output::PutOut { identity } => {
+                    if let Some(ice) = &self.ice {
+                        ice.revoke(&identity);
+                    }
+                }
                 Output::Event(event) => self.metrics.event(event),
             }
         }

@@ -48,7 +48,7 @@ pub struct Node {
     /// What the operator's own programs show.
     pub admin_key: Option<Secret>,
     /// What clients get for ICE.
-    pub ice: IceSource,
+    pub ice: Arc<IceSource>,
     /// Whose pages may connect.
     pub origins: Origins,
     /// Whose word on where a client comes from is taken.

@@ -28,7 +28,7 @@ use crate::{
         self, Ops,
         dev::{Dev, Reach},
     },
-    ice::IceSource,
+    ice::{IceSource, office::Surroundings},
     lan::Lan,
     listen::{self, Gate},
     node::{Node, random_bits},
@@ -288,10 +288,20 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
     let abort = Arc::new(Bell::default());
     let id = NodeId::from_random(random_bits());
     let mut metrics = Metrics::new();
+    let turn = metrics.of_turn();
     let company = company.map(|company| company.publisher(&id, config, &keys, &mut metrics));
     let (publisher, events) = company.transpose()?.unzip();
     let metrics = Arc::new(metrics);
+    let around = Surroundings {
+        limits: Arc::clone(&limits),
+        clock,
+        metrics: Arc::clone(&metrics),
+        turn,
+        abort: Arc::clone(&abort),
+    };
+    let ice = Arc::new(IceSource::new(&config.ice, &config.outbound, &keys, around)?);
     let driver = Driver::new(id.clone(), Arc::clone(&limits), resume, Arc::clone(&metrics), clock);
+    let driver = driver.taking_back(Arc::clone(&ice));
     let (driver, membership) = match publisher {
         None => (driver, None),
         Some(publisher) => {
@@ -311,7 +321,7 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
         degraded_joins: config.backplane.degraded,
         tokens: Tokens::start(&config.auth, &config.outbound, &limits, clock, Arc::clone(&metrics.jwks))?,
         admin_key: config.admin_key.clone(),
-        ice: IceSource::new(&config.ice, &keys),
+        ice,
         keys,
         origins: config.origins.clone(),
         trusted_proxies: config.trusted_proxies.clone(),

@@ -257,6 +257,8 @@ export type NoticeCode =
   | 'backplane-degraded'
   /** It does again. What was missed follows. */
   | 'backplane-restored'
+  /** TURN credentials are late: `iceServers` names STUN servers at most, and `ice-servers` follows once there are some. */
+  | 'turn-delayed'
 
 /** The whole state, first. */
 export interface WelcomeMessage extends Welcome {

@@ -177,6 +177,7 @@ export const server: readonly ServerEvent[] = [
   { "type": "reconnect", "reason": "drain", "withinMs": 12500 },
   { "type": "notice", "code": "backplane-degraded" },
   { "type": "notice", "code": "backplane-restored" },
+  { "type": "notice", "code": "turn-delayed" },
   { "type": "pong", "t": 1792368000123 },
 ]
 

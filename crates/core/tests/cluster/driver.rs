@@ -117,7 +117,7 @@ impl World {
         let mut excluded = Vec::new();
         while let Some(output) = self.nodes[node].hubs[shard].poll_output() {
             let checked = match output {
-                Output::Event(_) | Output::Confirm { .. } => Ok(()),
+                Output::Event(_) | Output::PutOut { .. } | Output::Confirm { .. } => Ok(()),
                 Output::Publish { subject, frame } => {
                     self.publish(node, subject, Content::Room(*frame));
                     Ok(())

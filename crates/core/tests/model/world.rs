@@ -402,7 +402,7 @@ impl World {
         let mut facts: BTreeMap<usize, Vec<Fact>> = BTreeMap::new();
         while let Some(output) = self.hub.poll_output() {
             let (link, fact, item) = match output {
-                Output::Event(_) => continue,
+                Output::Event(_) | Output::PutOut { .. } => continue,
                 Output::Confirm { .. } => return Err("a confirmation is asked for out of turn".to_owned()),
                 Output::Publish { .. } | Output::Subscribe { .. } | Output::Unsubscribe { .. } | Output::Exclude(_) => {
                     return Err("a lone node speaks to others".to_owned());

@@ -1,7 +1,7 @@
 //! Goodbyes: the peer's own, the moderator's. Nothing follows a `peer-left`.
 
 use aldis_core::{Departure, Event, Permission};
-use aldis_protocol::{CloseCode, ErrorCode, server::LeaveReason};
+use aldis_protocol::{CloseCode, ErrorCode, Identity, server::LeaveReason};
 
 use crate::support::{Bench, away, error, id, left, not_delivered};
 
@@ -75,6 +75,10 @@ fn a_moderator_removes_who_is_away_or_frozen() {
     ]);
     bench.say(&judge, r#"{"type":"remove","id":"bob"}"#);
     bench.expect(&[bob.closed(CloseCode::Removed, ErrorCode::Removed), judge.gets(left("bob", LeaveReason::Removed))]);
+    // What they were given for calls is taken back, and of nobody else.
+    bench.say(&judge, LEAVE);
+    bench.skip();
+    assert_eq!(bench.put_out.iter().map(Identity::as_str).collect::<Vec<_>>(), ["alice", "bob"]);
     bench.forward(60_000);
     bench.expect_nothing();
 }

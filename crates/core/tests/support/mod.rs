@@ -24,6 +24,8 @@ pub(crate) struct Bench {
     next_connection: u32,
     seen: VecDeque<Output<Conn>>,
     events: Vec<Event>,
+    /// Whom the hub has put out, by identity.
+    pub(crate) put_out: Vec<Identity>,
 }
 
 /// A connection with a seat.
@@ -46,6 +48,7 @@ impl Bench {
             next_connection: 0,
             seen: VecDeque::new(),
             events: Vec::new(),
+            put_out: Vec::new(),
         }
     }
 
@@ -207,6 +210,7 @@ impl Bench {
         while let Some(output) = self.hub.poll_output() {
             match output {
                 Output::Event(event) => self.events.push(event),
+                Output::PutOut { identity } => self.put_out.push(identity),
                 Output::Send { to, message: ServerMessage::Error(error) } => {
                     self.seen.push_back(Output::Send { to, message: wordless(*error).into() });
                 }

@@ -39,6 +39,8 @@ pub struct Verified {
     pub expires_at: u64,
     /// `iat`, in Unix milliseconds, where the token has one.
     pub issued_at: Option<u64>,
+    /// The id of the key that signed it.
+    pub kid: String,
     /// `jti`, where the token has one.
     pub id: Option<TokenId>,
 }
@@ -116,6 +118,7 @@ impl Verifier {
             expires_at,
             issued_at,
             id: claims.id()?,
+            kid: key.kid().to_owned(),
             // Last: only a token that is good in every other way is told that it is for another room.
             room: rooms.choose(room)?,
         })

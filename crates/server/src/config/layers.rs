@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, collections::BTreeSet, ffi::OsString, path::Pat
 use conf::{Conf, introspection::ValueSource};
 
 use super::{
-    Mistake, Purpose, Source, auth::AuthSection, document, ice::StunSection, ice::TurnSection, limits::LimitsSection,
-    log::LogSection, outbound::OutboundSection, raw::Raw, suggest::closest, tls::TlsSection,
+    Mistake, Purpose, Source, auth::AuthSection, document, ice::StunSection, limits::LimitsSection, log::LogSection,
+    outbound::OutboundSection, raw::Raw, suggest::closest, tls::TlsSection, turn::TurnSection,
 };
 
 const ENV_PREFIX: &str = "ALDIS_";

@@ -13,7 +13,8 @@
 //! | `layers`, `document`, `raw` | the tree as `conf` fills it, the TOML file, a value that nobody has judged yet |
 //! | [`mistake`] | [`ConfigError`]: every mistake, with key and source |
 //! | `reader` | what the sections read with, and what `aldis config show` prints |
-//! | [`auth`], [`backplane`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`outbound`], [`proxies`], [`tls`] | a section each |
+//! | [`auth`], [`backplane`], [`ice`], [`limits`], [`listen`], [`log`], [`origins`], [`outbound`], [`proxies`], [`tls`], [`turn`] | a section each |
+//! | `provider` | a table of `turn.providers` |
 //! | [`secret`] | [`Secret`] |
 
 use std::{ffi::OsString, path::PathBuf};
@@ -31,6 +32,7 @@ pub mod log;
 pub mod mistake;
 pub mod origins;
 pub mod outbound;
+mod provider;
 pub mod proxies;
 mod raw;
 mod reader;
@@ -39,10 +41,11 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+pub mod turn;
 
 pub use auth::AuthConfig;
 pub use backplane::{BackplaneConfig, DegradedJoins, Need};
-pub use ice::{IceConfig, TurnConfig};
+pub use ice::IceConfig;
 pub use layers::Flags;
 pub use listen::ListenAddr;
 pub use log::{LogConfig, LogFormat};
@@ -51,6 +54,7 @@ pub use origins::Origins;
 pub use proxies::{ProxyProtocol, TrustedProxies};
 pub use reader::Row;
 pub use secret::{MIN_SECRET_BYTES, Secret};
+pub use turn::{ProviderConfig, ProviderKind};
 
 use layers::Layers;
 use reader::Reader;
@@ -199,7 +203,7 @@ impl Loaded {
         let limits = limits::read(&mut reader, tree.limits);
         let log = log::read(&mut reader, tree.log);
         refuse_shared_secrets(&mut reader, &auth, cluster_secret.as_ref(), &accepted_cluster_secrets, &ice);
-        refuse_shared_admin_key(&mut reader, &auth, admin_key.as_ref(), [cluster_secret.as_ref(), turn_secret(&ice)]);
+        refuse_shared_admin_key(&mut reader, &auth, admin_key.as_ref(), cluster_secret.as_ref(), &ice);
 
         let files = files.into_iter().chain(tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
         let files = files.chain(outbound.ca_file.clone()).chain(auth.files.iter().cloned()).collect();
@@ -236,30 +240,36 @@ fn refuse_shared_secrets(
     ice: &IceConfig,
 ) {
     let is_key = |secret: &Secret| auth.keys.keys().iter().any(|key| key.secret() == Some(secret));
-    let turn = turn_secret(ice);
     if cluster.is_some_and(is_key) {
         reader.refuse("cluster_secret", "is the secret of a key of auth.keys; every secret needs its own");
     }
     if accepted.iter().any(is_key) {
         reader.refuse("accepted_cluster_secrets", "has the secret of a key of auth.keys; every secret needs its own");
     }
-    if turn.is_some_and(is_key) {
-        reader.refuse("turn.secret", "is the secret of a key of auth.keys; every secret needs its own");
-    }
-    if cluster.is_some() && cluster == turn {
-        reader.refuse("turn.secret", "is the cluster_secret; every secret needs its own");
+    for (key, secret) in ice.turn.iter().map(ProviderConfig::secret) {
+        let section = if key == "turn.secret" { "turn.secret" } else { turn::PROVIDERS };
+        if is_key(secret) {
+            let problem = "is the secret of a key of auth.keys; every secret needs its own";
+            reader.refuse_in(section, key.clone(), problem);
+        }
+        if cluster == Some(secret) || accepted.contains(secret) {
+            reader.refuse_in(section, key, "is the cluster_secret; every secret needs its own");
+        }
     }
 }
 
 /// The admin key goes over the wire as it is, so it must not be worth more than that.
-fn refuse_shared_admin_key(reader: &mut Reader, auth: &AuthConfig, key: Option<&Secret>, others: [Option<&Secret>; 2]) {
+fn refuse_shared_admin_key(
+    reader: &mut Reader,
+    auth: &AuthConfig,
+    key: Option<&Secret>,
+    cluster: Option<&Secret>,
+    ice: &IceConfig,
+) {
     let Some(key) = key else { return };
     let is_key = auth.keys.keys().iter().any(|other| other.secret() == Some(key));
-    if is_key || others.into_iter().flatten().any(|other| other == key) {
+    let turn = ice.turn.iter().map(|provider| provider.secret().1);
+    if is_key || cluster.into_iter().chain(turn).any(|other| other == key) {
         reader.refuse("admin_key", "is another secret of this server; every secret needs its own");
     }
-}
-
-fn turn_secret(ice: &IceConfig) -> Option<&Secret> {
-    ice.turn.as_ref().map(|turn| &turn.secret)
 }

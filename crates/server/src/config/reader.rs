@@ -39,6 +39,11 @@ impl Reader {
         self.mistakes.push(Mistake { key: key.to_owned(), source: self.source(key), problem: problem.into() });
     }
 
+    /// Notes a mistake in what is within the value of a key.
+    pub(super) fn refuse_in(&mut self, key: &str, within: String, problem: impl Into<String>) {
+        self.mistakes.push(Mistake { key: within, source: self.source(key), problem: problem.into() });
+    }
+
     /// A string.
     pub(super) fn text(&mut self, key: &'static str, raw: Option<Raw>) -> Option<String> {
         self.note(key, raw.as_ref().map(ToString::to_string));
@@ -163,7 +168,8 @@ impl Reader {
         self.sources.get(key).cloned().unwrap_or_default()
     }
 
-    fn note(&mut self, key: &'static str, value: Option<String>) {
+    /// Notes what a key came to, for whoever asks.
+    pub(super) fn note(&mut self, key: &'static str, value: Option<String>) {
         let source = self.source(key);
         self.rows.push(Row { key, value: value.unwrap_or_default(), source });
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use aldis_core::{Dialect, Join, Moment, Profile, Ticket};
-use aldis_protocol::PeerId;
+use aldis_core::{Join, Moment, Profile};
+use aldis_protocol::{PeerId, server::IceServers};
 use tokio::time::sleep_until;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     posts::Posts,
     rate::Strikes,
     read::Frames,
+    supply::{Entrance, Supply},
     transport::{Reader, Transport},
 };
 use crate::{
@@ -54,6 +55,7 @@ impl Connection {
             breather: None,
             strikes: Strikes::default(),
             timer: Box::pin(sleep_until(node.clock.instant(now))),
+            supply: Supply::default(),
             drain: Some(node.draining.listener()),
             abort: node.abort.listener(),
             armed: Moment::default(),
@@ -65,9 +67,9 @@ impl Connection {
     }
 
     /// Asks the hub for a seat.
-    pub(super) fn join(&mut self, dialect: Dialect, features: Vec<String>, ticket: Option<Ticket>) {
+    pub(super) fn enter(&mut self, entrance: Entrance, ice: IceServers) {
+        let Entrance { dialect, features, ticket } = entrance;
         let token = &self.token;
-        let ice = self.node.ice.mint(&token.identity, token.grant, self.node.clock.unix_ms() / 1_000);
         let post = match &self.inbound {
             Inbound::Frames(_) => None,
             Inbound::Posts(posts) => Some(posts.path(&self.node)),
@@ -99,6 +101,7 @@ impl Connection {
         if let Some(seat) = seat(&self.handle) {
             let deadlines = Deadlines::new(&self.node, &self.token, dialect);
             self.stage = Stage::Seated(Box::new(Seated { seat, dialect, deadlines }));
+            self.tell_delayed();
         }
         // Refused: the reason and the close are in the outlet.
         self.notice_close();

@@ -1,6 +1,6 @@
 //! Everything that comes to a connection with time, behind its one timer.
 
-use aldis_core::{Departure, Dialect, Grant, Moment, Permission};
+use aldis_core::{Departure, Dialect, Moment};
 use aldis_protocol::{CloseCode, ErrorCode, ServerMessage, WireError, limits::Limit, server::ReconnectReason};
 
 use super::{
@@ -19,8 +19,6 @@ const EXPIRY_NOTICE_MS: u64 = 60_000;
 /// The deadlines of a seated connection.
 pub(super) struct Deadlines {
     token: TokenLife,
-    /// When fresh ICE servers are due.
-    ice: Option<Moment>,
     /// When a fresh resume token is due.
     resume: Option<Moment>,
     /// When a drained connection is closed.
@@ -61,24 +59,15 @@ impl Deadlines {
     pub(super) fn new(node: &Node, token: &Verified, dialect: Dialect) -> Self {
         let now = node.clock.now();
         let resume = (dialect == Dialect::V1).then(|| now.after(node.limits.resume_renew_ms));
-        let mut deadlines = Self { token: TokenLife::new(node, token), ice: None, resume, drain: None };
-        deadlines.renew_ice(node, token.grant);
-        deadlines
+        Self { token: TokenLife::new(node, token), resume, drain: None }
     }
 
     pub(super) fn renew_token(&mut self, node: &Node, token: &Verified) {
         self.token = TokenLife::new(node, token);
     }
 
-    /// Who may not have TURN has nothing that expires.
-    pub(super) fn renew_ice(&mut self, node: &Node, grant: Grant) {
-        let after = node.ice.renew_after().filter(|_| grant.allows(Permission::Turn));
-        let after = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-        self.ice = after.map(|after| node.clock.now().after(after));
-    }
-
     fn next(&self) -> Moment {
-        let optional = [self.ice, self.resume, self.drain];
+        let optional = [self.resume, self.drain];
         optional.into_iter().flatten().fold(self.token.next(), Moment::min)
     }
 }
@@ -101,7 +90,10 @@ impl Connection {
         let stage = match &self.stage {
             Stage::Greeting { deadline } => return Some(*deadline),
             Stage::Closing { deadline, .. } => return Some(receipt.map_or(*deadline, |at| at.min(*deadline))),
-            Stage::Seated(seated) => Some(seated.deadlines.next()),
+            Stage::Supplying(waiting) => return Some(waiting.deadline),
+            Stage::Seated(seated) => {
+                Some(self.supply.due().map_or(seated.deadlines.next(), |due| due.min(seated.deadlines.next())))
+            }
             // The hub's own time is short.
             Stage::Joining(_) => return None,
             Stage::Ended => None,
@@ -130,7 +122,7 @@ impl Connection {
                 self.tick_stall(now);
                 self.tick_seat(now);
             }
-            Stage::Joining(_) | Stage::Ended => {}
+            Stage::Supplying(_) | Stage::Joining(_) | Stage::Ended => {}
         }
     }
 
@@ -171,11 +163,7 @@ impl Connection {
     fn tick_seat(&mut self, now: Moment) {
         let Stage::Seated(seated) = &mut self.stage else { return };
         let deadlines = &mut seated.deadlines;
-        let (ice, resume, drain) = (
-            take_due(&mut deadlines.ice, now),
-            take_due(&mut deadlines.resume, now),
-            take_due(&mut deadlines.drain, now),
-        );
+        let (resume, drain) = (take_due(&mut deadlines.resume, now), take_due(&mut deadlines.drain, now));
         let expires_at = self.token.expires_at;
         match deadlines.token {
             TokenLife::Announced { end } | TokenLife::Good { end, .. } if end <= now => {
@@ -188,8 +176,8 @@ impl Connection {
             }
             TokenLife::Good { .. } | TokenLife::Announced { .. } => {}
         }
-        if ice {
-            self.push_ice();
+        if self.supply.take_due(now) {
+            self.renew_ice();
         }
         if resume {
             self.push_resume(now);
@@ -218,7 +206,7 @@ impl Connection {
                 self.say(&ServerMessage::Reconnect { reason: ReconnectReason::Drain, within_ms });
             }
             Stage::Greeting { .. } => self.close(CloseCode::Restart, None, Departure::Lost),
-            Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended => {}
+            Stage::Supplying(_) | Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended => {}
         }
     }
 }

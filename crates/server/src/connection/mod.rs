@@ -4,12 +4,13 @@
 //! for inbound bytes or POSTs, for its one timer, for a socket that would not take everything, and for the drain; nothing else.
 //!
 //! ```text
-//!  Greeting ──hello──► Joining ──► Seated ──goodbye, violation, fence, drain──► Closing ──last frame out, or 5 s──► end
-//!     │                   └────────── refusal ───────────────────────────────────►▲
-//!     └──────────── 4408, refusal ────────────────────────────────────────────────┘
+//!  Greeting ──hello──► Supplying ──► Joining ──► Seated ──goodbye, violation, fence, drain──► Closing ──last frame out, or 5 s──► end
+//!     │                                  └────────── refusal ──────────────────────────────────►▲
+//!     └──────────── 4408, refusal ──────────────────────────────────────────────────────────────┘
 //! ```
-//! A raw client joins at once, and so does one of the event stream, whose `hello` came with its request. On a node alone joining takes
-//! no time; among others it takes until these have answered, and meanwhile nothing is read.
+//! A raw client joins at once, and so does one of the event stream, whose `hello` came with its request. Supplying takes no time but where
+//! somebody on the network makes TURN credentials. On a node alone joining takes none; among others it takes until these have answered.
+//! Meanwhile nothing is read.
 //!
 //! | module | holds |
 //! |---|---|
@@ -17,6 +18,7 @@
 //! | `read` | bytes to frames to messages |
 //! | `posts` | the same where the messages come in POSTs |
 //! | `request` | what is answered here: hello, auth, ice-servers, ping |
+//! | `supply` | ICE servers: before the `welcome`, and all that follow |
 //! | `deadline` | everything that comes with time |
 //! | [`outlet`], `frame` | the way out |
 //! | [`transport`] | the socket under both, plain or TLS |
@@ -50,6 +52,7 @@ mod posts;
 pub mod rate;
 mod read;
 pub mod request;
+mod supply;
 pub mod transport;
 
 use deadline::Deadlines;
@@ -58,6 +61,7 @@ use outlet::{Farewell, Frame, Handle, Health, Last, Push, Seating};
 use posts::Posts;
 use rate::{Rates, Strikes};
 use read::Frames;
+use supply::{Entrance, Supply, Waiting};
 use transport::Reader;
 
 /// How long a closing connection may take for its last frames, in milliseconds.
@@ -83,6 +87,8 @@ pub struct Places {
 enum Stage {
     /// An `aldis.v1` client has until the deadline to say `hello`.
     Greeting { deadline: Moment },
+    /// A provider makes TURN credentials for the `welcome`.
+    Supplying(Box<Waiting>),
     /// Other nodes are asked about the room. What the client sends meanwhile waits in its socket.
     Joining(Dialect),
     /// In a room.
@@ -132,6 +138,7 @@ pub struct Connection {
     now: Moment,
     token: Box<Verified>,
     stage: Stage,
+    supply: Supply,
     liveness: Liveness,
     /// This connection's heartbeat interval: jittered, so that a crowd that joined together is not pinged together.
     interval_ms: u64,
@@ -169,7 +176,9 @@ impl Connection {
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, Departure::Lost, None),
             Stage::Joining(_) => self.node.driver.abandon(&self.token.room, &self.handle, None),
-            Stage::Greeting { .. } | Stage::Closing { .. } | Stage::Ended => self.node.driver.abandoned(&self.handle),
+            Stage::Greeting { .. } | Stage::Supplying(_) | Stage::Closing { .. } | Stage::Ended => {
+                self.node.driver.abandoned(&self.handle);
+            }
         }
     }
 }
@@ -178,7 +187,7 @@ impl Connection {
     /// Serves the client of a WebSocket until the connection ends.
     pub async fn run(mut self, dialect: Dialect) {
         if dialect == Dialect::Raw {
-            self.join(Dialect::Raw, Vec::new(), None);
+            self.join(Entrance { dialect: Dialect::Raw, features: Vec::new(), ticket: None });
         }
         self.read_early();
         poll_fn(|cx| self.poll(cx)).await;
@@ -186,7 +195,7 @@ impl Connection {
 
     /// Serves the client of an event stream, which has said `hello`, until the connection ends.
     pub async fn run_events(mut self, features: Vec<String>, ticket: Option<Ticket>) {
-        self.join(Dialect::V1, features, ticket);
+        self.join(Entrance { dialect: Dialect::V1, features, ticket });
         poll_fn(|cx| self.poll(cx)).await;
     }
 
@@ -203,7 +212,7 @@ impl Connection {
             }
         }
         // Whoever joins hears of it once it has its seat.
-        if !matches!(self.stage, Stage::Joining(_))
+        if !matches!(self.stage, Stage::Supplying(_) | Stage::Joining(_))
             && self.drain.as_mut().is_some_and(|drain| drain.poll(cx).is_ready())
         {
             self.drain = None;
@@ -223,6 +232,7 @@ impl Connection {
             if self.now >= self.armed {
                 self.tick();
             }
+            self.poll_supply(cx);
             match self.poll_inbound(cx) {
                 Poll::Ready(()) => {}
                 Poll::Pending => match self.poll_asking(cx) {
@@ -271,7 +281,7 @@ impl Connection {
             self.breather = None;
         }
         match (&self.stage, &self.inbound) {
-            (Stage::Joining(_), _) => Poll::Pending,
+            (Stage::Supplying(_) | Stage::Joining(_), _) => Poll::Pending,
             (_, Inbound::Frames(_)) => self.poll_read(cx),
             (_, Inbound::Posts(_)) => self.poll_posts(cx),
         }
@@ -342,7 +352,7 @@ impl Connection {
         match std::mem::replace(&mut self.stage, Stage::Closing { deadline, answer: Answer::Awaited }) {
             Stage::Seated(seated) => self.node.driver.disconnected(&seated.seat, departure, Some(farewell)),
             Stage::Joining(_) => self.node.driver.abandon(&self.token.room, &self.handle, Some(farewell)),
-            Stage::Greeting { .. } => {
+            Stage::Greeting { .. } | Stage::Supplying(_) => {
                 self.handle.0.close(farewell, self.node.clock.now());
                 self.flush();
             }

@@ -102,7 +102,10 @@ impl Connection {
                 self.strike(code);
                 Fate::Handled
             }
-            (Stage::Greeting { .. } | Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended, _) => self.ended(),
+            (
+                Stage::Greeting { .. } | Stage::Supplying(_) | Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended,
+                _,
+            ) => self.ended(),
         };
         delivery.answer(fate);
     }

@@ -101,7 +101,7 @@ impl Connection {
     fn handle_bytes(&mut self, bytes: &mut [u8]) {
         let mut dirty = Dirty::default();
         let mut rest = bytes;
-        while !rest.is_empty() && !matches!(self.stage, Stage::Joining(_) | Stage::Ended) {
+        while !rest.is_empty() && !matches!(self.stage, Stage::Supplying(_) | Stage::Joining(_) | Stage::Ended) {
             let Inbound::Frames(frames) = &mut self.inbound else { break };
             match frames.decoder.decode(rest) {
                 Ok(Decoded::Incomplete) => break,
@@ -255,6 +255,7 @@ impl Connection {
         let known = code.and_then(CloseCode::from_code);
         let dialect = match &self.stage {
             Stage::Seated(seated) => seated.dialect,
+            Stage::Supplying(waiting) => waiting.entrance.dialect,
             Stage::Joining(dialect) => *dialect,
             Stage::Greeting { .. } => Dialect::V1,
             Stage::Closing { .. } | Stage::Ended => return self.answered(),

@@ -6,7 +6,7 @@ use aldis_protocol::{
     limits::Limit,
 };
 
-use super::{Asking, Connection, Places, Stage};
+use super::{Asking, Connection, Places, Stage, supply::Entrance};
 use crate::{
     auth::{TokenError, Verified},
     driver::Dirty,
@@ -41,7 +41,7 @@ impl Connection {
                 }
                 self.node.driver.message(&seated.seat, message, self.now, dirty);
             }
-            (Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended, _) => {}
+            (Stage::Supplying(_) | Stage::Joining(_) | Stage::Closing { .. } | Stage::Ended, _) => {}
         }
     }
 
@@ -55,7 +55,7 @@ impl Connection {
         }
         let ticket = hello.resume.as_deref().and_then(|resume| ticket(&self.node, &self.token, resume));
         match self.places.admit(&self.node, ticket.as_ref()) {
-            Ok(()) => self.join(Dialect::V1, hello.features, ticket),
+            Ok(()) => self.join(Entrance { dialect: Dialect::V1, features: hello.features, ticket }),
             Err(error) => {
                 let code = match error.code.effect() {
                     Effect::Closes(code) => code,
@@ -120,18 +120,9 @@ impl Connection {
             self.node.driver.authorized(&seated.seat, profile, self.token.grant, self.token.stamp());
         }
         self.say(&ServerMessage::AuthOk { token_expires_at: expires_at });
-        if turned && self.node.ice.renew_after().is_some() {
+        if turned && self.node.ice.has_turn() {
             self.push_ice();
         }
-    }
-
-    /// Sends fresh ICE servers, and plans the next ones.
-    pub(super) fn push_ice(&mut self) {
-        let ice = self.node.ice.mint(&self.token.identity, self.token.grant, self.node.clock.unix_ms() / 1_000);
-        if let Stage::Seated(seated) = &mut self.stage {
-            seated.deadlines.renew_ice(&self.node, self.token.grant);
-        }
-        self.say(&ServerMessage::IceServers(ice));
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/v1/signal` | the one endpoint of clients: WebSocket and probe ([`signal`]), event stream ([`stream`]) |
 //! | `/v1/signal/{connection}` | what a client of an event stream says ([`post`]) |
+//! | `/v1/ice-servers`, `/turn` | ICE servers for whoever has a token and no connection ([`ice`], [`turn`]) |
 //! | `/sdk.js`, `/signaling.js`, `/diagnose.js`, `/manual.js`, `/qr.js` | the client for browsers, and parts of it ([`assets`]) |
 //! | `/livez`, `/readyz`, `/metrics` | for the operator ([`ops`]); on their own listener with `--admin` |
 //! | `/v1/revocations`, `/v1/revocations/{id}` | for the operator's own programs ([`revocations`]), beside those; only with an admin key |
@@ -31,6 +32,7 @@ pub mod assets;
 pub mod body;
 pub mod dev;
 pub mod forwarded;
+pub mod ice;
 pub mod ops;
 pub mod post;
 pub mod problem;
@@ -40,6 +42,7 @@ pub mod revocations;
 pub mod signal;
 pub mod stream;
 pub mod takeover;
+pub mod turn;
 
 use problem::Problem;
 
@@ -49,6 +52,8 @@ pub fn public(node: Arc<Node>, ops: Ops) -> Router {
     let mut router = Router::new()
         .route("/v1/signal", any(signal::endpoint))
         .route("/v1/signal/{connection}", any(post::endpoint))
+        .route("/v1/ice-servers", any(ice::endpoint))
+        .route("/turn", any(turn::endpoint))
         .merge(files);
     if ops == Ops::Beside {
         router = router.merge(operator(&node));

@@ -1,10 +1,18 @@
 //! The credentials of coturn's `use-auth-secret`, as in draft-uberti-behave-turn-rest-00.
+//!
+//! The username says when it expires and the password is an HMAC of the username, so the two servers share a secret and nothing else.
+//! coturn looks at the expiry when it first sees a username, and does not end live relays after it.
+//!
+//! They are made here and now, and not kept: their time begins at whole multiples of [`reuse_for`], so that whoever asks again within
+//! it gets the same ones, from any node.
 
 use std::time::Duration;
 
-use aldis_protocol::Identity;
+use aldis_protocol::{IceServer, Identity};
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::provider::{Life, Minted, Minting, Order, Place, Provider, Revoking, reuse_for};
 
 /// coturn subtracts times as 32-bit signed numbers and answers 401 to anything later.
 const LAST_EXPIRY: u64 = (1 << 31) - 1;
@@ -12,30 +20,51 @@ const LAST_EXPIRY: u64 = (1 << 31) - 1;
 /// How many base32 characters of the HMAC a tag has: 80 bits.
 const TAG_CHARS: usize = 16;
 
-/// The secret of `static-auth-secret`, ready to sign.
-#[derive(Debug, Clone)]
-pub(super) struct Coturn(hmac::Key);
+/// coturn servers that share a secret with us.
+pub(super) struct Coturn {
+    urls: Vec<String>,
+    key: hmac::Key,
+    ttl: Duration,
+    cuts_at_expiry: bool,
+}
 
 impl Coturn {
-    pub(super) fn new(secret: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret))
-    }
-
-    /// Username and password. coturn's `user-quota` counts by what follows the colon, so the tag has to be stable per identity.
-    pub(super) fn credential(&self, expiry: u64, tag: &str) -> (String, String) {
-        let username = format!("{expiry}:{tag}");
-        let password = self.password(&username);
-        (username, password)
+    pub(super) fn new(urls: Vec<String>, secret: &[u8], ttl: Duration, cuts_at_expiry: bool) -> Self {
+        Self { urls, key: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret), ttl, cuts_at_expiry }
     }
 
     fn password(&self, username: &str) -> String {
-        STANDARD.encode(hmac::sign(&self.0, username.as_bytes()))
+        STANDARD.encode(hmac::sign(&self.key, username.as_bytes()))
     }
 }
 
-/// When credentials made now expire, in Unix seconds.
-pub(super) fn expiry(now_unix_s: u64, ttl: Duration) -> u64 {
-    now_unix_s.saturating_add(ttl.as_secs()).min(LAST_EXPIRY)
+impl Provider for Coturn {
+    fn place(&self) -> Place {
+        Place::Here
+    }
+
+    /// coturn's `user-quota` counts by what follows the colon of the username, so the tag has to be stable per identity.
+    fn mint(&self, order: &Order<'_>) -> Minting {
+        let age = order.now_unix_s.checked_rem(reuse_for(self.ttl).as_secs()).unwrap_or(0);
+        let expires_at_unix_s = expiry(order.now_unix_s - age, self.ttl);
+        let username = format!("{expires_at_unix_s}:{}", order.tag);
+        let credential = self.password(&username);
+        let server = IceServer { urls: self.urls.clone(), username: Some(username), credential: Some(credential) };
+        Minting::Done(Minted {
+            servers: vec![server],
+            life: Some(Life { ttl: self.ttl, age: Duration::from_secs(age), expires_at_unix_s }),
+            cuts_at_expiry: self.cuts_at_expiry,
+        })
+    }
+
+    fn revoke(&self, _: &str) -> Revoking {
+        Revoking::Impossible
+    }
+}
+
+/// When credentials made at a time expire, in Unix seconds.
+fn expiry(from_unix_s: u64, ttl: Duration) -> u64 {
+    from_unix_s.saturating_add(ttl.as_secs()).min(LAST_EXPIRY)
 }
 
 /// A pseudonym: the logs of a TURN server then name nobody.
@@ -51,6 +80,17 @@ pub(super) fn tag(key: &hmac::Key, identity: &Identity) -> String {
 mod tests {
     use super::*;
 
+    fn coturn(secret: &str, ttl_s: u64) -> Coturn {
+        Coturn::new(vec!["turn:turn.example.org".to_owned()], secret.as_bytes(), Duration::from_secs(ttl_s), false)
+    }
+
+    fn mint(coturn: &Coturn, tag: &str, now_unix_s: u64) -> Minted {
+        match coturn.mint(&Order { tag, now_unix_s }) {
+            Minting::Done(minted) => minted,
+            Minting::Underway(_) => panic!("coturn's are made here"),
+        }
+    }
+
     #[test]
     fn passwords_are_those_that_coturn_computes() {
         // The first two are well known from implementations of the draft, the last two were accepted by a real coturn.
@@ -63,10 +103,12 @@ mod tests {
             ("1893456000:r1.p_8f3a", "s3cr3t-PREVIOUS-0123456789abcde", "r7KOiUXsRPBT+IPzcm0WLA7JNe0="),
         ];
         for (username, secret, password) in cases {
-            assert_eq!(Coturn::new(secret.as_bytes()).password(username), password, "{username}");
+            assert_eq!(coturn(secret, 60).password(username), password, "{username}");
         }
-        let (username, password) = Coturn::new(b"north").credential(1_893_456_000, "alice");
-        assert_eq!((username.as_str(), password.as_str()), ("1893456000:alice", "MME/7rvfb/gOjpkB59+7AxlCLvk="));
+        let minted = mint(&coturn("north", 60), "alice", 1_893_456_000 - 60);
+        let server = &minted.servers[0];
+        assert_eq!(server.username.as_deref(), Some("1893456000:alice"));
+        assert_eq!(server.credential.as_deref(), Some("MME/7rvfb/gOjpkB59+7AxlCLvk="));
     }
 
     #[test]
@@ -75,5 +117,19 @@ mod tests {
         assert_eq!(expiry(1_767_225_700, day), 1_767_312_100);
         assert_eq!(expiry(2_147_483_000, day), 2_147_483_647);
         assert_eq!(expiry(u64::MAX, Duration::MAX), 2_147_483_647);
+    }
+
+    #[test]
+    fn who_asks_again_within_half_a_minute_gets_the_same_ones() {
+        let day = coturn("north", 86_400);
+        let [first, second, third] = [1_767_225_600, 1_767_225_629, 1_767_225_630].map(|now| mint(&day, "ann", now));
+        assert_eq!(first.servers, second.servers);
+        assert_ne!(second.servers, third.servers);
+        assert_eq!(second.life.expect("a life").age, Duration::from_secs(29));
+        // Of a short life never more than a tenth has passed.
+        let short = coturn("north", 20);
+        let lives = (0..60).map(|passed| mint(&short, "ann", 1_767_225_600 + passed).life.expect("a life"));
+        let oldest = lives.map(|life| life.age).max();
+        assert_eq!(oldest, Some(Duration::from_secs(1)));
     }
 }

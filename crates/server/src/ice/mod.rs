@@ -1,149 +1,274 @@
 //! ICE servers: STUN for all, and TURN credentials that live as long as they should.
 //!
-//! TURN servers are coturn with `use-auth-secret`, the scheme of draft-uberti-behave-turn-rest-00: the username says when it expires
-//! and the password is an HMAC of the username, so the two servers share a secret and nothing else. coturn looks at the expiry when
-//! it first sees a username, and does not end live relays after it; other servers do, and `turn.cuts_at_expiry` says so to clients.
+//! Credentials come from a chain of providers. Those of coturn and fixed ones are made here, at once. Those of Cloudflare and Twilio are
+//! asked for over the network: then there is something to wait for, which a join does only for `limits.turn_wait_ms`.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `coturn` | username and password |
+//! | [`provider`] | [`Provider`](provider::Provider): what all of them are |
+//! | `coturn`, `fixed`, `cloudflare`, `twilio` | one each |
+//! | `hosted`, `answer` | a request to one on the network; ICE servers as they spell them |
+//! | `chain` | who is served by whom |
+//! | [`office`] | who asks them, and when not |
+//! | `ledger`, `budget`, `breaker` | its pure parts: what lives, who may have more, who is left alone |
+//! | [`metrics`] | what is counted |
 //! | [`url`] | which URLs are accepted |
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use aldis_core::{Grant, Permission};
-use aldis_protocol::{IceServer, Identity, server::IceServers};
+use aldis_protocol::{IceServer, Identity, RoomId, server::IceServers};
+use anyhow::Context as _;
 use aws_lc_rs::hmac;
+use parking_lot::RwLock;
 
-use crate::{config::IceConfig, resume::ClusterKeys};
+use crate::{config::IceConfig, outbound::OutboundConfig, resume::ClusterKeys};
 
+mod answer;
+mod breaker;
+mod budget;
+mod chain;
+mod cloudflare;
 mod coturn;
+mod fixed;
+mod hosted;
+mod ledger;
+pub mod metrics;
+pub mod office;
+pub mod provider;
+mod twilio;
 pub mod url;
 
-/// Makes the ICE servers of one client, fresh for every `welcome` and every renewal.
-#[derive(Debug, Clone)]
+use budget::Payer;
+use chain::Chain;
+use ledger::Live;
+use office::{Found, Office, Surroundings};
+use provider::{Life, Minted, Minting, Order};
+
+/// Makes the ICE servers of clients.
 pub struct IceSource {
-    stun_urls: Vec<String>,
-    turn: Option<Turn>,
+    tag_key: hmac::Key,
+    current: RwLock<Arc<Current>>,
+    office: Arc<Office>,
 }
 
-#[derive(Debug, Clone)]
-struct Turn {
-    urls: Vec<String>,
-    coturn: coturn::Coturn,
-    ttl: Duration,
-    tag_key: hmac::Key,
-    cuts_at_expiry: bool,
+/// What the configuration names now.
+struct Current {
+    stun: Vec<IceServer>,
+    chain: Chain,
+}
+
+/// For whom ICE servers are.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// Who it is.
+    pub identity: &'a Identity,
+    /// Where it is.
+    pub room: &'a RoomId,
+    /// The key that signed its token.
+    pub kid: &'a str,
+    /// What it may do: `turn`, or not.
+    pub grant: Grant,
+}
+
+/// What there is for a client.
+pub enum Supply {
+    /// ICE servers.
+    Ready(Ice),
+    /// TURN credentials are being made.
+    Pending(Pending),
+    /// There are none for now.
+    Delayed(Delayed),
+}
+
+/// ICE servers, and when others are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ice {
+    /// What a client is given.
+    pub servers: IceServers,
+    /// When fresh ones are due; nothing where these are good for ever.
+    pub renew_after: Option<Duration>,
+}
+
+/// What there is where TURN credentials are late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delayed {
+    /// What does meanwhile: earlier credentials where there are some, else STUN alone.
+    pub servers: IceServers,
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+/// Waits for TURN credentials.
+pub struct Pending {
+    meanwhile: IceServers,
+    landing: Pin<Box<dyn Future<Output = Option<Ice>> + Send>>,
+}
+
+impl Delayed {
+    /// Whether there is no TURN server among what does meanwhile.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.servers.ice_servers.iter().all(|server| server.username.is_none())
+    }
+}
+
+impl Pending {
+    /// What there is for who does not wait any longer.
+    #[must_use]
+    pub fn delayed(&self) -> Delayed {
+        Delayed { servers: self.meanwhile.clone(), retry_after: office::retry_after() }
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Ice, Delayed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ice = ready!(self.landing.as_mut().poll(cx));
+        Poll::Ready(ice.ok_or_else(|| self.delayed()))
+    }
 }
 
 impl IceSource {
     /// A source of what the configuration names. The cluster's keys make the same pseudonym of an identity on every node.
-    #[must_use]
-    pub fn new(config: &IceConfig, keys: &ClusterKeys) -> Self {
-        let turn = config.turn.as_ref().map(|turn| Turn {
-            urls: turn.urls.clone(),
-            coturn: coturn::Coturn::new(turn.secret.expose()),
-            ttl: turn.ttl,
-            tag_key: keys.turn_tag.clone(),
-            cuts_at_expiry: turn.cuts_at_expiry,
-        });
-        Self { stun_urls: config.stun_urls.clone(), turn }
+    ///
+    /// # Errors
+    /// A provider is on the network, and requests to it cannot be made.
+    pub fn new(
+        config: &IceConfig,
+        outbound: &OutboundConfig,
+        keys: &ClusterKeys,
+        around: Surroundings,
+    ) -> anyhow::Result<Self> {
+        let current = Current::new(config, outbound, &around)?;
+        let current = RwLock::new(Arc::new(current));
+        Ok(Self { tag_key: keys.turn_tag.clone(), current, office: Arc::new(Office::new(around)) })
     }
 
-    /// The ICE servers of `identity`. Without the permission `turn` only STUN.
-    #[must_use]
-    pub fn mint(&self, identity: &Identity, grant: Grant, now_unix_s: u64) -> IceServers {
-        let mut ice_servers = Vec::new();
-        let mut ice_expires_at = None;
-        let mut ice_cuts_at_expiry = false;
-        if !self.stun_urls.is_empty() {
-            ice_servers.push(IceServer { urls: self.stun_urls.clone(), username: None, credential: None });
-        }
-        if let Some(turn) = self.turn.as_ref().filter(|_| grant.allows(Permission::Turn)) {
-            let tag = coturn::tag(&turn.tag_key, identity);
-            let expiry = coturn::expiry(now_unix_s, turn.ttl);
-            let (username, credential) = turn.coturn.credential(expiry, &tag);
-            ice_servers.push(IceServer {
-                urls: turn.urls.clone(),
-                username: Some(username),
-                credential: Some(credential),
-            });
-            ice_expires_at = Some(expiry.saturating_mul(1_000));
-            ice_cuts_at_expiry = turn.cuts_at_expiry;
-        }
-        IceServers { ice_servers, ice_expires_at, ice_cuts_at_expiry }
+    /// From now on ICE servers are those of another configuration. Whoever has others gets these when its own are due.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); then nothing has changed.
+    pub fn replace(&self, config: &IceConfig, outbound: &OutboundConfig) -> anyhow::Result<()> {
+        let replacement = Arc::new(Current::new(config, outbound, self.office.around())?);
+        *self.current.write() = replacement;
+        Ok(())
     }
 
-    /// How long after minting fresh credentials are due, for who may have them; nothing where there is no TURN server.
+    /// Whether there is a TURN server at all.
     #[must_use]
-    pub fn renew_after(&self) -> Option<Duration> {
-        self.turn.as_ref().map(|turn| renew_after(turn.ttl))
+    pub fn has_turn(&self) -> bool {
+        !self.current.read().chain.is_empty()
+    }
+
+    /// The ICE servers of a client. Without the permission `turn` only STUN.
+    #[must_use]
+    pub fn supply(&self, client: &Client<'_>) -> Supply {
+        let current = Arc::clone(&self.current.read());
+        if current.chain.is_empty() || !client.grant.allows(Permission::Turn) {
+            return Supply::Ready(current.bare());
+        }
+        let tag = coturn::tag(&self.tag_key, client.identity);
+        if let Some(link) = current.chain.at_hand(&tag) {
+            let order = Order { tag: &tag, now_unix_s: self.office.clock().unix_ms() / 1_000 };
+            if let Minting::Done(minted) = link.provider.mint(&order) {
+                link.metrics.minted();
+                return Supply::Ready(current.with(minted, Duration::ZERO));
+            }
+        }
+        let payer = Payer { identity: client.identity, room: client.room, kid: client.kid };
+        let now = self.office.clock().now();
+        let ice = |live: Live| current.with(Minted::clone(&live.minted), live.age(now));
+        let meanwhile = |left: Option<Live>| left.map_or_else(|| current.bare().servers, |live| ice(live).servers);
+        match self.office.find(&current.chain, &payer, &tag) {
+            Found::Live(live) => Supply::Ready(ice(live)),
+            Found::Nothing { retry_after, left } => Supply::Delayed(Delayed { servers: meanwhile(left), retry_after }),
+            Found::Underway { landing, left } => {
+                let (meanwhile, office) = (meanwhile(left), Arc::clone(&self.office));
+                let landing = Box::pin(async move {
+                    let live = office::landed(landing).await?;
+                    let age = live.age(office.clock().now());
+                    Some(current.with(Minted::clone(&live.minted), age))
+                });
+                Supply::Pending(Pending { meanwhile, landing })
+            }
+        }
+    }
+
+    /// Takes back the TURN credentials of an identity where their provider can: relays that they opened end. Those of coturn, of Twilio
+    /// and fixed ones end with their time.
+    pub fn revoke(&self, identity: &Identity) {
+        self.office.revoke(identity);
+    }
+
+    /// Counts a client that was told to wait.
+    pub(crate) fn delayed(&self) {
+        self.office.turn().delayed();
+    }
+
+    /// The ICE servers of an identity by one provider, the first of the chain if none is named: whatever its failures were, once.
+    ///
+    /// # Errors
+    /// There is none of this name, or it failed.
+    pub async fn ask(&self, provider: Option<&str>, identity: &Identity) -> anyhow::Result<IceServers> {
+        let current = Arc::clone(&self.current.read());
+        let tag = coturn::tag(&self.tag_key, identity);
+        let links = current.chain.for_whom(&tag);
+        let link = match provider {
+            None => links.first().context("there is no TURN provider")?,
+            Some(name) => links.iter().find(|link| link.name == name).with_context(|| {
+                let names: Vec<_> = links.iter().map(|link| link.name.as_str()).collect();
+                format!("no TURN provider is called {name}; there are {}", names.join(", "))
+            })?,
+        };
+        let order = Order { tag: &tag, now_unix_s: self.office.clock().unix_ms() / 1_000 };
+        let minted = match link.provider.mint(&order) {
+            Minting::Done(minted) => minted,
+            Minting::Underway(answer) => {
+                answer.await.with_context(|| format!("the TURN provider {} gave no credentials", link.name))?
+            }
+        };
+        Ok(current.with(minted, Duration::ZERO).servers)
     }
 }
 
-/// When credentials of this TTL are replaced: at three quarters of it, so that a client whose renewal is late still has good ones.
-#[must_use]
-pub fn renew_after(ttl: Duration) -> Duration {
-    ttl / 4 * 3
+impl Current {
+    fn new(config: &IceConfig, outbound: &OutboundConfig, around: &Surroundings) -> anyhow::Result<Self> {
+        let stun = IceServer { urls: config.stun_urls.clone(), username: None, credential: None };
+        let stun = if stun.urls.is_empty() { Vec::new() } else { vec![stun] };
+        Ok(Self { stun, chain: Chain::new(&config.turn, outbound, &around.limits, &around.turn)? })
+    }
+
+    /// STUN alone.
+    fn bare(&self) -> Ice {
+        let servers = IceServers { ice_servers: self.stun.clone(), ice_expires_at: None, ice_cuts_at_expiry: false };
+        Ice { servers, renew_after: None }
+    }
+
+    /// STUN, and these credentials, which are older by so much than when they were made.
+    fn with(&self, minted: Minted, older: Duration) -> Ice {
+        let Minted { servers, life, cuts_at_expiry } = minted;
+        let mut ice_servers = self.stun.clone();
+        ice_servers.extend(servers);
+        let servers = IceServers {
+            ice_servers,
+            ice_expires_at: life.map(|life| life.expires_at_unix_s.saturating_mul(1_000)),
+            ice_cuts_at_expiry: cuts_at_expiry,
+        };
+        Ice { servers, renew_after: life.map(|life| renew_after(life, older)) }
+    }
+}
+
+/// When credentials are replaced: at three quarters of their time, so that a client whose renewal is late still has good ones.
+fn renew_after(life: Life, older: Duration) -> Duration {
+    (life.ttl / 4 * 3).saturating_sub(life.age.saturating_add(older))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Secret, TurnConfig};
-
-    const NOW: u64 = 1_767_225_700;
-
-    fn source(stun: &[&str], turn: Option<u64>) -> IceSource {
-        let turn = turn.map(|ttl| TurnConfig {
-            urls: vec!["turn:turn.example.org:3478".into(), "turns:turn.example.org:5349".into()],
-            secret: Secret::new("north"),
-            ttl: Duration::from_secs(ttl),
-            cuts_at_expiry: false,
-        });
-        let config = IceConfig { stun_urls: stun.iter().map(|&url| url.to_owned()).collect(), turn };
-        let secret = Secret::new("0123456789abcdef0123456789abcdef");
-        IceSource::new(&config, &ClusterKeys::new(Some(&secret)).expect("keys"))
-    }
-
-    fn identity(text: &str) -> Identity {
-        Identity::parse(text).expect("an identity")
-    }
-
-    #[test]
-    fn who_may_use_turn_gets_credentials_and_everybody_stun() {
-        let source = source(&["stun:stun.example.org"], Some(86_400));
-        let ice = source.mint(&identity("ann"), Grant::default(), NOW);
-        assert_eq!(ice.ice_expires_at, Some((NOW + 86_400) * 1_000));
-        assert!(!ice.ice_cuts_at_expiry);
-        let [stun, turn] = ice.ice_servers.as_slice() else { panic!("two entries: {ice:?}") };
-        assert_eq!((stun.urls.as_slice(), &stun.username), (&["stun:stun.example.org".to_owned()][..], &None));
-        let username = turn.username.clone().expect("a username");
-        assert!(username.starts_with(&format!("{}:u", NOW + 86_400)), "{username}");
-        assert_eq!(turn.credential.as_ref().map(String::len), Some(28));
-
-        let without = source.mint(&identity("ann"), Grant::NONE, NOW);
-        assert_eq!((without.ice_servers.len(), without.ice_expires_at), (1, None));
-    }
-
-    #[test]
-    fn the_tag_is_stable_per_identity_and_tells_nothing_of_it() {
-        let tag = |who: &str, now: u64| {
-            let ice = source(&[], Some(3_600)).mint(&identity(who), Grant::default(), now);
-            let username = ice.ice_servers.into_iter().next().and_then(|server| server.username).expect("a username");
-            username.split_once(':').expect("expiry:tag").1.to_owned()
-        };
-        assert_eq!(tag("ann", NOW), tag("ann", NOW + 5_000));
-        assert_ne!(tag("ann", NOW), tag("bob", NOW));
-        assert!(!tag("ann", NOW).contains("ann"));
-        assert_eq!(tag("ann", NOW).len(), 17);
-    }
-
-    #[test]
-    fn without_servers_there_is_nothing_to_renew() {
-        let none = source(&[], None);
-        assert_eq!(none.mint(&identity("ann"), Grant::default(), NOW).ice_servers, []);
-        assert_eq!(none.renew_after(), None);
-        assert_eq!(source(&[], Some(86_400)).renew_after(), Some(Duration::from_secs(64_800)));
-    }
-}
+mod tests;

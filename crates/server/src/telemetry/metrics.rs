@@ -21,6 +21,7 @@ use crate::{
     backplane::BackplaneMetrics,
     cluster::ClusterMetrics,
     connection::outlet::Framing,
+    ice::metrics::TurnMetrics,
     proxy_protocol::Refused,
 };
 
@@ -212,6 +213,12 @@ impl Metrics {
     pub fn of_member(&mut self) -> (Arc<BackplaneMetrics>, Arc<ClusterMetrics>) {
         let backplane = BackplaneMetrics::register(&mut self.registry);
         (Arc::new(backplane), Arc::new(ClusterMetrics::register(&mut self.registry)))
+    }
+
+    /// Adds what TURN providers count in.
+    #[must_use]
+    pub fn of_turn(&mut self) -> Arc<TurnMetrics> {
+        Arc::new(TurnMetrics::register(&mut self.registry))
     }
 
     /// The text that Prometheus reads.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aldis_core::Permission;
-use aldis_server::config::{Config, IceConfig, Secret, TurnConfig};
+use aldis_server::config::{Config, IceConfig, ProviderConfig, ProviderKind, Secret};
 use serde_json::{Value, json};
 
 use crate::support::{Rig, Token};
@@ -13,8 +13,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn turn(ttl: Duration) -> impl FnOnce(&mut Config) {
     move |config| {
         let urls = vec!["turn:turn.example.org:3478".to_owned()];
-        let turn = TurnConfig { urls, secret: Secret::new("north"), ttl, cuts_at_expiry: false };
-        config.ice = IceConfig { stun_urls: vec!["stun:stun.example.org".to_owned()], turn: Some(turn) };
+        let kind = ProviderKind::Coturn { urls, secret: Secret::new("north") };
+        let (key, name) = ("turn".to_owned(), "coturn".to_owned());
+        let turn = ProviderConfig { key, name, weight: 1, ttl, cuts_at_expiry: false, kind };
+        config.ice = IceConfig { stun_urls: vec!["stun:stun.example.org".to_owned()], turn: vec![turn] };
     }
 }
 
@@ -47,7 +49,7 @@ async fn every_welcome_and_every_request_brings_fresh_ones() {
 async fn a_turn_server_that_cuts_at_expiry_is_announced_with_each_of_its_credentials() {
     let cutting = |config: &mut Config| {
         turn(DAY)(config);
-        config.ice.turn.as_mut().expect("TURN").cuts_at_expiry = true;
+        config.ice.turn[0].cuts_at_expiry = true;
     };
     let rig = Rig::start(cutting);
     let mut ann = rig.v1("ann").await;

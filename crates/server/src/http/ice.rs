@@ -1,0 +1,112 @@
+//! `GET /v1/ice-servers`: what `welcome` says of ICE servers, for whoever has a token and no connection.
+
+use std::sync::Arc;
+
+use aldis_protocol::{ErrorCode, RoomId, WireError, server::IceServers};
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{HeaderMap, Method, Uri, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    problem::{Problem, RETRY_AFTER_MS},
+    query::{Query, find_token},
+    remote::{Caller, Remote},
+    signal::{Refusal, check_origin, not_allowed, verify},
+};
+use crate::{
+    auth::Verified,
+    ice::{Client, Delayed, Supply},
+    node::Node,
+    ws::handshake::Offered,
+};
+
+/// The endpoint.
+pub async fn endpoint(
+    State(node): State<Arc<Node>>,
+    Extension(remote): Extension<Remote>,
+    request: Request,
+) -> Response {
+    if request.method() != Method::GET {
+        return not_allowed("GET");
+    }
+    let caller = remote.caller(&node, request.headers());
+    let (parts, _) = request.into_parts();
+    match answer(&node, &caller, &parts.uri, &parts.headers).await {
+        Ok(servers) => json(&servers),
+        Err(error) => Problem::new(error).into_response(),
+    }
+}
+
+async fn answer(node: &Node, caller: &Caller, uri: &Uri, headers: &HeaderMap) -> Result<IceServers, WireError> {
+    let query = Query::read(uri)?;
+    let token = authenticate(node, caller, headers, &query).await?;
+    ice_servers(node, &token).await
+}
+
+/// Judges the token of a request.
+pub(super) async fn authenticate(
+    node: &Node,
+    caller: &Caller,
+    headers: &HeaderMap,
+    query: &Query,
+) -> Result<Verified, WireError> {
+    if node.closing.is_cancelled() {
+        return Err(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS));
+    }
+    check_origin(node, headers)?;
+    match check(node, caller, headers, query).await {
+        Ok(token) => {
+            caller.recognise();
+            Ok(token)
+        }
+        Err(refusal) => {
+            // A good token is served whatever its address did; anybody else is one of so many strangers.
+            caller.admit(node)?;
+            Err(match refusal {
+                Refusal::Guess(error) => {
+                    caller.pause(node).await;
+                    error
+                }
+                Refusal::Client(error) | Refusal::Request(error) => error,
+            })
+        }
+    }
+}
+
+async fn check(node: &Node, caller: &Caller, headers: &HeaderMap, query: &Query) -> Result<Verified, Refusal> {
+    let token = find_token(headers, &Offered::default(), query).map_err(Refusal::Request)?;
+    let room = query.room.as_deref().map(RoomId::parse).transpose();
+    let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
+    let room = room.map_err(Refusal::Request)?;
+    verify(node, caller, token, room.as_ref()).await.map_err(|error| Refusal::from(&error))
+}
+
+/// The ICE servers of a token, waited for.
+pub(super) async fn ice_servers(node: &Node, token: &Verified) -> Result<IceServers, WireError> {
+    let Verified { identity, room, kid, grant, .. } = token;
+    let delayed = match node.ice.supply(&Client { identity, room, kid, grant: *grant }) {
+        Supply::Ready(ice) => return Ok(ice.servers),
+        Supply::Delayed(delayed) => delayed,
+        Supply::Pending(pending) => match pending.await {
+            Ok(ice) => return Ok(ice.servers),
+            Err(delayed) => delayed,
+        },
+    };
+    if !delayed.is_bare() {
+        return Ok(delayed.servers);
+    }
+    let Delayed { retry_after, .. } = delayed;
+    let error = WireError::with(ErrorCode::Unavailable, "There are no TURN credentials for now.");
+    let hint = Some("Ask again after `Retry-After`, and do without a relay until then.".to_owned());
+    let after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+    Err(WireError { hint, ..error }.retry_after(after_ms))
+}
+
+/// An answer that nobody keeps.
+pub(super) fn json(body: &impl serde::Serialize) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (headers, serde_json::to_string(body).unwrap_or_default()).into_response()
+}
