@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { temporaryFolder } from './aldis.mjs';
+import { ROOT, temporaryFolder } from './aldis.mjs';
 import { Program } from './program.mjs';
 
 let started = 0;
@@ -33,4 +33,21 @@ export async function startCoturn(t, { secret, flags = [] }) {
   ]);
   await program.says(/UDP listener opened/);
   return { host, port, program, env: { ALDIS_TURN_URLS: `turn:${host}:${port}`, ALDIS_TURN_SECRET: secret } };
+}
+
+/**
+ * Starts coturn with the configuration that the repository offers, and with what `deploy/README.md` adds to it: realm and secrets. Only
+ * the addresses are others, and the relays have IPv6 too.
+ */
+export async function startHardened(t, { secrets }) {
+  const host = `127.${64 + ((process.pid >> 8) % 64)}.${process.pid % 256}.${++started}`;
+  const folder = await temporaryFolder(t);
+  const program = new Program(t, 'turnserver', [
+    ...['-c', join(ROOT, 'deploy/turnserver.conf'), '--realm=aldis.test'],
+    ...secrets.map((secret) => `--static-auth-secret=${secret}`),
+    ...[`--listening-ip=${host}`, `--relay-ip=${host}`, '--relay-ip=::1'],
+    ...['--pidfile=', `--userdb=${join(folder, 'turndb')}`, '--verbose'],
+  ]);
+  await program.says(/UDP listener opened/);
+  return { host, port: 3478, program };
 }
