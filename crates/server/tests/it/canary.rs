@@ -2,8 +2,11 @@
 
 use aldis_core::Permission;
 use serde_json::json;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::support::{Aldis, EventPeer, EventStream, KEY, Opcode, Peer, Request, Rig, Socket, Token, events_request};
+use crate::support::{
+    Aldis, EventPeer, EventStream, KEY, Opcode, Peer, Provider, Request, Rig, Socket, Token, events_request,
+};
 
 const CLUSTER: &str = "canary-cluster-0123456789abcdef-0123456789";
 const TURN: &str = "canary-turn-0123456789abcdef";
@@ -31,11 +34,27 @@ async fn no_canary_is_ever_heard() {
     // Signs with the same key as the process; its tokens are canaries by themselves.
     let rig = Rig::usual();
     let key = KEY.replace("0123", "canary-key-0123");
+    // A provider that fails, and coturn in its place.
+    let mut provider = Provider::start().await;
+    let outbound = provider.outbound().ca_file.expect("a certificate").display().to_string();
+    let providers = format!(
+        "[{{kind = 'cloudflare', key_id = 'canary-key-id', api_token = 'canary-api-token', url = '{}'}},
+          {{kind = 'coturn', urls = ['turn:turn.example.org:3478'], secret = '{TURN}', weight = 0}}]",
+        provider.url()
+    );
+    let _failing = AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            provider.next().await.answer("500 Internal Server Error", "canary-answer");
+        }
+    }));
     let env = [
         ("ALDIS_AUTH_KEYS", key.as_str()),
         ("ALDIS_CLUSTER_SECRET", CLUSTER),
-        ("ALDIS_TURN_SECRET", TURN),
-        ("ALDIS_TURN_URLS", "turn:turn.example.org:3478"),
+        ("ALDIS_TURN_PROVIDERS", &providers),
+        ("ALDIS_OUTBOUND_NETWORKS", "127.0.0.0/8,::1"),
+        ("ALDIS_OUTBOUND_CA_FILE", &outbound),
+        ("ALDIS_LIMITS_TURN_WAIT_MS", "60000"),
+        ("ALDIS_LIMITS_TURN_FAILURES", "2"),
         ("ALDIS_LOG", "trace"),
         ("ALDIS_LOG_FORMAT", "json"),
         ("ALDIS_DRAIN_WINDOW_MS", "200"),
@@ -147,6 +166,7 @@ async fn no_canary_is_ever_heard() {
     let (status, said) = aldis.ended().await;
     assert_eq!(status.code(), Some(0), "{said}");
     // It did speak, and of these very clients.
+    assert!(said.contains("the TURN provider is left alone for a while"), "{said}");
     assert!(said.contains(&again.id) && said.lines().count() > 10, "{said}");
     assert!(said.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{said}");
     let everything = said.replace(&listen, "") + &metrics;

@@ -100,7 +100,12 @@ impl Provider {
 
     /// The next request.
     pub(crate) async fn asked(&mut self) -> Asked {
-        within("a request to the provider", self.asked.recv()).await.expect("it listens")
+        within("a request to the provider", self.next()).await
+    }
+
+    /// The same, whenever it comes.
+    pub(crate) async fn next(&mut self) -> Asked {
+        self.asked.recv().await.expect("it listens")
     }
 
     /// Asserts that nobody has asked.
