@@ -27,7 +27,8 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// What a running server takes over, by section or key. What else changes is said to need a restart.
-const RELOADED: [&str; 5] = ["auth.", "tls.", "outbound.", "cluster_secret", "accepted_cluster_secrets"];
+const RELOADED: [&str; 7] =
+    ["auth.", "tls.", "outbound.", "stun.", "turn.", "cluster_secret", "accepted_cluster_secrets"];
 
 /// Loads the configuration as it was loaded at the start.
 pub type Load = Arc<dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync>;
@@ -184,6 +185,8 @@ impl Reloader {
         }
         let tokens = self.node.tokens.replace(&config.auth, &config.outbound);
         tokens.map_err(|error| refuse("outbound.ca_file", &error))?;
+        let ice = self.node.ice.replace(&config.ice, &config.outbound);
+        ice.map_err(|error| refuse("outbound.ca_file", &error))?;
         if let Some(keys) = keys {
             self.node.keys.replace(&keys);
         }

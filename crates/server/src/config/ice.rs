@@ -1,5 +1,7 @@
 //! `[stun]`, and what `[turn]` comes to: the ICE servers that clients are given.
 
+use std::path::PathBuf;
+
 use conf::Conf;
 
 use super::{
@@ -17,6 +19,8 @@ pub struct IceConfig {
     pub stun_urls: Vec<String>,
     /// `[turn]`: who hands out TURN credentials, in the order in which they are written down.
     pub turn: Vec<ProviderConfig>,
+    /// The files that their secrets came from.
+    pub files: Vec<PathBuf>,
 }
 
 /// The section `[stun]`, unread. Public only because the derive needs it.
@@ -35,5 +39,7 @@ pub(super) fn read(reader: &mut Reader, stun: StunSection, turn: TurnSection) ->
             reader.refuse(KEY, format!("`{url}` {error}"));
         }
     }
-    IceConfig { stun_urls, turn: turn::read(reader, turn) }
+    let mut files = Vec::new();
+    let turn = turn::read(reader, turn, &mut files);
+    IceConfig { stun_urls, turn, files }
 }

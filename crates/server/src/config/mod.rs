@@ -206,7 +206,8 @@ impl Loaded {
         refuse_shared_admin_key(&mut reader, &auth, admin_key.as_ref(), cluster_secret.as_ref(), &ice);
 
         let files = files.into_iter().chain(tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
-        let files = files.chain(outbound.ca_file.clone()).chain(auth.files.iter().cloned()).collect();
+        let files = files.chain(outbound.ca_file.clone()).chain(auth.files.iter().cloned());
+        let files = files.chain(ice.files.iter().cloned()).collect();
         let config = Config {
             listen,
             ports_file,

@@ -1,6 +1,10 @@
 //! One table of `turn.providers`: which keys it may have depends on its `kind`.
 
-use std::{ops::RangeInclusive, path::Path, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     ProviderConfig, ProviderKind, Secret,
@@ -33,11 +37,13 @@ pub(super) struct Entry<'a> {
     table: toml::Table,
     /// The keys that were asked for: all that there are for this kind.
     known: Vec<&'static str>,
+    /// The files that secrets came from.
+    files: &'a mut Vec<PathBuf>,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(reader: &'a mut Reader, key: String, table: toml::Table) -> Self {
-        Self { reader, key, table, known: Vec::new() }
+    pub(super) fn new(reader: &'a mut Reader, key: String, table: toml::Table, files: &'a mut Vec<PathBuf>) -> Self {
+        Self { reader, key, table, known: Vec::new(), files }
     }
 
     /// Reads all of it; nothing where a mistake leaves no provider. The TTL is that of whoever names none.
@@ -145,6 +151,7 @@ impl<'a> Entry<'a> {
     fn secret(&mut self, name: &'static str, file: &'static str) -> Option<Secret> {
         let secret = self.take(name, Raw::text)?;
         let path = self.take(file, Raw::text)?;
+        self.files.extend(path.as_deref().map(PathBuf::from));
         let secret = match (secret, path) {
             (Some(secret), None) if secret.is_empty() || secret.trim() != secret => {
                 Err((name, "is empty, or begins or ends with white space, which would be part of it".to_owned()))

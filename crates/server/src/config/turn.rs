@@ -1,6 +1,11 @@
 //! `[turn]`: who hands out TURN credentials. Either one coturn, by the keys of the section itself, or the chain of `turn.providers`.
 
-use std::{fs, ops::RangeInclusive, path::Path, time::Duration};
+use std::{
+    fs,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use conf::Conf;
 
@@ -112,7 +117,8 @@ pub struct TurnSection {
     pub(super) providers: Option<Raw>,
 }
 
-pub(super) fn read(reader: &mut Reader, section: TurnSection) -> Vec<ProviderConfig> {
+/// Reads the section, and notes the files that secrets come from.
+pub(super) fn read(reader: &mut Reader, section: TurnSection, files: &mut Vec<PathBuf>) -> Vec<ProviderConfig> {
     let TurnSection { urls, secret, secret_file, ttl, cuts_at_expiry, providers } = section;
     let has = |raw: &Option<Raw>| raw.is_some();
     let alone = [
@@ -121,7 +127,7 @@ pub(super) fn read(reader: &mut Reader, section: TurnSection) -> Vec<ProviderCon
         ("turn.secret_file", has(&secret_file)),
         ("turn.cuts_at_expiry", has(&cuts_at_expiry)),
     ];
-    let coturn = read_coturn(reader, urls, secret, secret_file);
+    let coturn = read_coturn(reader, urls, secret, secret_file, files);
     let ttl_s = reader.number("turn.ttl", ttl, TTL_S, &TTL_RANGE_S);
     let cuts_at_expiry = reader.switch("turn.cuts_at_expiry", cuts_at_expiry);
     let Some(providers) = providers else {
@@ -147,7 +153,7 @@ pub(super) fn read(reader: &mut Reader, section: TurnSection) -> Vec<ProviderCon
     });
     let mut configs: Vec<ProviderConfig> = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
-        let mut entry = Entry::new(reader, format!("{PROVIDERS}[{index}]"), table);
+        let mut entry = Entry::new(reader, format!("{PROVIDERS}[{index}]"), table, files);
         let Some(config) = entry.provider(ttl_s) else { continue };
         if configs.iter().any(|other| other.name == config.name) {
             let problem = format!("another provider is called `{}` too; give each a name of its own", config.name);
@@ -166,6 +172,7 @@ fn read_coturn(
     urls: Option<Raw>,
     secret: Option<Raw>,
     secret_file: Option<Raw>,
+    files: &mut Vec<PathBuf>,
 ) -> Option<(Vec<String>, Secret)> {
     let named = urls.is_some();
     let urls = reader.list("turn.urls", urls);
@@ -178,6 +185,7 @@ fn read_coturn(
     if is_set && file.is_some() {
         reader.refuse("turn.secret_file", "is set beside turn.secret; one of the two is enough");
     }
+    files.extend(file.as_deref().map(PathBuf::from));
     let is_set = is_set || file.is_some();
     let secret = secret.or_else(|| {
         let read = secret_of_file(Path::new(file.as_deref()?));

@@ -223,7 +223,8 @@ fn coturn(secret: &str, ttl: Duration) -> ProviderConfig {
 }
 
 fn configured(stun: &[&str], turn: Vec<ProviderConfig>) -> IceSource {
-    let config = IceConfig { stun_urls: stun.iter().map(|&url| url.to_owned()).collect(), turn };
+    let stun_urls = stun.iter().map(|&url| url.to_owned()).collect();
+    let config = IceConfig { stun_urls, turn, ..IceConfig::default() };
     let (around, _) = around(Limits::default());
     IceSource::new(&config, &OutboundConfig::default(), &keys(), around).expect("a source")
 }
@@ -295,7 +296,7 @@ fn another_configuration_counts_from_now_on() {
     };
     let credential = |servers: &[IceServer]| servers[0].credential.clone();
     let before = ready(&source, "ann", Grant::default()).servers.ice_servers;
-    let config = IceConfig { stun_urls: Vec::new(), turn: vec![coturn("south", DAY)] };
+    let config = IceConfig { turn: vec![coturn("south", DAY)], ..IceConfig::default() };
     source.replace(&config, &OutboundConfig::default()).expect("a configuration");
     let after = ready(&source, "ann", Grant::default()).servers.ice_servers;
     assert_ne!(credential(&before), credential(&after));

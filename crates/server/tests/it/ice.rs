@@ -16,7 +16,8 @@ fn turn(ttl: Duration) -> impl FnOnce(&mut Config) {
         let kind = ProviderKind::Coturn { urls, secret: Secret::new("north") };
         let (key, name) = ("turn".to_owned(), "coturn".to_owned());
         let turn = ProviderConfig { key, name, weight: 1, ttl, cuts_at_expiry: false, kind };
-        config.ice = IceConfig { stun_urls: vec!["stun:stun.example.org".to_owned()], turn: vec![turn] };
+        config.ice =
+            IceConfig { stun_urls: vec!["stun:stun.example.org".to_owned()], turn: vec![turn], files: Vec::new() };
     }
 }
 

@@ -2,9 +2,11 @@
 
 use aldis_core::Permission;
 use aldis_server::config::{Config, ProviderConfig, ProviderKind, Secret};
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
-use crate::support::{Request, Rig, Token};
+use crate::support::{Aldis, KEY, Request, Rig, Token, within};
 
 fn coturn(config: &mut Config) {
     let urls = vec!["turn:turn.example.org:3478".to_owned(), "turns:turn.example.org:5349".to_owned()];
@@ -124,4 +126,45 @@ async fn the_door_is_that_of_a_connection() {
     assert_eq!(rig.limit_hits("auth_failures_free"), 1);
     rig.server.node().closing.cancel();
     assert_eq!(rig.ask(from("https://a.example")).await.problem(), "draining");
+}
+
+/// What coturn computes for a username.
+fn password(secret: &str, username: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    STANDARD.encode(hmac::sign(&key, username.as_bytes()))
+}
+
+#[tokio::test]
+async fn another_secret_counts_after_a_hangup() {
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(secret.path(), "north\n").expect("written");
+    let path = secret.path().display().to_string();
+    let env = [("ALDIS_AUTH_KEYS", KEY), ("ALDIS_TURN_URLS", "turn:a"), ("ALDIS_TURN_SECRET_FILE", &path)];
+    let aldis = Aldis::serve(&[], &env).await;
+    let token = Rig::usual().mint("ann");
+    let is_of = async |secret: &str| {
+        let found = aldis.ask("listen", Request::get("/turn").bearer(&token)).await.json();
+        let [username, given] = ["username", "password"].map(|name| found[name].as_str().expect("text").to_owned());
+        given == password(secret, &username)
+    };
+    assert!(is_of("north").await);
+    std::fs::write(secret.path(), "south\n").expect("written");
+    aldis.signal("HUP").await;
+    within("the other secret", async {
+        while !is_of("south").await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // What is no secret changes nothing.
+    std::fs::write(secret.path(), "\n").expect("written");
+    aldis.signal("HUP").await;
+    within("the refusal", async {
+        let failed = "aldis_reloads_total{result=\"failed\"} 1";
+        while !aldis.ask("listen", Request::get("/metrics")).await.text().contains(failed) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(is_of("south").await);
 }
