@@ -27,7 +27,7 @@ use crate::cluster::{
 pub const LONGEST_MS: u64 = 86_400_000 + 60_000 + 30_000;
 
 /// Of how many times its bound a list takes what other nodes hold: two halves of a cluster that were apart may both be full.
-const MERGED: usize = 2;
+pub const MERGED: usize = 2;
 
 /// What a token shows of itself, besides its identity and its room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -317,8 +317,10 @@ impl Revocations {
         reason: Option<String>,
     ) -> Result<Revocation, Full> {
         self.expire(unix_ms);
+        if !self.entries.contains_key(&target) {
+            self.has_room(&target)?;
+        }
         let round = match self.entries.get(&target) {
-            None if self.entries.len() >= self.most => return Err(Full { most: self.most }),
             Some(Terms { standing: Standing::Lifted, round, .. }) => round.saturating_add(1),
             Some(terms) => terms.round,
             None => 0,
@@ -326,6 +328,22 @@ impl Revocations {
         let terms = Terms { round, standing: Standing::Held, until, not_before, reason };
         let terms = self.put(target.clone(), terms);
         Ok(Revocation { target, terms })
+    }
+
+    /// Whether one more fits. What was lifted is remembered beside, as far as others' lists would take it.
+    fn has_room(&self, target: &Target) -> Result<(), Full> {
+        let held = |of: fn(&Target) -> bool| {
+            self.entries.iter().filter(|(target, terms)| terms.standing == Standing::Held && of(target)).count()
+        };
+        let moderated: fn(&Target) -> bool = |target| matches!(target, Target::Member { .. });
+        // Any moderator of any room makes these: they must not be able to take the operator's places.
+        if moderated(target) && held(moderated) >= self.most / 2 {
+            return Err(Full { most: self.most / 2 });
+        }
+        if held(|_| true) >= self.most || self.entries.len() >= self.most.saturating_mul(MERGED) {
+            return Err(Full { most: self.most });
+        }
+        Ok(())
     }
 
     /// Takes a revocation back, if it is held. It is remembered for as long as any other, whose end nobody has to know for that.

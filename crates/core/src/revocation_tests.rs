@@ -110,6 +110,21 @@ fn what_was_lifted_comes_back_only_when_it_is_imposed_anew() {
 }
 
 #[test]
+fn moderators_have_half_of_the_places_and_what_is_lifted_needs_none() {
+    let mut list = Revocations::new(4);
+    let impose = |list: &mut Revocations, target: Target| list.impose(NOW, target, NOW + HOUR, 0, None).map(|_| ());
+    let out = |name: &str| member("lobby", name);
+    let of = |name: &str| Target::Identity { identity: identity(name) };
+    assert_eq!((impose(&mut list, out("ann")), impose(&mut list, out("bob"))), (Ok(()), Ok(())));
+    assert_eq!(impose(&mut list, out("cat")), Err(Full { most: 2 }));
+    assert_eq!((impose(&mut list, of("cat")), impose(&mut list, of("dan"))), (Ok(()), Ok(())));
+    assert_eq!(impose(&mut list, of("eve")), Err(Full { most: 4 }));
+    // Junk that the operator takes back makes room at once.
+    list.lift(NOW, &out("ann")).expect("it is held");
+    assert_eq!((impose(&mut list, of("eve")), impose(&mut list, of("fay"))), (Ok(()), Err(Full { most: 4 })));
+}
+
+#[test]
 fn a_full_list_refuses_the_next_and_drops_nothing() {
     let mut list = Revocations::new(2);
     let impose = |list: &mut Revocations, name: &str, at: u64| {

@@ -594,7 +594,7 @@ impl Driver {
             Err(Full { most }) => {
                 self.metrics.limit(Limit::revocations);
                 let message = format!(
-                    "The peer was removed and can come back: this server holds {most} revocations, as many as limits.revocations allows."
+                    "The peer was removed and can come back: {most} are kept out of rooms, half of what limits.revocations allows."
                 );
                 let error = WireError::with(ErrorCode::Unavailable, message).about(Some(id), None);
                 self.metrics.refused(error.code);

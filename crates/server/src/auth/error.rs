@@ -90,10 +90,10 @@ pub enum TokenError {
         in_ms: u64,
     },
     /// It lives too long.
-    #[error("the claim `exp` is {} ahead; a token lives at most {}", span(*ahead_ms), span(MAX_LIFE_MS))]
+    #[error("the claim `exp` is {} after `iat`, or ahead; a token lives at most {}", span(*life_ms), span(MAX_LIFE_MS))]
     TooLongLived {
-        /// How far ahead it expires, in milliseconds.
-        ahead_ms: u64,
+        /// From `iat`, or from now where it has none, to `exp`, in milliseconds.
+        life_ms: u64,
     },
     /// It is good for many rooms and the request names none.
     #[error("the token allows every room that begins with `{prefix}`, and the request names none")]

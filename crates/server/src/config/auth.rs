@@ -267,13 +267,13 @@ fn read_names(reader: &mut Reader, raw: Option<Raw>) -> ClaimNames {
 fn read_urls(reader: &mut Reader, entries: &[String], rules: &Rules, algorithms: &[Algorithm]) -> Vec<JwksConfig> {
     const KEY: &str = "auth.jwks_urls";
     let mut jwks: Vec<JwksConfig> = Vec::new();
-    for entry in entries {
+    for (number, entry) in (1..).zip(entries) {
         let (issuer, url) = match entry.trim().split_once(' ') {
             Some((issuer, url)) => (Some(issuer.to_owned()), url.trim()),
             None => (rules.issuer.clone(), entry.trim()),
         };
         let Some(issuer) = issuer else {
-            reader.refuse(KEY, format!("`{url}` has no issuer: write `ISSUER URL`, or set auth.issuer"));
+            reader.refuse(KEY, format!("entry {number} has no issuer: write `ISSUER URL`, or set auth.issuer"));
             continue;
         };
         match url.parse() {
@@ -285,7 +285,8 @@ fn read_urls(reader: &mut Reader, entries: &[String], rules: &Rules, algorithms:
                 let (issuer, scope) = (Arc::from(issuer), RoomScope::Exact);
                 jwks.push(JwksConfig { issuer, url, algorithms: algorithms.collect(), scope });
             }
-            Err(error) => reader.refuse(KEY, format!("`{url}` {error}")),
+            // Not shown: it may hold a password.
+            Err(error) => reader.refuse(KEY, format!("entry {number}: the URL {error}")),
         }
     }
     if jwks.len() > MAX_ISSUERS {

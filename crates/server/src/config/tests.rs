@@ -639,16 +639,21 @@ fn an_issuer_is_named_with_its_url_and_needs_an_audience() {
     let alone = [("ALDIS_AUTH_JWKS_URLS", "https://a.example/k"), ("ALDIS_AUTH_ISSUER", "me"), audience];
     assert_eq!(&*load(&alone).expect("good").auth.jwks[0].issuer, "me");
     let cases = [
-        ("https://a.example/k", "auth.jwks_urls (from ALDIS_AUTH_JWKS_URLS): `https://a.example/k` has no issuer"),
+        ("https://a.example/k", "auth.jwks_urls (from ALDIS_AUTH_JWKS_URLS): entry 1 has no issuer"),
         (
             "i http://a.example/k",
-            "auth.jwks_urls (from ALDIS_AUTH_JWKS_URLS): `http://a.example/k` must begin with `https://`",
+            "auth.jwks_urls (from ALDIS_AUTH_JWKS_URLS): entry 1: the URL must begin with `https://`",
+        ),
+        // Neither the URL nor the password in it is shown.
+        (
+            "i https://ann:canary@a.example/k",
+            "auth.jwks_urls (from ALDIS_AUTH_JWKS_URLS): entry 1: the URL must not hold a login",
         ),
         ("i https://a/1,i https://a/2", "auth.jwks_urls (from ALDIS_AUTH_JWKS_URLS): names the issuer `i` twice"),
     ];
     for (urls, problem) in cases {
         let found = mistakes(&Flags::default(), &[("ALDIS_AUTH_JWKS_URLS", urls), audience], Purpose::Serve);
-        assert!(found[0].starts_with(problem), "{found:#?}");
+        assert!(found[0].starts_with(problem) && !found[0].contains("canary"), "{found:#?}");
     }
     let found = mistakes(&Flags::default(), &[("ALDIS_AUTH_JWKS_URLS", "i https://a/1")], Purpose::Serve);
     assert!(found[0].starts_with("auth.audience: is missing although auth.jwks_urls names an issuer"), "{found:#?}");

@@ -1,14 +1,15 @@
 //! `GET /v1/ice-servers`: what `welcome` says of ICE servers, for whoever has a token and no connection.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use aldis_protocol::{ErrorCode, RoomId, WireError, server::IceServers};
+use aldis_protocol::{ErrorCode, Identity, RoomId, WireError, limits::Limit, server::IceServers};
 use axum::{
     Extension,
     extract::{Request, State},
     http::{HeaderMap, Method, Uri, header},
     response::{IntoResponse, Response},
 };
+use tokio::time::timeout;
 
 use super::{
     problem::{Problem, RETRY_AFTER_MS},
@@ -17,11 +18,15 @@ use super::{
     signal::{Refusal, check_origin, not_allowed, verify},
 };
 use crate::{
+    admission::{Counted, Slot},
     auth::Verified,
     ice::{Client, Delayed, Supply},
     node::Node,
     ws::handshake::Offered,
 };
+
+/// How long somebody waits for credentials: for two attempts of a provider, and a bit.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The endpoint.
 pub async fn endpoint(
@@ -84,15 +89,40 @@ async fn check(node: &Node, caller: &Caller, headers: &HeaderMap, query: &Query)
     verify(node, caller, token, room.as_ref()).await.map_err(|error| Refusal::from(&error))
 }
 
-/// The ICE servers of a token, waited for.
+/// The ICE servers of a token, waited for. Whoever waits has a place among the connections, as it would with one.
 pub(super) async fn ice_servers(node: &Node, token: &Verified) -> Result<IceServers, WireError> {
+    let _places = places(node, token)?;
+    let found = supplied(node, token).await;
+    // Whoever was shut out meanwhile gets nothing, and nobody else what was made for it.
+    if node.driver.revoker().find(&token.room, &token.identity, &token.stamp()).is_some() {
+        node.ice.revoke(&token.identity);
+        return Err(WireError::new(ErrorCode::TokenRevoked));
+    }
+    found
+}
+
+/// A place of the node's and one of the identity's.
+fn places(node: &Node, token: &Verified) -> Result<(Slot, Counted<Identity>), WireError> {
+    let refuse = |limit, code| {
+        node.metrics.limit(limit);
+        WireError::new(code).retry_after(RETRY_AFTER_MS)
+    };
+    let slot = node.admission.connection(node.limits.connections);
+    let slot = slot.ok_or_else(|| refuse(Limit::connections, ErrorCode::Overloaded))?;
+    let counted = node.admission.identity(token.identity.clone(), node.limits.connections_per_identity);
+    let counted = counted.ok_or_else(|| refuse(Limit::connections_per_identity, ErrorCode::ConnectionLimit))?;
+    Ok((slot, counted))
+}
+
+async fn supplied(node: &Node, token: &Verified) -> Result<IceServers, WireError> {
     let Verified { identity, room, kid, grant, .. } = token;
     let delayed = match node.ice.supply(&Client { identity, room, kid, grant: *grant }) {
         Supply::Ready(ice) => return Ok(ice.servers),
         Supply::Delayed(delayed) => delayed,
-        Supply::Pending(pending) => match pending.await {
-            Ok(ice) => return Ok(ice.servers),
-            Err(delayed) => delayed,
+        Supply::Pending(mut pending) => match timeout(PATIENCE, &mut pending).await {
+            Ok(Ok(ice)) => return Ok(ice.servers),
+            Ok(Err(delayed)) => delayed,
+            Err(_) => pending.delayed(),
         },
     };
     if !delayed.is_bare() {

@@ -41,6 +41,16 @@ pub enum FileError {
         /// What is wrong with it.
         problem: String,
     },
+    /// It holds more than fits, and none of it may be dropped.
+    #[error("revocations_file {} holds {lasting} revocations; limits.revocations = {most} is too small for them", .path.display())]
+    TooMany {
+        /// Which file.
+        path: PathBuf,
+        /// How many of its lines are not over.
+        lasting: usize,
+        /// The limit.
+        most: usize,
+    },
 }
 
 /// One line.

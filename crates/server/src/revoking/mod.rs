@@ -12,7 +12,7 @@ use std::{path::PathBuf, sync::Arc};
 use aldis_core::{
     Moment, Revocations, Stamp,
     cluster::{Ledger, LedgerFigures, LedgerOutput},
-    revocation::{Finding, Kind, Revocation},
+    revocation::{self, Finding, Kind, Revocation},
 };
 use aldis_protocol::{Identity, Limits, NodeId, RoomId, limits::Limit};
 
@@ -61,6 +61,11 @@ impl Revoker {
     /// The file cannot be read, a line of it makes no sense, or it cannot be written.
     pub(crate) fn kept_in(&mut self, path: PathBuf, node: &NodeId) -> Result<(), FileError> {
         let held = file::read(&path)?;
+        let now = self.clock.unix_ms();
+        let lasting = held.iter().filter(|one| one.terms.until > now).count();
+        if lasting > self.most.saturating_mul(revocation::MERGED) {
+            return Err(FileError::TooMany { path, lasting, most: self.most });
+        }
         let (lines, _) = (held.len(), self.step(|ledger, _, unix_ms| ledger.merge(unix_ms, &held)));
         let (revision, all) = self.snapshot();
         // What is over goes, and a disk that takes nothing is known at once.
@@ -167,5 +172,33 @@ impl Revoker {
             tracing::warn!(count = overflowed, "no place for revocations of another node: limits.revocations");
         }
         (result, news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_does_not_fit_is_not_made_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("revoked");
+        let line = |jti: u32, until: u64| format!("{{\"jti\":\"{jti}\",\"until\":{until}}}\n");
+        let clock = Clock::start();
+        let later = clock.unix_ms() + 60_000;
+        let limits = Limits { revocations: 1, ..Limits::default() };
+        let open = |text: &str| {
+            fs::write(&path, text).expect("written");
+            let mut revoker = Revoker::alone(&limits, Arc::new(Metrics::new()), clock);
+            revoker.kept_in(path.clone(), &NodeId::parse("north").expect("an id"))
+        };
+        // As much as may be held where two halves of a cluster were full; what is over counts for nothing.
+        open(&[line(1, later), line(2, later), line(3, 9)].concat()).expect("it fits");
+        let full = [line(1, later), line(2, later), line(3, later)].concat();
+        let error = open(&full).expect_err("too many").to_string();
+        assert!(error.ends_with("holds 3 revocations; limits.revocations = 1 is too small for them"), "{error}");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), full, "nothing of it is lost");
     }
 }

@@ -168,3 +168,18 @@ async fn another_secret_counts_after_a_hangup() {
     .await;
     assert!(is_of("south").await);
 }
+
+#[tokio::test]
+async fn whoever_asks_counts_as_a_connection_meanwhile() {
+    let rig = Rig::start(|config| {
+        coturn(config);
+        config.limits.connections_per_identity = 1;
+    });
+    let ann = rig.v1("ann").await;
+    for path in ["/v1/ice-servers", "/turn?service=turn"] {
+        let refused = rig.ask(Request::get(path).bearer(&rig.mint("ann"))).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (429, "connection-limit"), "{path}");
+        assert_eq!(rig.ask(Request::get(path).bearer(&rig.mint("bob"))).await.status, 200, "{path}");
+    }
+    drop(ann);
+}
