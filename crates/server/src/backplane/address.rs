@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! memory
-//! redis://:secret@10.0.0.5:6379,10.0.0.6            the first that is a primary
+//! redis://:secret@10.0.0.5:6379,10.0.0.6            one that is a primary
 //! rediss://aldis:secret@redis.example.org           the same over TLS
 //! redis+sentinel://s1,s2,s3:26379/mymaster          the primary that the sentinels name
 //! nats://n1,n2,n3       tls://token@nats.example.org
@@ -27,9 +27,9 @@ pub enum Address {
     Memory,
     /// Redis or Valkey.
     Redis(Servers),
-    /// Redis or Valkey behind sentinels, which are asked without a login.
+    /// Redis or Valkey behind sentinels.
     Sentinel {
-        /// The sentinels, with the login for the primary.
+        /// The sentinels, with the login for the primary, and for those sentinels that ask for one.
         sentinels: Servers,
         /// What the sentinels call the primary.
         service: String,

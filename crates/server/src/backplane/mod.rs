@@ -16,6 +16,7 @@
 //! | `wanted`, `probe`, `backoff` | the pure part: subscriptions, probes, delays |
 //! | `outgoing`, `inlet` | the bounded ways out and in |
 //! | `stranger` | what is said of frames that count for nothing |
+//! | `turns` | which server to try next |
 //! | `supervisor`, `follower`, `prober` | the life of a link, subscriptions and probes on it |
 //! | `broker` | the trait of all brokers; `memory`, `redis` and `nats` are behind it |
 //!
@@ -64,6 +65,8 @@ mod redis;
 mod stranger;
 mod subject;
 mod supervisor;
+#[cfg(feature = "redis")]
+mod turns;
 mod wanted;
 
 pub use address::Address;

@@ -15,17 +15,23 @@ use redis::{
     PushKind, RedisConnectionInfo, RedisError, RedisResult, Value,
     aio::{MultiplexedConnection, SendError},
 };
+use tokio::time::timeout;
 
 use super::{
-    address::{Seed, Servers, Transport},
+    address::{Login, Seed, Servers, Transport},
     broker::{Broker, Link},
     health::{Cause, Failure},
     inlet::Inlet,
     outgoing::{Outgoing, Queue, Unread},
+    turns::Turns,
 };
 
 /// How long one server may take to accept a connection before the next one is tried.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
+
+/// How long it may take until both connections are open and it is known to be a primary. Less than an attempt has, so that each one gets
+/// past a server that accepts connections and then is silent.
+const OPEN_TIME: Duration = Duration::from_secs(3);
 
 /// How long an answer may take. Longer than it takes the probes to notice, who say better what is wrong.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -45,31 +51,26 @@ enum Discovery {
 /// A Redis, as its address names it.
 #[derive(Debug)]
 pub(super) struct Redis {
-    servers: Arc<Servers>,
+    servers: Arc<Turns>,
     discovery: Arc<Discovery>,
 }
 
 impl Redis {
     /// One of these servers.
     pub(super) fn servers(servers: &Servers) -> Self {
-        Self { servers: Arc::new(servers.clone()), discovery: Arc::new(Discovery::Servers) }
+        Self { servers: Turns::of(servers), discovery: Arc::new(Discovery::Servers) }
     }
 
     /// The primary that these sentinels call `service`.
     pub(super) fn behind(sentinels: &Servers, service: String) -> Self {
-        Self { servers: Arc::new(sentinels.clone()), discovery: Arc::new(Discovery::Sentinels(service)) }
+        Self { servers: Turns::of(sentinels), discovery: Arc::new(Discovery::Sentinels(service)) }
     }
 
     /// Opens both connections to a server, if it is a primary.
     async fn open(&self, seed: &Seed, inlet: &Inlet) -> Result<RedisLink, Failure> {
-        let mut login = RedisConnectionInfo::default();
-        if let Some(of) = &self.servers.login {
-            login = login.set_password(String::from_utf8_lossy(of.password.expose()));
-            if let Some(user) = &of.user {
-                login = login.set_username(user);
-            }
-        }
-        let client = client(seed, self.servers.transport, login.set_protocol(ProtocolVersion::RESP3))?;
+        let Servers { login, transport, .. } = &self.servers.servers;
+        let login = credentials(login.as_ref()).set_protocol(ProtocolVersion::RESP3);
+        let client = client(seed, *transport, login).map_err(failure)?;
         let publisher = client.get_multiplexed_async_connection_with_config(&config()).await.map_err(unreached)?;
         is_primary(&publisher).await?;
         let heard = inlet.clone();
@@ -97,11 +98,13 @@ impl Broker for Redis {
             Discovery::Sentinels(service) => self.open(&ask_sentinels(&self.servers, service).await?, inlet).await,
             Discovery::Servers => {
                 let mut last = Failure::new(Cause::Unreachable, "no server");
-                for seed in &self.servers.seeds {
-                    match self.open(seed, inlet).await {
-                        Ok(link) => return Ok(link),
-                        Err(failure) => last = failure,
+                for seed in self.servers.once() {
+                    match timeout(OPEN_TIME, self.open(seed, inlet)).await {
+                        Ok(Ok(link)) => return Ok(link),
+                        Ok(Err(failure)) => last = failure,
+                        Err(_) => last = Failure::new(Cause::Unreachable, "the server does not answer"),
                     }
+                    self.servers.pass();
                 }
                 Err(last)
             }
@@ -115,7 +118,7 @@ pub(super) struct RedisLink {
     subscriber: MultiplexedConnection,
     inlet: Inlet,
     primary: Seed,
-    servers: Arc<Servers>,
+    servers: Arc<Turns>,
     discovery: Arc<Discovery>,
 }
 
@@ -203,14 +206,24 @@ fn hear(inlet: &Inlet, push: PushInfo) {
     }
 }
 
-fn client(seed: &Seed, transport: Transport, login: RedisConnectionInfo) -> Result<Client, Failure> {
+fn credentials(login: Option<&Login>) -> RedisConnectionInfo {
+    let mut info = RedisConnectionInfo::default();
+    if let Some(Login { user, password }) = login {
+        info = info.set_password(String::from_utf8_lossy(password.expose()));
+        if let Some(user) = user {
+            info = info.set_username(user);
+        }
+    }
+    info
+}
+
+fn client(seed: &Seed, transport: Transport, login: RedisConnectionInfo) -> RedisResult<Client> {
     let Seed { host, port } = seed.clone();
     let address = match transport {
         Transport::Plain => ConnectionAddr::Tcp(host, port),
         Transport::Tls => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
     };
-    let info = address.into_connection_info().map_err(failure)?.set_redis_settings(login);
-    Client::open(info).map_err(failure)
+    Client::open(address.into_connection_info()?.set_redis_settings(login))
 }
 
 fn config() -> AsyncConnectionConfig {
@@ -231,25 +244,35 @@ async fn is_primary(connection: &MultiplexedConnection) -> Result<(), Failure> {
 }
 
 /// The primary, from the first sentinel that knows it.
-async fn ask_sentinels(sentinels: &Servers, service: &str) -> Result<Seed, Failure> {
+async fn ask_sentinels(sentinels: &Turns, service: &str) -> Result<Seed, Failure> {
     let mut last = Failure::new(Cause::Unreachable, "no sentinel");
-    for seed in &sentinels.seeds {
-        let asked = async {
-            let client = client(seed, Transport::Plain, RedisConnectionInfo::default())?;
-            let mut sentinel =
-                client.get_multiplexed_async_connection_with_config(&config()).await.map_err(unreached)?;
-            let mut question = redis::cmd("SENTINEL");
-            question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-            question.query_async::<Option<(String, u16)>>(&mut sentinel).await.map_err(failure)
-        };
-        match tokio::time::timeout(CONNECT_TIME, asked).await {
+    for seed in sentinels.once() {
+        let asked = ask_sentinel(seed, sentinels.servers.login.as_ref(), service);
+        match timeout(CONNECT_TIME, asked).await {
             Ok(Ok(Some((host, port)))) => return Ok(Seed { host, port }),
             Ok(Ok(None)) => last = Failure::new(Cause::Unreachable, "the sentinel knows no primary of this name"),
-            Ok(Err(failure)) => last = failure,
+            Ok(Err(error)) => last = unreached(error),
             Err(_) => last = Failure::new(Cause::Unreachable, "a sentinel does not answer"),
         }
+        sentinels.pass();
     }
     Err(last)
+}
+
+/// Where a sentinel says that the primary is. The login goes only to a sentinel that asks for one: most have none, and one that has
+/// none refuses whoever brings one.
+async fn ask_sentinel(seed: &Seed, login: Option<&Login>, service: &str) -> RedisResult<Option<(String, u16)>> {
+    let ask = async |login| {
+        let client = client(seed, Transport::Plain, credentials(login))?;
+        let mut sentinel = client.get_multiplexed_async_connection_with_config(&config()).await?;
+        let mut question = redis::cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
+        question.query_async(&mut sentinel).await
+    };
+    match ask(None).await {
+        Err(error) if login.is_some() && matches!(error.code(), Some("NOAUTH" | "NOPERM")) => ask(login).await,
+        answer => answer,
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]

@@ -34,6 +34,11 @@ impl Redis {
         replica
     }
 
+    /// A sentinel that alone decides when it is down, with more lines in its configuration.
+    pub(crate) async fn sentinel(&self, more: &str) -> Sentinel {
+        Sentinel::with(self, 1, more).await
+    }
+
     /// Its address.
     pub(crate) fn address(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -119,7 +124,7 @@ impl Sentinels {
         let replica = Redis::replica_of(&primary).await;
         let mut sentinels = Vec::new();
         for _ in 0..3 {
-            sentinels.push(Sentinel::watch(&primary, 2).await);
+            sentinels.push(Sentinel::with(&primary, 2, "").await);
         }
         for sentinel in &mut sentinels {
             sentinel.daemon.logged("+sentinel sentinel").await;
@@ -143,13 +148,14 @@ pub(crate) struct Sentinel {
 }
 
 impl Sentinel {
-    /// Watches a primary by the name `mymaster`; `quorum` sentinels decide that it is down.
-    pub(crate) async fn watch(primary: &Redis, quorum: usize) -> Self {
+    /// Watches a primary by the name `mymaster`; `quorum` sentinels decide that it is down. Its configuration may have more lines.
+    async fn with(primary: &Redis, quorum: usize, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let mut config = format!("port {port}\nbind 127.0.0.1\ndir {}\n", folder.path().display());
         writeln!(config, "sentinel monitor mymaster 127.0.0.1 {} {quorum}", primary.port).expect("text");
         config.push_str("sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 10000\n");
+        config.push_str(more);
         let file = folder.path().join("sentinel.conf");
         std::fs::write(&file, config).expect("written");
         let arguments = [file.display().to_string(), "--sentinel".to_owned()];
