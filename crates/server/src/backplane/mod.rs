@@ -131,6 +131,11 @@ pub enum Event {
         /// The tag.
         tag: u64,
     },
+    /// The frame that was published with this tag was thrown away, because the link ended before it went out.
+    Lost {
+        /// The tag.
+        tag: u64,
+    },
     /// The broker confirmed the subscription of this room: for the first time, or again after an outage.
     Subscribed(RoomId),
     /// The state changed.
@@ -315,7 +320,12 @@ impl Shared {
         }
         let name = self.prefix.name(subject);
         let bytes = self.seal(&name, Kind::Data, payload);
-        self.outlet.push(Outgoing { subject: subject.clone(), name, bytes, unread })
+        // Held until the frame is in the queue, which is cleared after the health changes: no frame comes in behind that.
+        let standing = self.standing.lock();
+        match standing.health {
+            Health::Up => self.outlet.push(Outgoing { subject: subject.clone(), name, bytes, unread }),
+            Health::Degraded(_) => Err(Refused::Down),
+        }
     }
 
     /// Goes the way of every frame, so that it measures that; also while the backplane is not up yet.

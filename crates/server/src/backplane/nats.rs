@@ -185,20 +185,21 @@ async fn read(mut new: mpsc::UnboundedReceiver<Subscription>, inlet: Inlet) {
 
 impl Link for NatsLink {
     async fn publish(&self, queue: &mut Queue) -> Result<Infallible, Failure> {
-        loop {
-            for outgoing in queue.take().await {
-                match (outgoing.unread, &outgoing.subject) {
-                    (Unread::Report(tag), Subject::Room(_)) => self.rooms.publish(outgoing, tag).await?,
-                    (Unread::Report(tag), Subject::Inbox(_) | Subject::Nodes) => {
-                        self.inboxes.publish(outgoing, tag).await?;
-                    }
-                    (Unread::Ignore, _) => {
-                        let Outgoing { name, bytes, .. } = outgoing;
-                        self.inboxes.client.publish(name.to_string(), bytes.into()).await.map_err(lost)?;
-                    }
+        // One by one: the library takes its time, and what it has not taken can still be handed back.
+        while let Some(outgoing) = queue.next().await {
+            match (outgoing.unread, &outgoing.subject) {
+                (Unread::Report(tag), Subject::Room(_)) => self.rooms.publish(outgoing, tag).await?,
+                (Unread::Report(tag), Subject::Inbox(_) | Subject::Nodes) => {
+                    self.inboxes.publish(outgoing, tag).await?;
+                }
+                (Unread::Ignore, _) => {
+                    let Outgoing { name, bytes, .. } = outgoing;
+                    self.inboxes.client.publish(name.to_string(), bytes.into()).await.map_err(lost)?;
                 }
             }
         }
+        // Nobody publishes any more: the backplane is being dropped, and this with it.
+        std::future::pending().await
     }
 
     async fn subscribe(&self, names: &[Arc<str>]) -> Result<(), Failure> {

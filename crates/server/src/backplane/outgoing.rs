@@ -47,7 +47,8 @@ impl Refused {
 pub enum Unread {
     /// It does not.
     Ignore,
-    /// It does, by [`Event::Unread`](super::Event::Unread) with this tag of its own. On a room's subject, nobody is nobody else.
+    /// It does, by [`Event::Unread`](super::Event::Unread) with this tag of its own, or [`Event::Lost`](super::Event::Lost) where the frame
+    /// did not even go out. On a room's subject, nobody is nobody else.
     Report(u64),
 }
 
@@ -98,14 +99,31 @@ impl Queue {
         taken.into_iter().map(|(outgoing, _)| outgoing).collect()
     }
 
-    /// Empties the queue: how many frames were in it.
-    pub(super) fn clear(&mut self) -> u64 {
-        let mut frames = 0;
-        while self.0.try_recv().is_ok() {
-            frames += 1;
-        }
-        frames
+    /// Waits for the next frame. What is not taken like this stays in the queue, and is handed back when it is cleared.
+    #[cfg(feature = "nats")]
+    pub(super) async fn next(&mut self) -> Option<Outgoing> {
+        self.0.recv().await.map(|(outgoing, _)| outgoing)
     }
+
+    /// Empties the queue.
+    pub(super) fn clear(&mut self) -> Cleared {
+        let mut cleared = Cleared::default();
+        while let Ok((outgoing, _)) = self.0.try_recv() {
+            cleared.frames += 1;
+            if let Unread::Report(tag) = outgoing.unread {
+                cleared.tags.push(tag);
+            }
+        }
+        cleared
+    }
+}
+
+/// What was in a queue and goes nowhere.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Cleared {
+    pub(super) frames: u64,
+    /// Of those whose publisher wants to hear what became of them, in their order.
+    pub(super) tags: Vec<u64>,
 }
 
 #[cfg(test)]
@@ -125,7 +143,17 @@ mod tests {
         assert_eq!(outlet.push(outgoing(1)), Err(Refused::Full));
         assert_eq!(queue.take().await.len(), BATCH);
         outlet.push(outgoing(1)).expect("room again");
-        assert_eq!(queue.clear(), (MAX_FRAMES - BATCH + 1) as u64);
+        assert_eq!(queue.clear().frames, (MAX_FRAMES - BATCH + 1) as u64);
+    }
+
+    #[tokio::test]
+    async fn what_is_cleared_is_handed_back_by_its_tags() {
+        let (outlet, mut queue) = queue();
+        for unread in [Unread::Report(7), Unread::Ignore, Unread::Report(9), Unread::Report(8)] {
+            outlet.push(Outgoing { unread, ..outgoing(1) }).expect("room");
+        }
+        assert_eq!(queue.clear(), Cleared { frames: 4, tags: vec![7, 9, 8] });
+        assert_eq!(queue.clear(), Cleared::default());
     }
 
     #[tokio::test]

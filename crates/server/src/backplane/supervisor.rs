@@ -22,7 +22,7 @@ use super::{
     health::{Cause, Failure, Health},
     inlet::Inlet,
     metrics::Dropped,
-    outgoing::Queue,
+    outgoing::{Cleared, Queue},
     prober::Prober,
 };
 
@@ -79,16 +79,20 @@ impl<B: Broker> Supervisor<B> {
         }
     }
 
-    /// Says that nothing crosses nodes for now, and forgets what was on its way.
+    /// Says that nothing crosses nodes for now, and what did not go out. What did, but was not answered, may have arrived: nothing is
+    /// said of it.
     async fn degrade(&mut self, failure: &Failure) {
         let Failure { cause, detail } = failure;
         let health = Health::Degraded(*cause);
         let before = self.shared.set_health(health);
         // After the change of health, which lets nothing more in.
-        let frames = self.queue.clear();
+        let Cleared { frames, tags } = self.queue.clear();
         self.shared.metrics.dropped(Dropped::LinkLost, frames);
         self.shared.metrics.failed(*cause);
         self.shared.wanted.lock().lost();
+        for tag in tags {
+            let _ = self.events.send(Event::Lost { tag }).await;
+        }
         if before == health {
             tracing::debug!(%cause, %detail, "the backplane is still degraded");
         } else {

@@ -135,6 +135,11 @@ impl Membership {
                     driver.undelivered(&subject, frame, dirty);
                 }
             }
+            Event::Lost { tag } => {
+                if let Some((subject, frame)) = self.publisher.lost(tag) {
+                    driver.undelivered(&subject, frame, dirty);
+                }
+            }
             Event::Subscribed(room) => driver.subscribed(&room, dirty),
             Event::Health(health) => {
                 let input = match health {

@@ -7,8 +7,9 @@ use aldis_core::{
     cluster::{RoomFrame, Subject},
 };
 
-/// How long a frame may come back, in milliseconds. A broker that needs longer is no broker any more: probes find that out.
-const WAIT_MS: u64 = 5_000;
+/// How long a frame may come back, in milliseconds. A broker that needs longer is no broker any more: probes find that out within three of
+/// their intervals, and then what did not go out comes back.
+const WAIT_MS: u64 = 8_000;
 
 /// The most bytes that wait. Beyond it the oldest cannot come back: its sender then hears of it when its receipt is overdue.
 const MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -74,13 +74,9 @@ impl Publisher {
         }
         // Before it goes out: word that nobody reads it may be here first.
         let tag = self.outstanding.lock().push(now, bytes.len(), subject.clone(), Box::new(frame));
-        match (self.backplane.publish(&to, &bytes, Unread::Report(tag)), loss) {
-            (Ok(()), _) => None,
-            (Err(_), Loss::Told) => self.unread(tag).map(|(_, frame)| frame),
-            (Err(_), Loss::Awaited | Loss::Soft) => {
-                drop(self.unread(tag));
-                None
-            }
+        match self.backplane.publish(&to, &bytes, Unread::Report(tag)) {
+            Ok(()) => None,
+            Err(_) => self.lost(tag).map(|(_, frame)| frame),
         }
     }
 
@@ -97,6 +93,11 @@ impl Publisher {
     /// The frame of this tag, which nobody reads.
     pub(crate) fn unread(&self, tag: u64) -> Option<(Subject, Box<RoomFrame>)> {
         self.outstanding.lock().take(tag)
+    }
+
+    /// The frame of this tag, which did not go out, where its hub has to know that.
+    pub(crate) fn lost(&self, tag: u64) -> Option<(Subject, Box<RoomFrame>)> {
+        self.unread(tag).filter(|(_, frame)| matches!(Loss::of(&frame.body), Loss::Told))
     }
 
     /// Forgets what cannot come back any more.

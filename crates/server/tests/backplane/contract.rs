@@ -4,7 +4,7 @@ use aldis_protocol::NodeId;
 use aldis_server::backplane::{Cause, Event, Health, MAX_PAYLOAD, Refused, Subject, Unread};
 
 use crate::{
-    brokers::{Broker, Open},
+    brokers::{Broker, Open, Stops},
     support::{Hears, Node, room},
 };
 
@@ -214,6 +214,44 @@ pub(crate) async fn junk_is_dropped_and_counted<B: Open>() {
     }
     south.say(&Subject::Nodes, "a frame").expect("accepted");
     assert_eq!(north.heard().await, "a frame");
+}
+
+pub(crate) async fn what_did_not_go_out_is_handed_back<B: Broker + Stops>() {
+    let mut broker = B::start().await;
+    let (mut north, mut south) = pair(&broker).await;
+    broker.stop();
+    // Large ones, so that not all of them find room in what the system takes.
+    let payload = vec![b'x'; 100 * 1024];
+    let mut accepted = Vec::new();
+    for tag in 0.. {
+        match north.backplane.publish(&south.inbox(), &payload, Unread::Report(tag)) {
+            Ok(()) => accepted.push(tag),
+            Err(refused) => {
+                assert_eq!(refused, Refused::Full);
+                break;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    let lost = north.lost().await;
+    // What had gone out before may arrive, so nothing is said of it; all behind it is handed back, in its order.
+    let behind = accepted.len().checked_sub(lost.len()).expect("only what was accepted is lost");
+    assert_eq!(lost, accepted[behind..]);
+    assert!(lost.len() > 50, "{} of {}", lost.len(), accepted.len());
+    broker.go_on();
+    for node in [&mut north, &mut south] {
+        node.up().await;
+    }
+    let unheard = |event: &Event| match event {
+        Event::Frame { payload, .. } => Some(payload.clone()),
+        _ => None,
+    };
+    north.say(&south.inbox(), "end").expect("accepted");
+    let mut late = 0;
+    while south.until("what went out late, and the end", unheard).await != b"end" {
+        late += 1;
+    }
+    assert!(late <= behind, "{late} of {behind}: what was handed back arrived");
 }
 
 fn subscribed(event: &Event) -> Option<String> {

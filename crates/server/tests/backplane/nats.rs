@@ -10,7 +10,7 @@ use crate::{
 };
 
 contract!(Nats);
-contract!(Nats: junk_is_dropped_and_counted);
+contract!(Nats: junk_is_dropped_and_counted, what_did_not_go_out_is_handed_back);
 
 /// Two nodes in the room `lobby`.
 async fn lobby(nats: &Nats) -> (Node, Node) {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 contract!(Redis);
-contract!(Redis: junk_is_dropped_and_counted);
+contract!(Redis: junk_is_dropped_and_counted, what_did_not_go_out_is_handed_back);
 
 /// Two nodes in the room `lobby`.
 async fn lobby(redis: &Redis) -> (Node, Node) {

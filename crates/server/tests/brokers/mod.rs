@@ -54,3 +54,12 @@ pub(crate) trait Open: Broker {
     /// Publishes bytes as a client that is no node.
     fn inject(&self, name: &str, bytes: &[u8]) -> impl Future<Output = ()>;
 }
+
+/// A broker that can be stopped without closing a connection.
+pub(crate) trait Stops: Broker {
+    /// From now on it takes nothing.
+    fn stop(&mut self);
+
+    /// It goes on as if nothing had been.
+    fn go_on(&mut self);
+}

@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Broker, Daemon, Open, Way, free_port, within};
+use super::{Broker, Daemon, Open, Signal, Stops, Way, free_port, within};
 
 /// A NATS server.
 pub(crate) struct Nats {
@@ -118,6 +118,16 @@ impl Broker for Nats {
             vec!["--addr".to_owned(), "127.0.0.1".to_owned(), "--port".to_owned(), self.port.to_string()];
         arguments.extend_from_slice(&self.options);
         self.daemon = Some(Daemon::start("nats-server", &arguments, self.folder.path(), "Server is ready").await);
+    }
+}
+
+impl Stops for Nats {
+    fn stop(&mut self) {
+        self.daemon().signal(Signal::Stop);
+    }
+
+    fn go_on(&mut self) {
+        self.daemon().signal(Signal::Continue);
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Broker, Daemon, Open, Way, free_port, within};
+use super::{Broker, Daemon, Open, Signal, Stops, Way, free_port, within};
 
 /// A Redis.
 pub(crate) struct Redis {
@@ -101,6 +101,16 @@ impl Broker for Redis {
         arguments.extend_from_slice(&self.options);
         let daemon = Daemon::start("redis-server", &arguments, self.folder.path(), "Ready to accept connections").await;
         self.daemon = Some(daemon);
+    }
+}
+
+impl Stops for Redis {
+    fn stop(&mut self) {
+        self.daemon().signal(Signal::Stop);
+    }
+
+    fn go_on(&mut self) {
+        self.daemon().signal(Signal::Continue);
     }
 }
 

@@ -1,6 +1,6 @@
 //! One node's backplane, and what it hears.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use aldis_protocol::{NodeId, RoomId};
 use aldis_server::{
@@ -132,6 +132,21 @@ impl Node {
             _ => None,
         };
         self.until("word of an unread frame", unread).await
+    }
+
+    /// The tags of the frames that were thrown away when the link ends, which comes behind them.
+    pub(crate) async fn lost(&mut self) -> Vec<u64> {
+        let tags = RefCell::new(Vec::new());
+        let end = |event: &Event| match event {
+            Event::Lost { tag } => {
+                tags.borrow_mut().push(*tag);
+                None
+            }
+            Event::Health(Health::Degraded(_)) => Some(()),
+            _ => None,
+        };
+        self.until("the end of the link", end).await;
+        tags.into_inner()
     }
 
     /// Waits for an event, and forgets the others.
