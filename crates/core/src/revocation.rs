@@ -337,8 +337,9 @@ impl Revocations {
         };
         let moderated: fn(&Target) -> bool = |target| matches!(target, Target::Member { .. });
         // Any moderator of any room makes these: they must not be able to take the operator's places.
-        if moderated(target) && held(moderated) >= self.most / 2 {
-            return Err(Full { most: self.most / 2 });
+        let half = self.most.div_ceil(2);
+        if moderated(target) && held(moderated) >= half {
+            return Err(Full { most: half });
         }
         if held(|_| true) >= self.most || self.entries.len() >= self.most.saturating_mul(MERGED) {
             return Err(Full { most: self.most });
