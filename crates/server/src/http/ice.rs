@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aldis_protocol::{ErrorCode, Identity, RoomId, WireError, limits::Limit, server::IceServers};
+use aldis_protocol::{ErrorCode, Identity, WireError, limits::Limit, server::IceServers};
 use axum::{
     Extension,
     extract::{Request, State},
@@ -13,9 +13,9 @@ use tokio::time::timeout;
 
 use super::{
     problem::{Problem, RETRY_AFTER_MS},
-    query::{Query, find_token},
+    query::Query,
     remote::{Caller, Remote},
-    signal::{Refusal, check_origin, not_allowed, verify},
+    signal::{Refusal, check_origin, identify, not_allowed, slot},
 };
 use crate::{
     admission::{Counted, Slot},
@@ -62,7 +62,7 @@ pub(super) async fn authenticate(
         return Err(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS));
     }
     check_origin(node, headers)?;
-    match check(node, caller, headers, query).await {
+    match identify(node, caller, headers, &Offered::default(), query).await {
         Ok(token) => {
             caller.recognise();
             Ok(token)
@@ -81,14 +81,6 @@ pub(super) async fn authenticate(
     }
 }
 
-async fn check(node: &Node, caller: &Caller, headers: &HeaderMap, query: &Query) -> Result<Verified, Refusal> {
-    let token = find_token(headers, &Offered::default(), query).map_err(Refusal::Request)?;
-    let room = query.room.as_deref().map(RoomId::parse).transpose();
-    let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
-    let room = room.map_err(Refusal::Request)?;
-    verify(node, caller, token, room.as_ref()).await.map_err(|error| Refusal::from(&error))
-}
-
 /// The ICE servers of a token, waited for. Whoever waits has a place among the connections, as it would with one.
 pub(super) async fn ice_servers(node: &Node, token: &Verified) -> Result<IceServers, WireError> {
     let _places = places(node, token)?;
@@ -103,14 +95,12 @@ pub(super) async fn ice_servers(node: &Node, token: &Verified) -> Result<IceServ
 
 /// A place of the node's and one of the identity's.
 fn places(node: &Node, token: &Verified) -> Result<(Slot, Counted<Identity>), WireError> {
-    let refuse = |limit, code| {
-        node.metrics.limit(limit);
-        WireError::new(code).retry_after(RETRY_AFTER_MS)
-    };
-    let slot = node.admission.connection(node.limits.connections);
-    let slot = slot.ok_or_else(|| refuse(Limit::connections, ErrorCode::Overloaded))?;
+    let slot = slot(node)?;
     let counted = node.admission.identity(token.identity.clone(), node.limits.connections_per_identity);
-    let counted = counted.ok_or_else(|| refuse(Limit::connections_per_identity, ErrorCode::ConnectionLimit))?;
+    let counted = counted.ok_or_else(|| {
+        node.metrics.limit(Limit::connections_per_identity);
+        WireError::new(ErrorCode::ConnectionLimit).retry_after(RETRY_AFTER_MS)
+    })?;
     Ok((slot, counted))
 }
 

@@ -27,6 +27,7 @@ use super::{
     stream,
 };
 use crate::{
+    admission::Slot,
     auth::{TokenError, Verified},
     connection::{
         Connection, Places,
@@ -132,13 +133,7 @@ pub(super) async fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) 
     if node.closing.is_cancelled() {
         return Err(Refusal::Request(WireError::new(ErrorCode::Draining).retry_after(RETRY_AFTER_MS)));
     }
-    let Some(slot) = node.admission.connection(node.limits.connections) else {
-        node.metrics.limit(Limit::connections);
-        if node.admission.warns(node.clock.now()) {
-            tracing::warn!(limit = node.limits.connections, "the node is full: limits.connections");
-        }
-        return Err(Refusal::Request(WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)));
-    };
+    let slot = slot(node).map_err(Refusal::Request)?;
     check_origin(node, asked.headers).map_err(Refusal::Request)?;
     let verified = match authenticate(node, asked, caller).await {
         Ok(verified) => verified,
@@ -163,6 +158,17 @@ pub(super) async fn judge(node: &Arc<Node>, asked: &Asked<'_>, caller: &Caller) 
     Ok((verified, Places { slot, identity: counted }))
 }
 
+/// A place among the connections of the node.
+pub(super) fn slot(node: &Node) -> Result<Slot, WireError> {
+    node.admission.connection(node.limits.connections).ok_or_else(|| {
+        node.metrics.limit(Limit::connections);
+        if node.admission.warns(node.clock.now()) {
+            tracing::warn!(limit = node.limits.connections, "the node is full: limits.connections");
+        }
+        WireError::new(ErrorCode::Overloaded).retry_after(RETRY_AFTER_MS)
+    })
+}
+
 pub(super) fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     if origin.to_str().is_ok_and(|origin| node.origins.allow(origin)) {
@@ -173,7 +179,18 @@ pub(super) fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), WireE
 
 async fn authenticate(node: &Node, asked: &Asked<'_>, caller: &Caller) -> Result<Verified, Refusal> {
     let query = Query::read(asked.uri).map_err(Refusal::Request)?;
-    let token = find_token(asked.headers, &asked.offered, &query).map_err(Refusal::Request)?;
+    identify(node, caller, asked.headers, &asked.offered, &query).await
+}
+
+/// Who makes a request: its token, checked for the room that its query names.
+pub(super) async fn identify(
+    node: &Node,
+    caller: &Caller,
+    headers: &HeaderMap,
+    offered: &Offered<'_>,
+    query: &Query,
+) -> Result<Verified, Refusal> {
+    let token = find_token(headers, offered, query).map_err(Refusal::Request)?;
     let room = query.room.as_deref().map(RoomId::parse).transpose();
     let room = room.map_err(|why| WireError::with(ErrorCode::BadRequest, format!("The query's `room` {why}.")));
     let room = room.map_err(Refusal::Request)?;
