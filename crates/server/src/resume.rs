@@ -35,7 +35,7 @@ pub struct ClusterKeys {
     /// Signs resume tokens.
     pub resume: MacRing,
     /// Makes the pseudonyms of identities in TURN usernames.
-    pub turn_tag: hmac::Key,
+    pub turn_tag: MacRing,
     /// Signs the frames between nodes.
     pub frames: MacRing,
 }
@@ -90,15 +90,16 @@ impl ClusterKeys {
         let (resume, frames) = others.into_iter().map(|other| (other.resume, other.frames)).unzip();
         Ok(Self {
             resume: MacRing::new(first.resume, resume),
-            turn_tag: first.turn_tag,
+            // Nobody checks a pseudonym, so one key is enough.
+            turn_tag: first.turn_tag.into(),
             frames: MacRing::new(first.frames, frames),
         })
     }
 
-    /// Has everybody who has clones of these keys use those of another secret from now on. The pseudonyms of identities in TURN
-    /// usernames change with the source of ICE servers.
+    /// Has everybody who has clones of these keys use those of another secret from now on.
     pub fn replace(&self, those: &Self) {
         self.resume.replace(&those.resume);
+        self.turn_tag.replace(&those.turn_tag);
         self.frames.replace(&those.frames);
     }
 }
@@ -330,8 +331,7 @@ mod tests {
         let error = ClusterKeys::new(Some(&Secret::new("x".repeat(31)))).expect_err("too short");
         assert_eq!(error, ClusterKeyError::TooShort(31));
         let keys = ClusterKeys::new(Some(&Secret::new(SECRET))).expect("keys");
-        let turn_tag = MacRing::from(keys.turn_tag);
-        let tags = [&keys.resume, &turn_tag, &keys.frames].map(|key| key.sign(&[b"x"]).as_ref().to_vec());
+        let tags = [&keys.resume, &keys.turn_tag, &keys.frames].map(|key| key.sign(&[b"x"]).as_ref().to_vec());
         assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[2] != tags[0]);
     }
 }

@@ -13,6 +13,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::provider::{Life, Minted, Minting, Order, Place, Provider, Revoking, reuse_for};
+use crate::mac_ring::MacRing;
 
 /// coturn subtracts times as 32-bit signed numbers and answers 401 to anything later.
 const LAST_EXPIRY: u64 = (1 << 31) - 1;
@@ -68,9 +69,9 @@ fn expiry(from_unix_s: u64, ttl: Duration) -> u64 {
 }
 
 /// A pseudonym: the logs of a TURN server then name nobody.
-pub(super) fn tag(key: &hmac::Key, identity: &Identity) -> String {
+pub(super) fn tag(key: &MacRing, identity: &Identity) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mac = hmac::sign(key, identity.as_str().as_bytes());
+    let mac = key.sign(&[identity.as_str().as_bytes()]);
     let bits = mac.as_ref().iter().take(TAG_CHARS * 5 / 8).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     let digits = (0..TAG_CHARS).rev().map(|place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31]));
     std::iter::once('u').chain(digits).collect()

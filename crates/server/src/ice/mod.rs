@@ -24,10 +24,9 @@ use std::{
 use aldis_core::{Grant, Permission};
 use aldis_protocol::{IceServer, Identity, RoomId, server::IceServers};
 use anyhow::Context as _;
-use aws_lc_rs::hmac;
 use parking_lot::RwLock;
 
-use crate::{config::IceConfig, outbound::OutboundConfig, resume::ClusterKeys};
+use crate::{config::IceConfig, mac_ring::MacRing, outbound::OutboundConfig, resume::ClusterKeys};
 
 mod answer;
 mod breaker;
@@ -52,7 +51,8 @@ use provider::{Life, Minted, Minting, Order};
 
 /// Makes the ICE servers of clients.
 pub struct IceSource {
-    tag_key: hmac::Key,
+    /// Shared: who changes the cluster's secret changes it here.
+    tag_key: MacRing,
     current: RwLock<Arc<Current>>,
     office: Arc<Office>,
 }

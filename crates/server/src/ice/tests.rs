@@ -271,6 +271,26 @@ fn the_tag_is_stable_per_identity_and_tells_nothing_of_it() {
 }
 
 #[test]
+fn pseudonyms_follow_the_clusters_secret() {
+    let with = |keys: &ClusterKeys| {
+        let config = IceConfig { turn: vec![coturn("north", DAY)], ..IceConfig::default() };
+        IceSource::new(&config, &OutboundConfig::default(), keys, around(Limits::default()).0).expect("a source")
+    };
+    let tag = |source: &IceSource| {
+        let username = username(&ready(source, "ann", Grant::default()).servers).expect("a username");
+        username.split_once(':').expect("expiry:tag").1.to_owned()
+    };
+    let [ours, new] = ["a", "b"].map(|byte| ClusterKeys::new(Some(&Secret::new(byte.repeat(32)))).expect("keys"));
+    let source = with(&ours);
+    let before = tag(&source);
+    assert_eq!(before, tag(&with(&ours)));
+    // As on a node that starts with it.
+    ours.replace(&new);
+    assert_ne!(tag(&source), before);
+    assert_eq!(tag(&source), tag(&with(&new)));
+}
+
+#[test]
 fn without_servers_there_is_nothing_to_renew() {
     let none = configured(&[], Vec::new());
     let ice = ready(&none, "ann", Grant::default());
