@@ -17,7 +17,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use parking_lot::Mutex;
 
 use crate::{
-    config::{Config, ConfigError, Loaded, Row},
+    config::{Config, ConfigError, Loaded, Row, Secret},
     node::Node,
     resume::ClusterKeys,
     tls,
@@ -44,9 +44,12 @@ struct State {
     /// Without it only the certificate's files are read again.
     load: Option<Load>,
     files: Vec<PathBuf>,
-    rows: BTreeMap<&'static str, String>,
+    counts: BTreeMap<&'static str, Setting>,
     seen: Seen,
 }
+
+/// What a key came to when it was last taken over: nothing, or a digest of its value, which may be secret.
+type Setting = Option<Print>;
 
 /// What a reload came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +68,15 @@ impl Reloader {
     pub fn new(node: Arc<Node>, certificate: Option<Arc<tls::Reloader>>, config: &Config) -> Self {
         let files: Vec<_> = config.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]).collect();
         let seen = Seen::new(print(&files));
-        let state = Mutex::new(State { load: None, files, rows: BTreeMap::new(), seen });
+        let state = Mutex::new(State { load: None, files, counts: BTreeMap::new(), seen });
         Self { node, certificate, state }
     }
 
     /// Has all of the configuration loaded again from now on. `loaded` is what the server was started with.
     pub fn load_by(&self, load: Load, loaded: &Loaded) {
         let seen = Seen::new(print(&loaded.files));
-        *self.state.lock() = State { load: Some(load), files: loaded.files.clone(), rows: shown(&loaded.rows), seen };
+        let counts = settings(&loaded.rows);
+        *self.state.lock() = State { load: Some(load), files: loaded.files.clone(), counts, seen };
     }
 
     /// Whether there is a file that may change.
@@ -127,14 +131,13 @@ impl Reloader {
             },
             Some(load) => match load() {
                 Ok(loaded) => self.apply(&loaded.config).map(|()| {
-                    let rows = shown(&loaded.rows);
-                    for key in changed(&state.rows, &rows) {
+                    for key in take_over(&mut state.counts, settings(&loaded.rows)) {
                         tracing::warn!(key, "has changed, and counts after a restart");
                     }
                     if loaded.files != state.files {
                         state.seen = Seen::new(print(&loaded.files));
                     }
-                    (state.files, state.rows) = (loaded.files, rows);
+                    state.files = loaded.files;
                 }),
                 Err(error) => {
                     for mistake in &error.mistakes {
@@ -166,7 +169,7 @@ impl Reloader {
         let refuse = |key: &'static str, problem: &dyn std::fmt::Display| {
             tracing::warn!(key, %problem, "the configuration was not reloaded; the old one goes on");
         };
-        // A server without a secret goes on with its random one.
+        // A server that has no secret any more goes on with the last one, or with its random one.
         let keys = config
             .cluster_secret
             .as_ref()
@@ -194,17 +197,30 @@ impl Reloader {
     }
 }
 
-fn shown(rows: &[Row]) -> BTreeMap<&'static str, String> {
-    rows.iter().map(|row| (row.key, row.value.clone())).collect()
+fn settings(rows: &[Row]) -> BTreeMap<&'static str, Setting> {
+    let setting = |row: &Row| {
+        let hidden = row.hidden.as_ref().map_or(&[][..], Secret::expose);
+        (!row.value.is_empty()).then(|| Printer::default().with(row.value.as_bytes()).with(hidden).finish())
+    };
+    rows.iter().map(|row| (row.key, setting(row))).collect()
 }
 
-/// The keys that have changed and do not count before a restart.
-fn changed<'a>(
-    old: &'a BTreeMap<&'static str, String>,
-    new: &'a BTreeMap<&'static str, String>,
-) -> impl Iterator<Item = &'static str> + 'a {
-    let stays = |key: &str| !RELOADED.iter().any(|reloaded| key.starts_with(reloaded));
-    new.iter().filter(move |(key, value)| stays(key) && old.get(*key) != Some(value)).map(|(key, _)| *key)
+/// Notes what counts now, and returns the keys whose change does not before a restart. They are named again at each reload until they
+/// are as they were.
+fn take_over(counts: &mut BTreeMap<&'static str, Setting>, new: BTreeMap<&'static str, Setting>) -> Vec<&'static str> {
+    let mut waiting = Vec::new();
+    for (key, setting) in new {
+        // The cluster's keys can be replaced, but not taken away.
+        let is_taken =
+            RELOADED.iter().any(|reloaded| key.starts_with(reloaded)) && (key != "cluster_secret" || setting.is_some());
+        let before = counts.get(key).copied().flatten();
+        if is_taken {
+            counts.insert(key, setting);
+        } else if before != setting {
+            waiting.push(key);
+        }
+    }
+    waiting
 }
 
 /// What was found in files: a digest, so that no copy of a key stays in memory.
@@ -223,6 +239,12 @@ impl Printer {
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.0.update(&bytes.len().to_be_bytes());
         self.0.update(bytes);
+    }
+
+    /// The same, in a chain.
+    fn with(mut self, bytes: &[u8]) -> Self {
+        self.add(bytes);
+        self
     }
 
     pub(crate) fn finish(self) -> Print {
@@ -274,6 +296,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Source;
 
     #[test]
     fn a_change_counts_when_it_was_seen_twice() {
@@ -301,17 +324,48 @@ mod tests {
         assert_eq!(prints.len(), found);
     }
 
+    fn row(key: &'static str, value: &str, hidden: Option<&str>) -> Row {
+        Row { key, value: value.to_owned(), source: Source::Default, hidden: hidden.map(Secret::new) }
+    }
+
     #[test]
     fn what_needs_a_restart_is_told_from_what_does_not() {
         let rows = |listen: &str, issuer: &str| {
-            BTreeMap::from([
-                ("listen", listen.to_owned()),
-                ("auth.issuer", issuer.to_owned()),
-                ("log.filter", "a".into()),
+            settings(&[row("listen", listen, None), row("auth.issuer", issuer, None), row("log.filter", "a", None)])
+        };
+        let mut counts = rows("a", "a");
+        assert_eq!(take_over(&mut counts, rows("b", "b")), ["listen"]);
+        // Again, until it is what this server began with.
+        assert_eq!(take_over(&mut counts, rows("b", "c")), ["listen"]);
+        assert_eq!(take_over(&mut counts, rows("a", "b")), [""; 0]);
+    }
+
+    #[test]
+    fn a_change_that_is_masked_is_one() {
+        let rows = |key: Option<&str>, login: &str, cluster: Option<&str>| {
+            let masked = |key, secret: Option<&str>| row(key, secret.map_or("", |_| "[redacted]"), secret);
+            settings(&[
+                masked("admin_key", key),
+                row("backplane", "redis://host:6379", Some(login)),
+                masked("cluster_secret", cluster),
+                masked("auth.keys", cluster),
             ])
         };
-        let found: Vec<_> = changed(&rows("a", "a"), &rows("b", "b")).collect();
-        assert_eq!(found, ["listen"]);
-        assert_eq!(changed(&rows("a", "a"), &rows("a", "b")).count(), 0);
+        let start = || rows(Some("a"), "redis://a:b@host", Some("a"));
+        let nothing: [&str; 0] = [];
+        for (now, waiting) in [
+            (start(), &nothing[..]),
+            (rows(Some("b"), "redis://a:b@host", Some("a")), &["admin_key"]),
+            (rows(None, "redis://a:b@host", Some("a")), &["admin_key"]),
+            (rows(Some("a"), "redis://a:c@host", Some("a")), &["backplane"]),
+            (rows(Some("a"), "redis://a:b@host", Some("b")), &nothing),
+            // This node goes on with the secret that it has.
+            (rows(Some("a"), "redis://a:b@host", None), &["cluster_secret"]),
+        ] {
+            assert_eq!(take_over(&mut start(), now), waiting);
+        }
+        let mut counts = rows(None, "redis://a:b@host", None);
+        assert_eq!(take_over(&mut counts, start()), ["admin_key"]);
+        assert_eq!(take_over(&mut counts, rows(None, "redis://a:b@host", None)), ["cluster_secret"]);
     }
 }

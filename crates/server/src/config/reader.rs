@@ -15,6 +15,8 @@ pub struct Row {
     pub value: String,
     /// Where it came from.
     pub source: Source,
+    /// What `value` does not show: only whether it has changed is anybody's business.
+    pub(crate) hidden: Option<Secret>,
 }
 
 /// Reads keys one by one. A key with a mistake reads as its default or as nothing; [`finish`](Self::finish) then fails.
@@ -93,13 +95,13 @@ impl Reader {
 
     /// Several strings that nobody may see.
     pub(super) fn secret_list(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Vec<String>> {
-        self.note(key, raw.as_ref().map(|_| "[redacted]".to_owned()));
+        self.note_masked(key, raw.as_ref());
         self.convert(key, raw, Raw::list)
     }
 
     /// A string that nobody may see.
     pub(super) fn secret(&mut self, key: &'static str, raw: Option<Raw>) -> Option<Secret> {
-        self.note(key, raw.as_ref().map(|_| "[redacted]".to_owned()));
+        self.note_masked(key, raw.as_ref());
         let text = self.convert(key, raw, Raw::text)?;
         if text.trim() != text || text.is_empty() {
             self.refuse(key, "is empty, or begins or ends with white space, which would be part of the secret");
@@ -152,7 +154,7 @@ impl Reader {
             address.and_then(|address| address.supported().map(|()| address).map_err(|error| error.to_string()));
         match address {
             Ok(address) => {
-                self.note(key, Some(address.to_string()));
+                self.note_in_part(key, Some(address.to_string()), Some(Secret::new(text)));
                 Some(address)
             }
             Err(problem) => {
@@ -170,8 +172,19 @@ impl Reader {
 
     /// Notes what a key came to, for whoever asks.
     pub(super) fn note(&mut self, key: &'static str, value: Option<String>) {
+        self.note_in_part(key, value, None);
+    }
+
+    /// Notes that a key has a value that nobody may see.
+    fn note_masked(&mut self, key: &'static str, raw: Option<&Raw>) {
+        let hidden = raw.map(|raw| Secret::new(raw.to_string()));
+        self.note_in_part(key, raw.map(|_| "[redacted]".to_owned()), hidden);
+    }
+
+    /// Notes what may be seen of a key's value, and what may not.
+    fn note_in_part(&mut self, key: &'static str, value: Option<String>, hidden: Option<Secret>) {
         let source = self.source(key);
-        self.rows.push(Row { key, value: value.unwrap_or_default(), source });
+        self.rows.push(Row { key, value: value.unwrap_or_default(), source, hidden });
     }
 
     fn convert<T>(
