@@ -1,10 +1,10 @@
-//! Keys that change under load: of tokens, of resume tokens, of TLS. Nobody is disconnected and nobody is turned away.
+//! Keys that change under load: of tokens, of resume tokens, of TURN credentials, of TLS. Nobody is disconnected and nobody is turned away.
 
 use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,12 +15,26 @@ use aldis_server::{
     auth::{Algorithm, Key, KeyRing, NewToken, Rules, SigningKey, Verifier},
     clock::unix_ms,
 };
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::support::{Aldis, Certificate, Peer, Request, Stream, open, within};
 
 const SECRETS: [&str; 2] = ["first-cluster-secret-0123456789abcdef", "second-cluster-secret-0123456789abcde"];
+
+/// What the operator's programs show, before and after.
+const ADMIN_KEYS: [&str; 2] = ["first-admin-key-0123456789abcdef0123", "second-admin-key-0123456789abcdef012"];
+
+/// How many pairs talk.
+const PAIRS: u64 = 3;
+
+/// coturn's `static-auth-secret`, before and after.
+const TURN_SECRETS: [&str; 2] = ["north", "south"];
+
+/// The shortest `turn.ttl` there is, in seconds: three quarters of it are the time between two pushes.
+const TURN_TTL_S: u64 = 10;
 
 /// A backend that signs with one of its keys.
 struct Backend {
@@ -42,6 +56,7 @@ impl Backend {
             std::fs::write(backend.file(kid, "pub.pem"), key.public_pem().expect("PEM")).expect("written");
         }
         backend.signs_with("old");
+        backend.shares_with_coturn(0);
         backend
     }
 
@@ -51,6 +66,10 @@ impl Backend {
 
     fn signs_with(&self, kid: &str) {
         *self.signer.lock().expect("alive") = self.signer(kid);
+    }
+
+    fn shares_with_coturn(&self, secret: usize) {
+        std::fs::write(self.file("turn", "secret"), TURN_SECRETS[secret]).expect("written");
     }
 
     fn signer(&self, kid: &str) -> Verifier {
@@ -77,9 +96,14 @@ impl Backend {
         let accepted: Vec<_> = accepted.iter().map(|number| SECRETS[*number]).collect();
         let files = self.certificate.files();
         let text = format!(
-            "cluster_secret = {:?}\naccepted_cluster_secrets = {accepted:?}\n[auth]\npublic_keys = {keys:?}\n\
-             [tls]\ncert = {:?}\nkey = {:?}\n",
-            SECRETS[secret], files.cert, files.key
+            "admin_key = {:?}\ncluster_secret = {:?}\naccepted_cluster_secrets = {accepted:?}\n[auth]\npublic_keys = {keys:?}\n\
+             [tls]\ncert = {:?}\nkey = {:?}\n[turn]\nurls = ['turn:turn.example.org']\nsecret_file = {:?}\n\
+             ttl = {TURN_TTL_S}\n",
+            ADMIN_KEYS[0],
+            SECRETS[secret],
+            files.cert,
+            files.key,
+            self.file("turn", "secret")
         );
         std::fs::write(self.file("aldis", "toml"), text).expect("written");
     }
@@ -123,6 +147,10 @@ struct Load {
     joins: AtomicU64,
     resumes: AtomicU64,
     messages: AtomicU64,
+    /// The first of the secrets that may be behind the TURN credentials of who joins now, and the last.
+    turn: [AtomicUsize; 2],
+    /// How many pushes of ICE servers had credentials of each secret.
+    pushes: [AtomicU64; 2],
 }
 
 impl Load {
@@ -141,40 +169,84 @@ impl Load {
         })
         .await;
     }
-}
 
-/// Two that stay and talk to each other; each message is answered, so that none is missing.
-async fn talk(aldis: Arc<Aldis>, backend: Arc<Backend>, load: Arc<Load>, pair: usize) {
-    let [mut ann, mut bob] = [
-        enter(&aldis, &backend.token(&format!("ann-{pair}")), hello()).await,
-        enter(&aldis, &backend.token(&format!("bob-{pair}")), hello()).await,
-    ];
-    let (a, b) = (ann.id.clone(), bob.id.clone());
-    while load.goes_on() {
-        let number = load.messages.fetch_add(1, Ordering::SeqCst);
-        ann.tell(&b, number).await;
-        assert_eq!(message(&mut bob).await, (json!(a), json!(number)));
-        bob.tell(&a, number).await;
-        assert_eq!(message(&mut ann).await, (json!(b), json!(number)));
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    /// Waits until so many pushes had credentials of this secret, if need be for as long as they are apart.
+    async fn pushed(&self, secret: usize, count: u64) {
+        let pushes = async {
+            while self.pushes[secret].load(Ordering::SeqCst) < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2 * TURN_TTL_S), pushes).await.expect("the pushes");
+    }
+
+    /// Joins, with credentials of a secret that counts.
+    async fn enter(&self, aldis: &Aldis, token: &str, hello: Value) -> Guest {
+        let first = self.turn[0].load(Ordering::SeqCst);
+        let peer = enter(aldis, token, hello).await;
+        let secret = turn_secret(&peer.welcome);
+        assert!((first..=self.turn[1].load(Ordering::SeqCst)).contains(&secret), "{}", peer.welcome);
+        Guest { peer, secret }
     }
 }
 
-/// The next message: from whom, and what. Others come and go meanwhile.
-async fn message(peer: &mut Peer) -> (Value, Value) {
-    loop {
-        let mut next = peer.next().await;
-        if next["type"] == "message" {
-            return (next["from"].take(), next["data"].take());
+/// Which secret made the credentials of a message.
+fn turn_secret(message: &Value) -> usize {
+    let server = &message["iceServers"][0];
+    let text = |field: &str| server[field].as_str().unwrap_or_else(|| panic!("no {field} in {message}"));
+    let fits = |secret: &&str| {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+        STANDARD.encode(hmac::sign(&key, text("username").as_bytes())) == text("credential")
+    };
+    TURN_SECRETS.iter().position(|secret| fits(&secret)).unwrap_or_else(|| panic!("of no secret: {message}"))
+}
+
+/// Somebody in the room, and the secret of its last TURN credentials.
+struct Guest {
+    peer: Peer,
+    secret: usize,
+}
+
+impl Guest {
+    /// The next message: from whom, and what. Others come and go meanwhile, and TURN credentials are renewed.
+    async fn message(&mut self, load: &Load) -> (Value, Value) {
+        loop {
+            let mut next = self.peer.next().await;
+            match next["type"].as_str() {
+                Some("message") => return (next["from"].take(), next["data"].take()),
+                Some("ice-servers") => {
+                    let secret = turn_secret(&next);
+                    assert!(secret >= self.secret, "an old one after a new one");
+                    self.secret = secret;
+                    load.pushes[secret].fetch_add(1, Ordering::SeqCst);
+                }
+                kind => assert!(kind.is_some_and(|kind| kind.starts_with("peer-")), "{next}"),
+            }
         }
-        assert!(next["type"].as_str().is_some_and(|kind| kind.starts_with("peer-")), "{next}");
+    }
+}
+
+/// Two that stay and talk to each other; each message is answered, so that none is missing.
+async fn talk(aldis: Arc<Aldis>, backend: Arc<Backend>, load: Arc<Load>, pair: u64) {
+    let [mut ann, mut bob] = [
+        load.enter(&aldis, &backend.token(&format!("ann-{pair}")), hello()).await,
+        load.enter(&aldis, &backend.token(&format!("bob-{pair}")), hello()).await,
+    ];
+    let (a, b) = (ann.peer.id.clone(), bob.peer.id.clone());
+    while load.goes_on() {
+        let number = load.messages.fetch_add(1, Ordering::SeqCst);
+        ann.peer.tell(&b, number).await;
+        assert_eq!(bob.message(&load).await, (json!(a), json!(number)));
+        bob.peer.tell(&a, number).await;
+        assert_eq!(ann.message(&load).await, (json!(b), json!(number)));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// One that joins and leaves, over and over.
 async fn come_and_go(aldis: Arc<Aldis>, backend: Arc<Backend>, load: Arc<Load>) {
     while load.goes_on() {
-        let mut peer = enter(&aldis, &backend.token("visitor"), hello()).await;
+        let mut peer = load.enter(&aldis, &backend.token("visitor"), hello()).await.peer;
         load.joins.fetch_add(1, Ordering::SeqCst);
         peer.close(1000).await;
     }
@@ -182,12 +254,12 @@ async fn come_and_go(aldis: Arc<Aldis>, backend: Arc<Backend>, load: Arc<Load>) 
 
 /// One whose connection breaks over and over, and that resumes each time.
 async fn break_and_resume(aldis: Arc<Aldis>, backend: Arc<Backend>, load: Arc<Load>) {
-    let mut peer = enter(&aldis, &backend.token("mobile"), hello()).await;
+    let mut peer = load.enter(&aldis, &backend.token("mobile"), hello()).await.peer;
     while load.goes_on() {
         let (resume, id) = (peer.resume_token(), peer.id.clone());
         peer.into_socket().reset();
         let hello = json!({ "type": "hello", "protocol": 1, "resume": resume });
-        peer = enter(&aldis, &backend.token("mobile"), hello).await;
+        peer = load.enter(&aldis, &backend.token("mobile"), hello).await.peer;
         assert_eq!((&peer.welcome["resumed"], &peer.id), (&json!(true), &id));
         load.resumes.fetch_add(1, Ordering::SeqCst);
     }
@@ -199,7 +271,7 @@ async fn every_key_changes_under_load_without_a_disconnect_or_a_failed_join() {
     backend.configure(&["old"], 0, &[]);
     let (aldis, load) = (Arc::new(backend.serve().await), Arc::new(Load::default()));
     let mut tasks = JoinSet::new();
-    for pair in 0..3 {
+    for pair in 0..PAIRS {
         tasks.spawn(talk(Arc::clone(&aldis), Arc::clone(&backend), Arc::clone(&load), pair));
     }
     tasks.spawn(come_and_go(Arc::clone(&aldis), Arc::clone(&backend), Arc::clone(&load)));
@@ -214,12 +286,16 @@ async fn every_key_changes_under_load_without_a_disconnect_or_a_failed_join() {
     Stream::secure(aldis.dial("listen").await, backend.certificate.trusted()).await.expect("the new certificate");
     load.more(20).await;
 
-    // It signs from now on, and what was still counts: by the file alone.
+    // It signs from now on, and what was still counts: by the files alone. coturn takes two secrets, so its own change comes first.
+    load.pushed(0, 2 * PAIRS).await;
+    load.turn[1].store(1, Ordering::SeqCst);
+    backend.shares_with_coturn(1);
     backend.signs_with("new");
     backend.configure(&["new", "old"], 1, &[0]);
     let old = backend.certificate.trusted();
     backend.certificate.renew();
     reloaded_slowly(&aldis, 2).await;
+    load.turn[0].store(1, Ordering::SeqCst);
     let new = Stream::secure(aldis.dial("listen").await, backend.certificate.trusted()).await;
     assert!(new.is_ok() && Stream::secure(aldis.dial("listen").await, old).await.is_err());
     load.more(20).await;
@@ -233,6 +309,8 @@ async fn every_key_changes_under_load_without_a_disconnect_or_a_failed_join() {
     let late = mint(&backend.signer("old"), "late");
     let refused = open(stream, &Request::upgrade("/v1/signal").bearer(&late)).await;
     assert!(refused.is_err_and(|answer| answer.problem() == "token-invalid"));
+    // Whoever was there all along has been given credentials of the new secret, without asking.
+    load.pushed(1, 2 * PAIRS).await;
 
     load.over.store(true, Ordering::SeqCst);
     within("the end of the load", async {
@@ -274,8 +352,9 @@ async fn a_mistake_changes_nothing_and_is_named() {
     ann.is_quiet().await;
     enter(&aldis, &backend.token("bob"), hello()).await;
 
-    // Its repair counts, and what cannot be changed is said.
-    std::fs::write(backend.file("aldis", "toml"), format!("drain_window_ms = 1000\n{whole}")).expect("written");
+    // Its repair counts, and what cannot be changed is said, also of what is masked.
+    let repaired = format!("drain_window_ms = 1000\n{}", whole.replace(ADMIN_KEYS[0], ADMIN_KEYS[1]));
+    std::fs::write(backend.file("aldis", "toml"), repaired).expect("written");
     aldis.signal("HUP").await;
     reloaded(&aldis, "ok", 1).await;
     drop(ann);
@@ -283,8 +362,9 @@ async fn a_mistake_changes_nothing_and_is_named() {
     aldis.signal("INT").await;
     let (_, said) = aldis.ended().await;
     let warnings: Vec<_> = said.lines().filter(|line| line.contains("\"WARN\"")).collect();
-    for key in ["auth.public_keys", "auth.issuer", "drain_window_ms"] {
+    for key in ["auth.public_keys", "auth.issuer", "drain_window_ms", "admin_key"] {
         assert!(warnings.iter().any(|line| line.contains(&format!("\"key\":\"{key}\""))), "{key}: {said}");
     }
     assert!(said.contains("holds a private key") && !said.contains(SECRETS[0]), "{said}");
+    assert!(ADMIN_KEYS.iter().all(|key| !said.contains(key)), "{said}");
 }
