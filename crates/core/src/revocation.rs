@@ -13,7 +13,9 @@
 //!
 //! Times are the wall's, in Unix milliseconds, because they have to mean the same on every node and after a restart.
 
-use std::collections::BTreeMap;
+mod held;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_protocol::{CloseCode, ErrorCode, Identity, RoomId, TokenId, WireError};
 
@@ -21,6 +23,8 @@ use crate::cluster::{
     codec::{Wire, record, variants},
     fingerprint,
 };
+
+use held::Held;
 
 /// The longest that a revocation can be needed, in milliseconds: as long as a token can be accepted that was signed just before. A
 /// token lives for a day, a minute more for a backend whose clock is ahead, and half a minute of leeway.
@@ -268,8 +272,9 @@ pub struct Revocations {
     most: usize,
     /// The XOR of the fingerprints of all entries.
     digest: u64,
-    /// No entry ends before.
-    next_end: u64,
+    /// The end of each entry, the first one first.
+    ends: BTreeSet<(u64, Target)>,
+    held: Held,
     /// How often something was put here.
     revision: u64,
 }
@@ -278,7 +283,8 @@ impl Revocations {
     /// An empty list of at most so many entries, those that were lifted included.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { entries: BTreeMap::new(), most, digest: 0, next_end: u64::MAX, revision: 0 }
+        let (entries, ends) = (BTreeMap::new(), BTreeSet::new());
+        Self { entries, most, digest: 0, ends, held: Held::default(), revision: 0 }
     }
 
     /// Whether a token with this identity and stamp is revoked for this room.
@@ -332,16 +338,12 @@ impl Revocations {
 
     /// Whether one more fits. What was lifted is remembered beside, as far as others' lists would take it.
     fn has_room(&self, target: &Target) -> Result<(), Full> {
-        let held = |of: fn(&Target) -> bool| {
-            self.entries.iter().filter(|(target, terms)| terms.standing == Standing::Held && of(target)).count()
-        };
-        let moderated: fn(&Target) -> bool = |target| matches!(target, Target::Member { .. });
         // Any moderator of any room makes these: they must not be able to take the operator's places.
         let half = self.most.div_ceil(2);
-        if moderated(target) && held(moderated) >= half {
+        if target.kind() == Kind::Member && self.held.of(Kind::Member) >= half {
             return Err(Full { most: half });
         }
-        if held(|_| true) >= self.most || self.entries.len() >= self.most.saturating_mul(MERGED) {
+        if self.held.all() >= self.most || self.entries.len() >= self.most.saturating_mul(MERGED) {
             return Err(Full { most: self.most });
         }
         Ok(())
@@ -382,6 +384,12 @@ impl Revocations {
         self.all(unix_ms).filter(|revocation| revocation.terms.standing == Standing::Held)
     }
 
+    /// How many of a kind are held.
+    pub fn count(&mut self, unix_ms: u64, kind: Kind) -> usize {
+        self.expire(unix_ms);
+        self.held.of(kind)
+    }
+
     /// The revocation of a target, if it counts.
     #[must_use]
     pub fn get(&self, unix_ms: u64, target: &Target) -> Option<&Terms> {
@@ -408,36 +416,36 @@ impl Revocations {
 
     /// Forgets what is over.
     pub fn expire(&mut self, unix_ms: u64) {
-        if unix_ms < self.next_end {
-            return;
+        while self.ends.first().is_some_and(|(until, _)| *until <= unix_ms) {
+            let Some((_, target)) = self.ends.pop_first() else { return };
+            self.take(&target);
         }
-        let (mut digest, mut next) = (self.digest, u64::MAX);
-        self.entries.retain(|target, terms| {
-            if terms.until <= unix_ms {
-                digest ^= Revocation::fingerprint(target, terms);
-                return false;
-            }
-            next = next.min(terms.until);
-            true
-        });
-        (self.digest, self.next_end) = (digest, next);
     }
 
     /// Merges terms into the entry of a target, and returns what it is then.
     fn put(&mut self, target: Target, terms: Terms) -> Terms {
         self.revision += 1;
-        let merged = match self.entries.remove(&target) {
+        let merged = match self.take(&target) {
             Some(mut known) => {
-                self.digest ^= Revocation::fingerprint(&target, &known);
+                self.ends.remove(&(known.until, target.clone()));
                 known.merge(terms);
                 known
             }
             None => terms,
         };
         self.digest ^= Revocation::fingerprint(&target, &merged);
-        self.next_end = self.next_end.min(merged.until);
+        self.held.enter(&target, &merged);
+        self.ends.insert((merged.until, target.clone()));
         self.entries.insert(target, merged.clone());
         merged
+    }
+
+    /// Takes an entry out, but for its end.
+    fn take(&mut self, target: &Target) -> Option<Terms> {
+        let terms = self.entries.remove(target)?;
+        self.digest ^= Revocation::fingerprint(target, &terms);
+        self.held.leave(target, &terms);
+        Some(terms)
     }
 }
 

@@ -172,6 +172,8 @@ fn revocations() -> impl Strategy<Value = Revocation> {
         Just(Target::Issued { identity: identity("ann") }),
         Just(Target::Room { room: room("lobby") }),
         Just(member("lobby", "ann")),
+        Just(member("lobby", "bob")),
+        Just(member("cellar", "ann")),
     ];
     let terms =
         (0..3_u32, any::<bool>(), 1..4_u64, 0..3_u64, prop_oneof![Just(None), Just(Some("a")), Just(Some("b"))]);
@@ -196,7 +198,52 @@ fn list(of: &[&Revocation]) -> (Vec<Revocation>, u64) {
     (list.all(NOW).collect(), digest)
 }
 
+/// What can be done to a list, a little later than the step before.
+#[derive(Debug, Clone)]
+enum Step {
+    Impose(Revocation),
+    Lift(Target),
+    Merge(Revocation),
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
+    let step = prop_oneof![
+        revocations().prop_map(Step::Impose),
+        revocations().prop_map(|revocation| Step::Lift(revocation.target)),
+        revocations().prop_map(Step::Merge),
+    ];
+    vec((step, 0..2_u64), 0..40)
+}
+
 proptest! {
+    #[test]
+    fn the_counts_and_the_digest_are_those_of_what_is_there(steps in steps()) {
+        let (mut list, mut now) = (Revocations::new(3), NOW);
+        for (step, later) in steps {
+            now += later;
+            match step {
+                Step::Impose(Revocation { target, terms }) => {
+                    let known = list.all(now).any(|known| known.target == target);
+                    let held = list.held(now).count();
+                    let moderated = list.held(now).filter(|held| held.target.kind() == Kind::Member).count();
+                    let full = !known && (held >= 3 || target.kind() == Kind::Member && moderated >= 2);
+                    let imposed = list.impose(now, target, terms.until.max(now + 1), terms.not_before, None);
+                    prop_assert!(imposed.is_err() == (full || !known && list.all(now).count() >= 6));
+                }
+                Step::Lift(target) => drop(list.lift(now, &target)),
+                Step::Merge(revocation) => drop(list.merge(now, &revocation)),
+            }
+            for kind in Kind::ALL {
+                let held = list.held(now).filter(|held| held.target.kind() == kind).count();
+                prop_assert_eq!(list.count(now, kind), held);
+            }
+            let digest = list.all(now).fold(0, |digest, one| digest ^ Revocation::fingerprint(&one.target, &one.terms));
+            prop_assert_eq!(list.digest(now), digest);
+            let ends: Vec<_> = list.all(now).map(|one| (one.terms.until, one.target)).collect();
+            prop_assert_eq!(list.ends.iter().cloned().collect::<std::collections::BTreeSet<_>>(), ends.into_iter().collect());
+        }
+    }
+
     #[test]
     fn merging_is_the_same_in_any_order_and_however_often(
         all in vec(revocations(), 0..12), order in vec(any::<prop::sample::Index>(), 0..24)

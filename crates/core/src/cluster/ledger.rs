@@ -140,13 +140,8 @@ impl Ledger {
 
     /// How many are held, by kind.
     #[must_use]
-    pub fn held(&self, unix_ms: u64) -> [(Kind, u64); 5] {
-        let mut counts = Kind::ALL.map(|kind| (kind, 0));
-        for revocation in self.list.held(unix_ms) {
-            let kind = revocation.target.kind();
-            counts.iter_mut().filter(|(of, _)| *of == kind).for_each(|(_, count)| *count += 1);
-        }
-        counts
+    pub fn held(&mut self, unix_ms: u64) -> [(Kind, usize); 5] {
+        Kind::ALL.map(|kind| (kind, self.list.count(unix_ms, kind)))
     }
 
     /// What was counted since its start.

@@ -115,7 +115,7 @@ impl Revoker {
 
     /// How many are held, by kind.
     #[must_use]
-    pub fn held(&self) -> [(Kind, u64); 5] {
+    pub fn held(&self) -> [(Kind, usize); 5] {
         self.ledger.lock().held(self.clock.unix_ms())
     }
 

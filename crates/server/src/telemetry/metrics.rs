@@ -275,7 +275,7 @@ impl Metrics {
     }
 
     /// Says how many revocations are held.
-    pub fn hold(&self, held: &[(Kind, u64)]) {
+    pub fn hold(&self, held: &[(Kind, usize)]) {
         for (kind, count) in held {
             let gauge = self.revocations.get_or_create(&KindLabel { kind: kind.as_str() });
             gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
