@@ -20,7 +20,7 @@
 //! | `request` | what is answered here: hello, auth, ice-servers, ping |
 //! | `supply` | ICE servers: before the `welcome`, and all that follow |
 //! | `deadline` | everything that comes with time |
-//! | [`outlet`], `frame` | the way out |
+//! | [`outlet`], `frame`, `pongs` | the way out |
 //! | [`transport`] | the socket under both, plain or TLS |
 //! | [`rate`], [`liveness`] | the pure parts |
 
@@ -48,6 +48,7 @@ mod deadline;
 mod frame;
 pub mod liveness;
 pub mod outlet;
+mod pongs;
 mod posts;
 pub mod rate;
 mod read;

@@ -22,6 +22,7 @@ use futures_util::task::AtomicWaker;
 use socket2::SockRef;
 
 pub use super::frame::{Farewell, Frame, Framing, Last};
+use super::pongs::Pongs;
 use crate::{driver::Prelude, sync::Mutex};
 
 /// How much is encoded for one write.
@@ -117,6 +118,7 @@ struct Queue {
     /// How many encoded bytes of the first frame have been written.
     written: usize,
     bytes: usize,
+    pongs: Pongs,
     stage: Stage,
     /// Since when the socket takes nothing.
     blocked: Option<Moment>,
@@ -183,6 +185,7 @@ impl Outlet {
                 frames: VecDeque::new(),
                 written: 0,
                 bytes: 0,
+                pongs: Pongs::None,
                 stage: Stage::Open,
                 blocked: None,
                 prelude: None,
@@ -205,6 +208,13 @@ impl Outlet {
         if queue.stage != Stage::Open {
             return Push::Closed(frame);
         }
+        let frame = match frame {
+            Frame::Pong(payload) => match queue.pongs.answer(payload) {
+                Some(payload) => Frame::Pong(payload),
+                None => return Push::Behind,
+            },
+            frame => frame,
+        };
         let size = self.framing.len(&frame);
         if let Frame::Close(last) = frame {
             queue.stage = Stage::Closing(last);
@@ -220,6 +230,9 @@ impl Outlet {
         if first {
             // A burst of candidates fits without growing again and again.
             queue.frames.reserve(8);
+        }
+        if let Frame::Pong(_) = frame {
+            queue.pongs = Pongs::Queued;
         }
         queue.frames.push_back(Queued { frame, since: now, overdue: false });
         if first { Push::First } else { Push::Behind }
@@ -458,14 +471,26 @@ impl Queue {
             bytes -= size - self.written;
             self.written = 0;
             self.bytes = self.bytes.saturating_sub(size);
-            if let Some(Queued { frame: Frame::Parcel(parcel), overdue: false, .. }) = self.frames.pop_front()
-                && let Some(re) = parcel.receipt()
-            {
-                receipts.push((parcel.from.clone(), re.clone()));
+            match self.frames.pop_front() {
+                Some(Queued { frame: Frame::Parcel(parcel), overdue: false, .. }) => {
+                    receipts.extend(parcel.receipt().map(|re| (parcel.from.clone(), re.clone())));
+                }
+                Some(Queued { frame: Frame::Pong(_), since, .. }) => self.follow_pong(since),
+                _ => {}
             }
         }
         // Idle connections hold nothing.
         self.frames = VecDeque::new();
+    }
+
+    /// A pong has left. If pings came meanwhile, the newest is answered now, unless the last frame is there already.
+    fn follow_pong(&mut self, since: Moment) {
+        if let (Some(payload), Stage::Open) = (self.pongs.left(), self.stage) {
+            let frame = Frame::Pong(payload);
+            self.bytes += self.framing.len(&frame);
+            self.pongs = Pongs::Queued;
+            self.frames.push_back(Queued { frame, since, overdue: false });
+        }
     }
 
     /// Takes out the parcels and, if it goes, the rest. A frame that has begun must end before another may begin: it stays.
@@ -492,6 +517,8 @@ impl Queue {
             }
         }
         self.bytes = self.frames.iter().map(|queued| self.framing.len(&queued.frame)).sum();
+        // The connection closes or is dead: nobody waits for it any more.
+        self.pongs = Pongs::None;
         unsent
     }
 
@@ -528,3 +555,7 @@ pub fn seat(connection: &Handle) -> Option<Seat<Handle>> {
     let Seating { room, peer, .. } = connection.0.seating()?;
     Some(Seat { room: room.clone(), peer: peer.clone(), connection: connection.clone() })
 }
+
+#[cfg(test)]
+#[path = "outlet_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@ use aldis_server::config::Config;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Frame, Over, Peer, Rig, Token};
+use crate::support::{Frame, Opcode, Over, Peer, Rig, Token, within};
 
 /// More than the kernel keeps for a connection whose other end has a small buffer.
 const MESSAGES: u64 = 400;
@@ -250,6 +250,24 @@ async fn a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun(over
     drop(bob);
 }
 
+async fn pings_that_are_answered_unread_fill_no_queue(over: Over) {
+    let rig = Rig::start_over(over, |config| {
+        generous(config);
+        config.limits.outbound_stall_ms = 300;
+        // Room for some thirty pongs.
+        config.limits.outbound_bytes = 4_096;
+    });
+    let mut bob = rig.raw_on(rig.dial_narrow().await, "bob").await;
+    let pings = Opcode::Ping.frame(&[b'x'; 125]).repeat(500);
+    within("the end of the server's patience", async {
+        while rig.limit_hits("outbound_stall_ms") == 0 {
+            bob.write(&pings).await;
+        }
+    })
+    .await;
+    assert_eq!((drain(&mut bob).await.1, rig.limit_hits("outbound_bytes")), (Some(4420), 0));
+}
+
 /// Each story over plain sockets and over TLS, where what has become a record cannot be taken back.
 macro_rules! over_both {
     ($($story:ident)*) => {
@@ -277,6 +295,7 @@ over_both! {
     what_waits_for_a_fenced_connection_goes_to_the_next
     a_frame_that_had_begun_is_given_back_when_a_closing_connection_breaks
     a_closing_connection_settles_the_receipt_of_a_frame_that_had_begun
+    pings_that_are_answered_unread_fill_no_queue
 }
 
 /// Bob, whose socket takes little.
