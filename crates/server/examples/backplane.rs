@@ -7,7 +7,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use aldis_protocol::NodeId;
 use aldis_server::{
-    backplane::{Address, Backplane, BackplaneMetrics, Event, Health, Prefix, Settings, Subject, Unread},
+    backplane::{Address, Backplane, BackplaneMetrics, Event, Events, Health, Prefix, Settings, Subject, Unread},
     config::Secret,
     resume::ClusterKeys,
 };
@@ -16,7 +16,6 @@ use hdrhistogram::Histogram;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::mpsc,
     time::Instant,
 };
 
@@ -71,7 +70,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn node(address: &Address, name: &str) -> Result<(Backplane, mpsc::Receiver<Event>)> {
+async fn node(address: &Address, name: &str) -> Result<(Backplane, Events)> {
     let keys = ClusterKeys::new(Some(&Secret::new("a secret for measurements only, 32+")))?;
     let metrics = Arc::new(BackplaneMetrics::register(&mut prometheus_client::registry::Registry::default()));
     let settings = Settings { node: NodeId::parse(name)?, prefix: Prefix::default(), key: keys.frames, metrics };
@@ -86,7 +85,7 @@ async fn node(address: &Address, name: &str) -> Result<(Backplane, mpsc::Receive
     }
 }
 
-async fn frame(events: &mut mpsc::Receiver<Event>) -> Result<()> {
+async fn frame(events: &mut Events) -> Result<()> {
     loop {
         match events.recv().await.context("events")? {
             Event::Frame { .. } => return Ok(()),

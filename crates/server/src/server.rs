@@ -12,13 +12,13 @@ use std::{
 use aldis_protocol::NodeId;
 use axum::Router;
 use parking_lot::Mutex;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
     auth::Tokens,
-    backplane::{Address, Backplane, Event, Health, MemoryBus, Settings},
+    backplane::{Address, Backplane, Events, Health, MemoryBus, Settings},
     bell::{Bell, RingOnDrop},
     clock::Clock,
     cluster::{Membership, Publisher},
@@ -262,7 +262,7 @@ impl Company<'_> {
         config: &Config,
         keys: &ClusterKeys,
         metrics: &mut Metrics,
-    ) -> anyhow::Result<(Arc<Publisher>, mpsc::Receiver<Event>)> {
+    ) -> anyhow::Result<(Arc<Publisher>, Events)> {
         let (of_backplane, of_cluster) = metrics.of_member();
         let settings = Settings {
             node: node.clone(),
@@ -279,7 +279,7 @@ impl Company<'_> {
 }
 
 /// The node, what its membership reads if it has one, and what ends its connections.
-type Started = (Arc<Node>, Option<mpsc::Receiver<Event>>, RingOnDrop);
+type Started = (Arc<Node>, Option<Events>, RingOnDrop);
 
 fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started> {
     let keys = ClusterKeys::accepting(config.cluster_secret.as_ref(), &config.accepted_cluster_secrets)?;

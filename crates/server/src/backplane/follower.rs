@@ -3,15 +3,16 @@
 use std::{convert::Infallible, sync::Arc};
 
 use aldis_protocol::RoomId;
-use tokio::sync::mpsc;
 
-use super::{Event, Shared, broker::Link, health::Failure, subject::Subject, supervisor::answered, wanted::Change};
+use super::{
+    Event, Shared, broker::Link, events::Feed, health::Failure, subject::Subject, supervisor::answered, wanted::Change,
+};
 
 /// The subscriptions of one link.
 pub(super) struct Follower<'a, L> {
     pub(super) link: &'a L,
     pub(super) shared: &'a Arc<Shared>,
-    pub(super) events: &'a mpsc::Sender<Event>,
+    pub(super) events: &'a Feed,
 }
 
 impl<L: Link> Follower<'_, L> {
@@ -38,7 +39,7 @@ impl<L: Link> Follower<'_, L> {
     /// Says that these rooms are subscribed.
     pub(super) async fn announce(&self, rooms: Vec<RoomId>) {
         for room in rooms {
-            let _ = self.events.send(Event::Subscribed(room)).await;
+            self.events.send(Event::Subscribed(room)).await;
         }
     }
 

@@ -7,13 +7,13 @@ use std::sync::{
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Event, FIRST_MARK, Shared, frame::Kind, health::Failure, metrics::Dropped};
+use super::{Event, FIRST_MARK, Shared, events::Feed, frame::Kind, health::Failure, metrics::Dropped};
 
 /// Where a link puts what it hears. One link has one; clones go to its tasks.
 #[derive(Debug, Clone)]
 pub(super) struct Inlet {
     pub(super) shared: Arc<Shared>,
-    events: mpsc::Sender<Event>,
+    events: Feed,
     probes: mpsc::Sender<u64>,
     failures: mpsc::Sender<Failure>,
     gap: Arc<AtomicU64>,
@@ -38,7 +38,7 @@ pub(super) struct Heard {
 
 impl Inlet {
     /// For one link.
-    pub(super) fn new(shared: Arc<Shared>, events: mpsc::Sender<Event>) -> (Self, Signals) {
+    pub(super) fn new(shared: Arc<Shared>, events: Feed) -> (Self, Signals) {
         // A probe is on its way at a time, and the first failure is the one that counts.
         let (probes, returned) = mpsc::channel(1);
         let (failures, failed) = mpsc::channel(1);
@@ -102,7 +102,7 @@ impl Inlet {
     }
 
     fn hand_on(&self, event: Event) {
-        if self.events.try_send(event).is_err() {
+        if self.events.offer(event).is_err() {
             self.gap.fetch_add(1, Ordering::Relaxed);
             self.shared.metrics.dropped(Dropped::Full, 1);
         }

@@ -14,7 +14,7 @@
 //! | [`address`] | which broker, from its URL |
 //! | `subject`, `frame` | names at the broker; sealed bytes |
 //! | `wanted`, `probe`, `backoff` | the pure part: subscriptions, probes, delays |
-//! | `outgoing`, `inlet` | the bounded ways out and in |
+//! | `outgoing`, `inlet`, `events` | the bounded ways out and in |
 //! | `stranger` | what is said of frames that count for nothing |
 //! | `turns` | which server to try next |
 //! | `supervisor`, `follower`, `prober` | the life of a link, subscriptions and probes on it |
@@ -49,6 +49,7 @@
 pub mod address;
 mod backoff;
 mod broker;
+mod events;
 mod follower;
 mod frame;
 mod health;
@@ -70,6 +71,7 @@ mod turns;
 mod wanted;
 
 pub use address::Address;
+pub use events::Events;
 pub use frame::MAX_PAYLOAD;
 pub use health::{Cause, Health};
 pub use memory::MemoryBus;
@@ -89,7 +91,7 @@ use std::{
 use aldis_protocol::{NodeId, RoomId};
 use thiserror::Error;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, watch},
     time::{Instant, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -102,9 +104,6 @@ use outgoing::{Outgoing, Outlet, queue};
 use stranger::Strangers;
 use supervisor::Supervisor;
 use wanted::Wanted;
-
-/// How many events may wait for whoever takes them. Beyond it, frames are dropped and [`Event::Gap`] says how many.
-const MAX_EVENTS: usize = 8_192;
 
 /// How long [`Backplane::settled`] waits.
 const SETTLE_TIME: Duration = Duration::from_millis(500);
@@ -181,7 +180,7 @@ impl Backplane {
     ///
     /// # Errors
     /// The broker's feature is off.
-    pub fn start(address: &Address, settings: Settings) -> Result<(Self, mpsc::Receiver<Event>), Unsupported> {
+    pub fn start(address: &Address, settings: Settings) -> Result<(Self, Events), Unsupported> {
         match address {
             Address::Memory => Ok(Self::in_memory(&MemoryBus::default(), settings)),
             #[cfg(feature = "redis")]
@@ -204,14 +203,14 @@ impl Backplane {
 
     /// Starts on a bus in this process, which other nodes of it may share.
     #[must_use]
-    pub fn in_memory(bus: &MemoryBus, settings: Settings) -> (Self, mpsc::Receiver<Event>) {
+    pub fn in_memory(bus: &MemoryBus, settings: Settings) -> (Self, Events) {
         Self::over(bus.clone(), settings)
     }
 
-    fn over(broker: impl Broker, settings: Settings) -> (Self, mpsc::Receiver<Event>) {
+    fn over(broker: impl Broker, settings: Settings) -> (Self, Events) {
         let Settings { node, prefix, key, metrics } = settings;
         let (outlet, queue) = queue();
-        let (events, receiver) = mpsc::channel(MAX_EVENTS);
+        let (feed, events) = events::events();
         let own = Subject::Inbox(node.clone());
         let inbox = prefix.name(&own);
         let mut wanted = Wanted::default();
@@ -233,9 +232,9 @@ impl Backplane {
             strangers: Mutex::default(),
             metrics,
         });
-        let supervisor = Supervisor::new(broker, shared.clone(), queue, events);
+        let supervisor = Supervisor::new(broker, shared.clone(), queue, feed);
         let supervisor = AbortOnDropHandle::new(tokio::spawn(supervisor.run()));
-        (Self { shared, _supervisor: supervisor }, receiver)
+        (Self { shared, _supervisor: supervisor }, events)
     }
 
     /// Publishes, in the order of the calls for each subject and kind of `unread`. Never waits.

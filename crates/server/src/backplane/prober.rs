@@ -7,14 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     Event, Shared,
     broker::Link,
+    events::Feed,
     health::{Cause, Failure},
     inlet::Heard,
     probe::{Missed, PROBE_INTERVAL, Probe},
@@ -24,14 +22,14 @@ use super::{
 pub(super) struct Prober<'a, L> {
     link: &'a L,
     shared: &'a Arc<Shared>,
-    events: &'a mpsc::Sender<Event>,
+    events: &'a Feed,
     heard: Heard,
     probe: Probe,
     start: Instant,
 }
 
 impl<'a, L: Link> Prober<'a, L> {
-    pub(super) fn new(link: &'a L, shared: &'a Arc<Shared>, events: &'a mpsc::Sender<Event>, heard: Heard) -> Self {
+    pub(super) fn new(link: &'a L, shared: &'a Arc<Shared>, events: &'a Feed, heard: Heard) -> Self {
         Self { link, shared, events, heard, probe: Probe::default(), start: Instant::now() }
     }
 
@@ -58,7 +56,7 @@ impl<'a, L: Link> Prober<'a, L> {
             }
             let gap = self.heard.gap.swap(0, Ordering::Relaxed);
             if gap > 0 {
-                let _ = self.events.send(Event::Gap { events: gap }).await;
+                self.events.send(Event::Gap { events: gap }).await;
             }
             let (link, events, metrics) = (self.link, self.events, &self.shared.metrics);
             let check = async {
@@ -68,7 +66,7 @@ impl<'a, L: Link> Prober<'a, L> {
             let watch = async {
                 let time = self.returned().await;
                 metrics.probe_returned(time);
-                let _ = events.send(Event::ProbeReturned(time)).await;
+                events.send(Event::ProbeReturned(time)).await;
                 pending::<Result<Infallible, Failure>>().await
             };
             tokio::select! {
@@ -87,7 +85,7 @@ impl<'a, L: Link> Prober<'a, L> {
 
     async fn missed(&self) {
         self.shared.metrics.probe_missed();
-        let _ = self.events.send(Event::ProbeMissed).await;
+        self.events.send(Event::ProbeMissed).await;
     }
 
     /// Waits for the probe that is on its way.

@@ -9,15 +9,13 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
-use tokio::{
-    sync::mpsc,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use super::{
     Event, Shared,
     backoff::Backoff,
     broker::{Broker, Link},
+    events::Feed,
     follower::Follower,
     health::{Cause, Failure, Health},
     inlet::Inlet,
@@ -34,12 +32,12 @@ pub(super) struct Supervisor<B> {
     broker: B,
     shared: Arc<Shared>,
     queue: Queue,
-    events: mpsc::Sender<Event>,
+    events: Feed,
     backoff: Backoff,
 }
 
 impl<B: Broker> Supervisor<B> {
-    pub(super) fn new(broker: B, shared: Arc<Shared>, queue: Queue, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(broker: B, shared: Arc<Shared>, queue: Queue, events: Feed) -> Self {
         Self { broker, shared, queue, events, backoff: Backoff::default() }
     }
 
@@ -65,7 +63,7 @@ impl<B: Broker> Supervisor<B> {
             backoff.reset();
             shared.set_health(Health::Up);
             tracing::info!("the backplane is up");
-            let _ = events.send(Event::Health(Health::Up)).await;
+            events.send(Event::Health(Health::Up)).await;
             follower.announce(rooms).await;
             tokio::select! {
                 failure = follower.run() => failure,
@@ -91,13 +89,13 @@ impl<B: Broker> Supervisor<B> {
         self.shared.metrics.failed(*cause);
         self.shared.wanted.lock().lost();
         for tag in tags {
-            let _ = self.events.send(Event::Lost { tag }).await;
+            self.events.send(Event::Lost { tag }).await;
         }
         if before == health {
             tracing::debug!(%cause, %detail, "the backplane is still degraded");
         } else {
             tracing::warn!(%cause, %detail, frames, "the backplane is degraded");
-            let _ = self.events.send(Event::Health(health)).await;
+            self.events.send(Event::Health(health)).await;
         }
     }
 }

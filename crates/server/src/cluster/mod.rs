@@ -27,10 +27,7 @@ use aldis_core::{
     revocation::Standing,
 };
 use aldis_protocol::NodeId;
-use tokio::{
-    sync::{mpsc, watch},
-    time::sleep_until,
-};
+use tokio::{sync::watch, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use metrics::ClusterMetrics;
@@ -39,7 +36,7 @@ pub use publisher::Publisher;
 use metrics::LostFrame;
 
 use crate::{
-    backplane::{Event, Health},
+    backplane::{Event, Events, Health},
     clock::Clock,
     driver::{Dirty, Driver},
     sync::Mutex,
@@ -104,7 +101,7 @@ impl Membership {
     }
 
     /// Takes the events of the backplane and keeps the cluster's time, until this node leaves.
-    pub async fn read(&self, driver: &Driver, mut events: mpsc::Receiver<Event>) {
+    pub async fn read(&self, driver: &Driver, mut events: Events) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let due = self.cluster.lock().poll_timeout();

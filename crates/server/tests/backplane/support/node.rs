@@ -5,21 +5,20 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 use aldis_protocol::{NodeId, RoomId};
 use aldis_server::{
     backplane::{
-        Address, Backplane, BackplaneMetrics, Cause, Event, Health, MemoryBus, Prefix, Refused, Settings, Subject,
-        Unread,
+        Address, Backplane, BackplaneMetrics, Cause, Event, Events, Health, MemoryBus, Prefix, Refused, Settings,
+        Subject, Unread,
     },
     config::Secret,
     resume::ClusterKeys,
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
-use tokio::sync::mpsc;
 
 use crate::brokers::{Broker, Way, within};
 
 /// A node.
 pub(crate) struct Node {
     pub(crate) backplane: Backplane,
-    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) events: Events,
     name: String,
     registry: Registry,
 }
@@ -64,12 +63,7 @@ impl Node {
         Self::start(name, prefix, secret, |settings| Backplane::in_memory(bus, settings))
     }
 
-    fn start(
-        name: &str,
-        prefix: &str,
-        secret: &str,
-        start: impl FnOnce(Settings) -> (Backplane, mpsc::Receiver<Event>),
-    ) -> Self {
+    fn start(name: &str, prefix: &str, secret: &str, start: impl FnOnce(Settings) -> (Backplane, Events)) -> Self {
         let mut registry = Registry::with_prefix("aldis");
         let metrics = Arc::new(BackplaneMetrics::register(&mut registry));
         let keys = ClusterKeys::new(Some(&Secret::new(secret.repeat(32)))).expect("keys");
