@@ -15,7 +15,7 @@ use crate::{
     node::random_bits,
     reload::{Load, Reloader},
     server::{Mode, Server},
-    telemetry::log,
+    telemetry::{log, panic},
 };
 
 /// What a process is started with.
@@ -39,6 +39,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start { loaded, load, mode, nodes } = start;
     let config = &loaded.config;
     log::start(&config.log);
+    panic::log_all();
     raise_descriptors(config);
     let mut signals = Signals::listen()?;
     let servers = begin(config, mode, nodes)?;

@@ -1,4 +1,5 @@
-//! What the operator sees: metrics and logs.
+//! What the operator sees: metrics, logs, and panics in them.
 
 pub mod log;
 pub mod metrics;
+pub mod panic;

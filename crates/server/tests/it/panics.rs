@@ -1,22 +1,36 @@
-//! A panic in one connection: its task ends, the hub learns of it, and nobody else notices more than that somebody has left.
+//! A panic in one connection: its task ends, the hub learns of it, and nobody else notices more than that somebody has left. And what the
+//! log says of one.
 //!
 //! Nothing known panics in a connection, so its way out does here, where only the connection's own task goes: when it waits for room.
 
 use std::{
+    ffi::OsString,
     io,
+    path::Path,
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    thread,
+    time::Duration,
 };
 
 use aldis_core::Dialect;
-use aldis_server::connection::{Connection, Places, outlet::Wire, transport::Transport};
-use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use aldis_server::{
+    config::{Flags, Loaded, Purpose},
+    connection::{Connection, Places, outlet::Wire, transport::Transport},
+    serve::{self, Start},
+    server::Mode,
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
 
-use crate::support::{Peer, Rig, Socket, within};
+use crate::support::{KEY, Peer, Rig, Socket, within};
 
 /// Takes everything until it is told not to; then whoever waits for it panics.
 struct Faulty {
@@ -76,4 +90,66 @@ async fn a_task_that_panics_takes_nobody_with_it() {
     // Nothing of it is left, and there is a place for the next.
     assert_eq!((node.admission.connections(), rig.metric("aldis_sessions")), (2, 2));
     rig.raw("eve").await;
+}
+
+/// Says to this test's own process that it is the server, and where its folder is.
+const FOLDER: &str = "ALDIS_TEST_PANICS_IN";
+
+/// Panics of a server, in a process of its own: what becomes of them there is for all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_where_a_panic_was_and_not_what_it_said() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return panic_as_a_server(folder).await;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "panics::the_log_says_where_a_panic_was_and_not_what_it_said", "--nocapture"])
+        .env_clear()
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let output = within("the end of the server", child.wait_with_output()).await.expect("an end");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+    let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("one event a line"));
+    let panics: Vec<_> = lines.filter(|event| event["level"] == "ERROR").collect();
+    assert_eq!(panics.len(), 3, "{said}");
+    for (event, reason) in panics.iter().zip([Value::Null, Value::Null, json!("a constant")]) {
+        let at = event["at"].as_str().expect("a place");
+        assert!(at.starts_with("crates/server/tests/it/panics.rs:"), "{said}");
+        assert_eq!(event["reason"], reason);
+    }
+}
+
+/// Serves, panics in its own ways, and stops.
+async fn panic_as_a_server(folder: OsString) {
+    let ports = Path::new(&folder).join("ports.json");
+    let env = [
+        ("ALDIS_AUTH_KEYS", KEY.to_owned()),
+        ("ALDIS_LISTEN", "127.0.0.1:0".to_owned()),
+        ("ALDIS_PORTS_FILE", ports.display().to_string()),
+        ("ALDIS_LOG_FORMAT", "json".to_owned()),
+    ];
+    let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let loaded = Loaded::load(&Flags::default(), env, Purpose::Serve).expect("a configuration");
+    let server = tokio::spawn(serve::run(Start { loaded, load: None, mode: Mode::Serve, nodes: 1 }));
+    within("the ports", async {
+        while !ports.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let secret = format!("canary-{}", std::process::id());
+    let cut = secret.clone() + "\u{e4}";
+    let end = cut.len() - 1;
+    assert!(thread::spawn(move || panic!("{secret}")).join().is_err());
+    assert!(thread::spawn(move || cut[..end].len()).join().is_err());
+    assert!(tokio::spawn(async { panic!("a constant") }).await.is_err());
+    let told = Command::new("/bin/kill").args(["-TERM", &std::process::id().to_string()]).status().await;
+    assert!(told.expect("kill runs").success());
+    within("the end", server).await.expect("no panic of its own").expect("served");
 }
