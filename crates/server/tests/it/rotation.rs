@@ -198,7 +198,7 @@ fn turn_secret(message: &Value) -> usize {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
         STANDARD.encode(hmac::sign(&key, text("username").as_bytes())) == text("credential")
     };
-    TURN_SECRETS.iter().position(|secret| fits(&secret)).unwrap_or_else(|| panic!("of no secret: {message}"))
+    TURN_SECRETS.iter().position(fits).unwrap_or_else(|| panic!("of no secret: {message}"))
 }
 
 /// Somebody in the room, and the secret of its last TURN credentials.
