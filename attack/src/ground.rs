@@ -151,7 +151,17 @@ impl Ground<'_> {
     }
 
     pub(crate) fn raw_with(&self, token: &str) -> anyhow::Result<Peer> {
-        Peer::seated(self.open("/v1/signal", &[&format!("Authorization: Bearer {token}")], &[])?)
+        self.seated(self.open("/v1/signal", &[&format!("Authorization: Bearer {token}")], &[])?)
+    }
+
+    /// Somebody who is in, and whose TURN credentials are nobody else's business.
+    fn seated(&self, socket: Socket) -> anyhow::Result<Peer> {
+        let peer = Peer::seated(socket)?;
+        let servers = peer.welcome["iceServers"].as_array().into_iter().flatten();
+        for text in servers.flat_map(|server| [&server["username"], &server["credential"]]).filter_map(Value::as_str) {
+            self.canary(text);
+        }
+        Ok(peer)
     }
 
     /// A raw client with the usual grant.
@@ -167,7 +177,7 @@ impl Ground<'_> {
             hello["resume"] = resume.into();
         }
         socket.say(&hello);
-        let peer = Peer::seated(socket)?;
+        let peer = self.seated(socket)?;
         self.canary(peer.resume_token());
         Ok(peer)
     }

@@ -26,13 +26,14 @@ pub(crate) struct Secrets {
     pub(crate) key: String,
     pub(crate) cluster: String,
     pub(crate) turn: String,
+    pub(crate) admin: String,
 }
 
 /// A server, killed when this is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    /// Where it is asked for its metrics: plain, and without a proxy, whatever clients need.
-    admin: u16,
+    /// Where its operator asks: plain, and without a proxy, whatever clients need.
+    pub(crate) admin: u16,
     pub(crate) secrets: Secrets,
     child: Child,
     log: PathBuf,
@@ -54,19 +55,20 @@ impl Secrets {
         let random = |name: &str| {
             format!("canary-{name}-{}", std::iter::repeat_with(fastrand::alphanumeric).take(40).collect::<String>())
         };
-        Self { key: random("key"), cluster: random("cluster"), turn: random("turn") }
+        Self { key: random("key"), cluster: random("cluster"), turn: random("turn"), admin: random("admin") }
     }
 
-    pub(crate) fn all(&self) -> [&str; 3] {
-        [&self.key, &self.cluster, &self.turn]
+    pub(crate) fn all(&self) -> [&str; 4] {
+        [&self.key, &self.cluster, &self.turn, &self.admin]
     }
 
     /// As variables of a server.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 4] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
         [
             ("ALDIS_AUTH_KEYS", format!("{KID}:{}", self.key)),
             ("ALDIS_CLUSTER_SECRET", self.cluster.clone()),
             ("ALDIS_TURN_SECRET", self.turn.clone()),
+            ("ALDIS_ADMIN_KEY", self.admin.clone()),
             ("ALDIS_TURN_URLS", "turn:turn.example.org:3478".to_owned()),
         ]
     }

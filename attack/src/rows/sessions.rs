@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use super::{Attack, Check, attack};
 use crate::{
     ground::Ground,
+    line::{Line, request},
     peer::{Heard, Peer},
 };
 
 pub(super) const ATTACKS: [Attack; 4] = [
     attack(53, "resume tokens of others, changed, replayed", stolen_resumes),
     attack(54, "15 resumes of one session at once", resume_race),
-    attack(55, "back after a removal", removed),
+    attack(55, "back after a removal or a revocation", removed),
     attack(56, "a renewal for somebody else", foreign_renewals),
 ];
 
@@ -123,11 +124,53 @@ fn removed(ground: &Ground<'_>) -> anyhow::Result<Vec<Check>> {
         other => format!("{other:?}"),
     };
     let again = ground.v1(&token, Some(&resume))?;
-    Ok(vec![
+    let mut checks = vec![
         Check::new("it is told", "removed", told["code"].as_str().unwrap_or_default()),
         Check::new("and closed", "close 4410", closed),
         Check::new("its resume token", "a new stay", went_on(&again)),
-    ])
+    ];
+    checks.extend(revoked(ground)?);
+    Ok(checks)
+}
+
+/// The same by the operator, whose key somebody guesses at.
+fn revoked(ground: &Ground<'_>) -> anyhow::Result<Vec<Check>> {
+    const JTI: &str = "canary-jti-55";
+    const SUB: &str = "canary-sub-55";
+    [JTI, SUB].into_iter().for_each(|name| ground.canary(name));
+    let token = ground.token_with("mallory", &ground.room(), &json!({ "jti": JTI }))?;
+    let mut mallory = ground.raw_with(&token)?;
+    // The operator may see what it has revoked, so its answers are not among those that are searched.
+    let revoke = |key: &str, order: &Value| -> anyhow::Result<String> {
+        let body = order.to_string();
+        let (bearer, length) = (format!("Authorization: Bearer {key}"), format!("Content-Length: {}", body.len()));
+        let mut line = Line::dial(ground.servers.usual.admin, ground.from)?;
+        line.send(&[request("POST", "/v1/revocations", &[&bearer, &length]), body.into_bytes()].concat());
+        Ok(line.answer()?.map_or_else(|| "hung up".to_owned(), |answer| answer.verdict()))
+    };
+    let (by_token, by_identity) = (json!({ "jti": JTI }), json!({ "identity": SUB, "reason": "canary-why-55" }));
+    ground.canary("canary-why-55");
+    let admin = &ground.secrets().admin;
+    let mut checks = vec![
+        Check::new("an order with a guessed key", "401 token-invalid", revoke("canary-guess-55", &by_token)?),
+        Check::new("with the token of a user", "401 token-invalid", revoke(&token, &by_token)?),
+        Check::new("with the key", "201", revoke(admin, &by_token)?),
+        Check::new("of an identity", "201", revoke(admin, &by_identity)?),
+    ];
+    ground.canary("canary-guess-55");
+    let told = mallory.socket.expect("error")?;
+    checks.push(Check::new("whoever has it is told", "token-revoked", told["code"].as_str().unwrap_or_default()));
+    checks.push(Check::new(
+        "and closed",
+        "close 4403",
+        match mallory.socket.hear()? {
+            Heard::Close(code) => format!("close {code}"),
+            other => format!("{other:?}"),
+        },
+    ));
+    let probe = request("GET", "/v1/signal", &[&format!("Authorization: Bearer {token}")]);
+    checks.push(Check::new("at the door", "403 token-revoked", ground.verdict(&probe)?));
+    Ok(checks)
 }
 
 fn foreign_renewals(ground: &Ground<'_>) -> anyhow::Result<Vec<Check>> {

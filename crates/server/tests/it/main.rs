@@ -5,6 +5,7 @@ mod support;
 mod assets;
 mod auth;
 mod canary;
+mod canary_inside;
 mod check;
 mod counts;
 mod deadlines;
