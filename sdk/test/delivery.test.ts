@@ -2,9 +2,10 @@ import { expect, test } from 'vitest'
 import { Delivery } from '../src/delivery.ts'
 import { AldisError } from '../src/errors.ts'
 import type { ClientLimits, ErrorCode, ErrorMessage, JsonObject, Relayed, Signal } from '../src/generated/wire.ts'
-import { FakeClock, settle } from './support/clock.ts'
+import { FakeClock } from './support/clock.ts'
 import { type Fates, texts } from './support/letters.ts'
 import { at } from './support/lists.ts'
+import { outcome } from './support/outcome.ts'
 import { welcome, wirePeer } from './support/server.ts'
 
 const generous: ClientLimits = { ...welcome().limits, messageBurst: 1e6, byteBurst: 1e9 }
@@ -64,21 +65,6 @@ class Post {
   refuse(re: string | undefined, code: ErrorCode, details: Partial<ErrorMessage> = {}): boolean {
     return this.delivery.refuse({ type: 'error', code, message: 'No.', ...(re !== undefined && { re }), ...details })
   }
-}
-
-/** What a promise has come to so far. */
-async function outcome(promise: Promise<void>): Promise<unknown> {
-  let result: unknown = 'pending'
-  promise.then(
-    () => {
-      result = 'done'
-    },
-    (error: unknown) => {
-      result = error
-    },
-  )
-  await settle()
-  return result
 }
 
 // On the way

@@ -3,6 +3,7 @@ import type { JsonObject, Relayed } from '../src/generated/wire.ts'
 import { settle } from './support/clock.ts'
 import { couple } from './support/couple.ts'
 import { at, last } from './support/lists.ts'
+import { outcome } from './support/outcome.ts'
 import { callFrom, comeBack, join, type Party, relay } from './support/party.ts'
 import { wirePeer } from './support/server.ts'
 import { uncaughtDuring } from './support/uncaught.ts'
@@ -10,21 +11,6 @@ import { uncaughtDuring } from './support/uncaught.ts'
 /** A room with one who speaks streams and one who does not, in which nobody is called. */
 function joinBeside(): Promise<Party> {
   return join({ connect: 'manual', peers: [wirePeer('b'), wirePeer('raw', { features: [] })] })
-}
-
-/** What a promise has come to so far. */
-async function outcome(promise: Promise<void>): Promise<unknown> {
-  let result: unknown = 'pending'
-  promise.then(
-    () => {
-      result = 'done'
-    },
-    (error: unknown) => {
-      result = error
-    },
-  )
-  await settle()
-  return result
 }
 
 /** A message of `b`, at a place of its stream. */

@@ -3,6 +3,7 @@ import type { Relayed } from '../src/generated/wire.ts'
 import { settle } from './support/clock.ts'
 import { fragmentOf, sdpOf } from './support/connection.ts'
 import { at, last } from './support/lists.ts'
+import { outcome } from './support/outcome.ts'
 import { answerFrom, callFrom, join, type Party, type PartyOptions, relay } from './support/party.ts'
 import { wirePeer } from './support/server.ts'
 
@@ -14,21 +15,6 @@ function joinBeside(id: 'older' | 'newer' | 'raw-older' | 'raw-newer', options: 
 }
 
 const meshed: PartyOptions = { connect: 'mesh' }
-
-/** What a promise has come to so far. */
-async function outcome(promise: Promise<void>): Promise<unknown> {
-  let result: unknown = 'pending'
-  promise.then(
-    () => {
-      result = 'done'
-    },
-    (error: unknown) => {
-      result = error
-    },
-  )
-  await settle()
-  return result
-}
 
 /** Starts a call whose outcome the test looks at later. */
 function call(party: Party, id: string): Promise<void> {
