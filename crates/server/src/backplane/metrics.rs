@@ -5,10 +5,11 @@ use std::{sync::atomic::AtomicU64, time::Duration};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Registry, Unit},
+    registry::Registry,
 };
 
 use super::{frame::FrameError, health::Cause, outgoing::Refused};
+use crate::telemetry::registering::Register as _;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -49,40 +50,27 @@ pub(super) enum Dropped {
 impl BackplaneMetrics {
     /// All at zero, and registered under `backplane_`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            up: Gauge::default(),
-            published: Counter::default(),
-            received: Counter::default(),
-            unread: Counter::default(),
-            refused: Family::default(),
-            dropped: Family::default(),
-            failures: Family::default(),
-            degraded_seconds: Counter::default(),
-            probe: Histogram::new(PROBE_BUCKETS),
-            probe_misses: Counter::default(),
-        };
         let registry = registry.sub_registry_with_prefix("backplane");
-        registry.register("up", "1 while frames cross nodes", metrics.up.clone());
-        registry.register("published", "Frames accepted for the broker", metrics.published.clone());
-        registry.register("received", "Authentic frames of other nodes", metrics.received.clone());
-        registry.register("unread", "Publishes that nobody read, of those that asked", metrics.unread.clone());
-        registry.register("refused", "Publishes refused at once, by reason", metrics.refused.clone());
-        registry.register("dropped", "Frames dropped on their way, by reason", metrics.dropped.clone());
-        registry.register("failures", "Links to the broker that failed, by cause", metrics.failures.clone());
-        registry.register_with_unit(
-            "degraded",
-            "Time in which nothing crossed nodes",
-            Unit::Seconds,
-            metrics.degraded_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "probe",
-            "Round trips of a frame to the own inbox",
-            Unit::Seconds,
-            metrics.probe.clone(),
-        );
-        registry.register("probe_misses", "Probes that did not come back in time", metrics.probe_misses.clone());
-        metrics
+        Self {
+            up: registry.make("up", "1 while frames cross nodes"),
+            published: registry.make("published", "Frames accepted for the broker"),
+            received: registry.make("received", "Authentic frames of other nodes"),
+            unread: registry.make("unread", "Publishes that nobody read, of those that asked"),
+            refused: registry.make("refused", "Publishes refused at once, by reason"),
+            dropped: registry.make("dropped", "Frames dropped on their way, by reason"),
+            failures: registry.make("failures", "Links to the broker that failed, by cause"),
+            degraded_seconds: registry.keep_seconds(
+                "degraded",
+                "Time in which nothing crossed nodes",
+                Counter::default(),
+            ),
+            probe: registry.keep_seconds(
+                "probe",
+                "Round trips of a frame to the own inbox",
+                Histogram::new(PROBE_BUCKETS),
+            ),
+            probe_misses: registry.make("probe_misses", "Probes that did not come back in time"),
+        }
     }
 
     pub(super) fn up(&self) {

@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::telemetry::registering::Register as _;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
@@ -46,46 +48,29 @@ pub(super) enum LostFrame {
 impl ClusterMetrics {
     /// All at zero, and registered under `cluster_`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            nodes: Gauge::default(),
-            silenced: Counter::default(),
-            revived: Counter::default(),
-            missed_beats: Counter::default(),
-            differences: Counter::default(),
-            mismatches: Counter::default(),
-            revocation_differences: Counter::default(),
-            revocation_copies: Counter::default(),
-            claims: Family::default(),
-            lost: Family::default(),
-        };
         let registry = registry.sub_registry_with_prefix("cluster");
-        registry.register("nodes", "Other nodes that give signs of life", metrics.nodes.clone());
-        registry.register("nodes_silenced", "Times that another node fell silent or left", metrics.silenced.clone());
-        registry.register("nodes_revived", "Times that a silent node was heard again", metrics.revived.clone());
-        registry.register("beats_missed", "Beats of other nodes that never came", metrics.missed_beats.clone());
-        registry.register(
-            "digest_differences",
-            "Digests that differed; one alone may only have crossed a change",
-            metrics.differences.clone(),
-        );
-        registry.register(
-            "digest_mismatches",
-            "Times that this node and another did not agree on their rosters twice in a row",
-            metrics.mismatches.clone(),
-        );
-        registry.register(
-            "revocation_differences",
-            "Sums of revocations that differed; one alone may only have crossed a change",
-            metrics.revocation_differences.clone(),
-        );
-        registry.register(
-            "revocation_copies",
-            "Times that another node's revocations were copied because this one had missed some",
-            metrics.revocation_copies.clone(),
-        );
-        registry.register("claims", "Sessions that were claimed, by outcome", metrics.claims.clone());
-        registry.register("frames_dropped", "Authentic frames of other nodes that were dropped", metrics.lost.clone());
-        metrics
+        Self {
+            nodes: registry.make("nodes", "Other nodes that give signs of life"),
+            silenced: registry.make("nodes_silenced", "Times that another node fell silent or left"),
+            revived: registry.make("nodes_revived", "Times that a silent node was heard again"),
+            missed_beats: registry.make("beats_missed", "Beats of other nodes that never came"),
+            differences: registry
+                .make("digest_differences", "Digests that differed; one alone may only have crossed a change"),
+            mismatches: registry.make(
+                "digest_mismatches",
+                "Times that this node and another did not agree on their rosters twice in a row",
+            ),
+            revocation_differences: registry.make(
+                "revocation_differences",
+                "Sums of revocations that differed; one alone may only have crossed a change",
+            ),
+            revocation_copies: registry.make(
+                "revocation_copies",
+                "Times that another node's revocations were copied because this one had missed some",
+            ),
+            claims: registry.make("claims", "Sessions that were claimed, by outcome"),
+            lost: registry.make("frames_dropped", "Authentic frames of other nodes that were dropped"),
+        }
     }
 
     /// Takes over what the core has counted until now.

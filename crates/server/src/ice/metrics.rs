@@ -8,6 +8,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::telemetry::registering::Register as _;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Of {
     provider: String,
@@ -46,44 +48,24 @@ pub(super) struct LinkMetrics {
 }
 
 impl TurnMetrics {
-    /// Registers them.
+    /// All at zero, and registered under `turn_`.
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            mints: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
-            breaker: Family::default(),
-            revocations: Family::default(),
-            reused: Counter::default(),
-            delayed: Counter::default(),
-        };
-        registry.register(
-            "turn_mints",
-            "Credentials that TURN providers were asked for, by what came of it",
-            metrics.mints.clone(),
-        );
-        registry.register("turn_request_seconds", "Time of one request to a TURN provider", metrics.seconds.clone());
-        registry.register(
-            "turn_breaker",
-            "Whether a TURN provider is left alone: 0 no, 1 one request tries, 2 yes",
-            metrics.breaker.clone(),
-        );
-        registry.register(
-            "turn_revocations",
-            "Credentials that TURN providers were asked to take back, by what came of it",
-            metrics.revocations.clone(),
-        );
-        registry.register(
-            "turn_reused",
-            "Credentials that were handed out again to the same identity",
-            metrics.reused.clone(),
-        );
-        registry.register(
-            "turn_delayed",
-            "Clients that were told to wait for TURN credentials",
-            metrics.delayed.clone(),
-        );
-        metrics
+        let registry = registry.sub_registry_with_prefix("turn");
+        Self {
+            mints: registry.make("mints", "Credentials that TURN providers were asked for, by what came of it"),
+            seconds: registry.keep(
+                "request_seconds",
+                "Time of one request to a TURN provider",
+                Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            ),
+            breaker: registry
+                .make("breaker", "Whether a TURN provider is left alone: 0 no, 1 one request tries, 2 yes"),
+            revocations: registry
+                .make("revocations", "Credentials that TURN providers were asked to take back, by what came of it"),
+            reused: registry.make("reused", "Credentials that were handed out again to the same identity"),
+            delayed: registry.make("delayed", "Clients that were told to wait for TURN credentials"),
+        }
     }
 
     /// Those of the provider of this name.

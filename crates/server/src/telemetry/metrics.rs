@@ -16,6 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::registering::Register as _;
 use crate::{
     auth::{TokenError, jwks::JwksMetrics},
     backplane::BackplaneMetrics,
@@ -120,92 +121,54 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("aldis");
-        let build = Family::<Version, Gauge>::default();
+        let build: Family<Version, Gauge> = registry.make("build_info", "The version that runs");
         build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
-        registry.register("build_info", "The version that runs", build);
-        let relayed_family = Family::<Type, Counter>::default();
-        // The hot path counts without a look-up.
-        let relayed = SignalKind::ALL
-            .iter()
-            .map(|kind| relayed_family.get_or_create(&Type { r#type: kind.as_str() }).clone())
-            .collect();
-        let connections = Family::<Transport, Gauge<i64, AtomicI64>>::default();
-        let jwks = Arc::new(JwksMetrics::register(&mut registry));
+        let connections: Family<Transport, Gauge<i64, AtomicI64>> =
+            registry.make("connections", "Open connections, by transport");
         let over = |transport| connections.get_or_create(&Transport { transport }).clone();
-        let metrics = Self {
+        let relayed: Family<Type, Counter> = registry.make("relayed", "Signals handed to a connection, by type");
+        let of_kind = |kind: &SignalKind| relayed.get_or_create(&Type { r#type: kind.as_str() }).clone();
+        Self {
             websockets: over("websocket"),
             event_streams: over("sse"),
-            rooms: Gauge::default(),
-            sessions: Gauge::default(),
-            joined: Family::default(),
-            left: Family::default(),
-            away: Counter::default(),
-            relayed,
-            parked: Counter::default(),
-            gaps: Counter::default(),
-            dropped: Family::default(),
-            refused: Family::default(),
-            limits: Family::default(),
-            closed: Family::default(),
-            tls_failures: Family::default(),
-            proxy_header_failures: Family::default(),
-            revocations: Family::default(),
-            revoked: Family::default(),
-            turned_away: Family::default(),
-            reloads: Family::default(),
-            jwks,
-            draining: Gauge::default(),
-            registry: Registry::default(),
-        };
-        registry.register("connections", "Open connections, by transport", connections);
-        registry.register("rooms", "Rooms with somebody in them", metrics.rooms.clone());
-        registry.register("sessions", "Peers that are here or away", metrics.sessions.clone());
-        registry.register(
-            "joins",
-            "Welcomes: new stays, and resumed ones: kept here, moved here by another node, or recalled from their token",
-            metrics.joined.clone(),
-        );
-        registry.register("leaves", "Stays that ended, by reason", metrics.left.clone());
-        registry.register("aways", "Sessions that lost their connection", metrics.away.clone());
-        registry.register("relayed", "Signals handed to a connection, by type", relayed_family);
-        registry.register("parked", "Signals kept for a peer that is away", metrics.parked.clone());
-        registry.register(
-            "roster_gaps",
-            "Changes of other nodes' rosters that did not follow the one before",
-            metrics.gaps.clone(),
-        );
-        registry.register("dropped", "What was dropped without a word, by reason", metrics.dropped.clone());
-        registry.register("refused", "Errors sent to clients, by code", metrics.refused.clone());
-        registry.register("limit_hits", "Times a limit refused something, by limit", metrics.limits.clone());
-        registry.register("closed", "Connections the server closed, by close code", metrics.closed.clone());
-        registry.register(
-            "tls_handshake_failures",
-            "Connections to a TLS port that never spoke TLS, by reason",
-            metrics.tls_failures.clone(),
-        );
-        registry.register(
-            "proxy_header_failures",
-            "Connections of trusted proxies that did not begin with a PROXY header, by reason",
-            metrics.proxy_header_failures.clone(),
-        );
-        registry.register("revocations", "Revocations that are held, by kind", metrics.revocations.clone());
-        registry.register(
-            "revoked",
-            "Stays and joins that ended because their token was revoked, by kind of revocation",
-            metrics.revoked.clone(),
-        );
-        registry.register(
-            "revoked_refused",
-            "Revoked tokens that were shown, by kind of revocation",
-            metrics.turned_away.clone(),
-        );
-        registry.register(
-            "reloads",
-            "Times the configuration and its files were read again, by result; a failed one changes nothing",
-            metrics.reloads.clone(),
-        );
-        registry.register("draining", "1 while the node shuts down", metrics.draining.clone());
-        Self { registry, ..metrics }
+            rooms: registry.make("rooms", "Rooms with somebody in them"),
+            sessions: registry.make("sessions", "Peers that are here or away"),
+            joined: registry.make(
+                "joins",
+                "Welcomes: new stays, and resumed ones: kept here, moved here by another node, or recalled from their token",
+            ),
+            left: registry.make("leaves", "Stays that ended, by reason"),
+            away: registry.make("aways", "Sessions that lost their connection"),
+            // The hot path counts without a look-up.
+            relayed: SignalKind::ALL.iter().map(of_kind).collect(),
+            parked: registry.make("parked", "Signals kept for a peer that is away"),
+            gaps: registry.make("roster_gaps", "Changes of other nodes' rosters that did not follow the one before"),
+            dropped: registry.make("dropped", "What was dropped without a word, by reason"),
+            refused: registry.make("refused", "Errors sent to clients, by code"),
+            limits: registry.make("limit_hits", "Times a limit refused something, by limit"),
+            closed: registry.make("closed", "Connections the server closed, by close code"),
+            tls_failures: registry.make(
+                "tls_handshake_failures",
+                "Connections to a TLS port that never spoke TLS, by reason",
+            ),
+            proxy_header_failures: registry.make(
+                "proxy_header_failures",
+                "Connections of trusted proxies that did not begin with a PROXY header, by reason",
+            ),
+            revocations: registry.make("revocations", "Revocations that are held, by kind"),
+            revoked: registry.make(
+                "revoked",
+                "Stays and joins that ended because their token was revoked, by kind of revocation",
+            ),
+            turned_away: registry.make("revoked_refused", "Revoked tokens that were shown, by kind of revocation"),
+            reloads: registry.make(
+                "reloads",
+                "Times the configuration and its files were read again, by result; a failed one changes nothing",
+            ),
+            draining: registry.make("draining", "1 while the node shuts down"),
+            jwks: Arc::new(JwksMetrics::register(&mut registry)),
+            registry,
+        }
     }
 
     /// Adds what the backplane and the cluster of a node among others count in.

@@ -5,8 +5,10 @@ use std::sync::atomic::AtomicU64;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::{Registry, Unit},
+    registry::Registry,
 };
+
+use crate::telemetry::registering::Register as _;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -24,17 +26,16 @@ pub struct JwksMetrics {
 impl JwksMetrics {
     /// All at zero, and registered under `jwks_`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("jwks");
-        registry.register("fetches", "Attempts to fetch the keys of an issuer, by result", metrics.fetches.clone());
-        registry.register_with_unit(
-            "age",
-            "How long ago the oldest keys that count were fetched; since the start where some never were",
-            Unit::Seconds,
-            metrics.age.clone(),
-        );
-        registry.register("keys", "Keys of issuers that tokens are checked with", metrics.keys.clone());
-        metrics
+        Self {
+            fetches: registry.make("fetches", "Attempts to fetch the keys of an issuer, by result"),
+            age: registry.keep_seconds(
+                "age",
+                "How long ago the oldest keys that count were fetched; since the start where some never were",
+                Gauge::default(),
+            ),
+            keys: registry.make("keys", "Keys of issuers that tokens are checked with"),
+        }
     }
 
     pub(super) fn fetched(&self) {
