@@ -5,7 +5,7 @@ use aldis_server::backplane::{Cause, Event, Health, MAX_PAYLOAD, Refused, Subjec
 
 use crate::{
     brokers::{Broker, Open, Stops},
-    support::{Hears, Node, room},
+    support::{Hears, Node, back, heal, lobby, room},
 };
 
 /// How many frames are published in one go where their order is looked at; fewer than the queue holds.
@@ -162,11 +162,7 @@ pub(crate) async fn a_broker_may_come_later<B: Broker>() {
         node.degraded_by(Cause::Unreachable).await;
     }
     broker.revive().await;
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    north.converse(&mut south, "lobby").await;
+    heal(&mut north, &mut south).await;
 }
 
 pub(crate) async fn many_rooms_come_back<B: Broker>() {
@@ -216,7 +212,7 @@ pub(crate) async fn junk_is_dropped_and_counted<B: Open>() {
     assert_eq!(north.heard().await, "a frame");
 }
 
-pub(crate) async fn what_did_not_go_out_is_handed_back<B: Broker + Stops>() {
+pub(crate) async fn what_did_not_go_out_is_handed_back<B: Stops>() {
     let mut broker = B::start().await;
     let (mut north, mut south) = pair(&broker).await;
     broker.stop();
@@ -252,6 +248,35 @@ pub(crate) async fn what_did_not_go_out_is_handed_back<B: Broker + Stops>() {
         late += 1;
     }
     assert!(late <= behind, "{late} of {behind}: what was handed back arrived");
+}
+
+pub(crate) async fn a_stopped_one_refuses_what_is_too_much<B: Stops>() {
+    let mut broker = B::start().await;
+    let (mut north, mut south) = lobby(&broker).await;
+    broker.stop();
+    // Until the probes notice, frames wait: in our queue, in that of the library, and in what the system takes.
+    let payload = vec![b'x'; 100 * 1024];
+    let mut accepted = 0;
+    let refused = loop {
+        match north.backplane.publish(&Subject::Nodes, &payload, Unread::Ignore) {
+            Ok(()) => accepted += payload.len(),
+            Err(refused) => break refused,
+        }
+        // In small steps, so that it is not our queue alone that fills.
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(refused, Refused::Full);
+    assert!(accepted < 48 * 1024 * 1024, "{accepted} bytes wait");
+    north.degraded_by(Cause::Deaf).await;
+    assert_eq!(north.say(&Subject::Nodes, "lost"), Err(Refused::Down));
+    assert!(north.metric("dropped_total{reason=\"link-lost\"}") > 0.0);
+    assert_eq!(north.metric("probe_misses_total"), 2.0);
+    south.degraded_by(Cause::Deaf).await;
+    broker.go_on();
+    back(&mut north, &mut south).await;
+    // What it had taken before it was stopped may come out late.
+    south.say(&north.inbox(), "back").expect("accepted");
+    assert_eq!(north.heard().await, "back");
 }
 
 fn subscribed(event: &Event) -> Option<String> {

@@ -1,26 +1,16 @@
 //! One NATS server, and what can happen to it.
 
 use aldis_protocol::NodeId;
-use aldis_server::backplane::{Cause, Refused, Subject, Unread};
+use aldis_server::backplane::{Cause, Refused, Subject};
 
 use crate::{
     brokers::{Broker, Nats, Signal},
     contract::contract,
-    support::{Hears, Node},
+    support::{Hears, Node, heal, lobby},
 };
 
 contract!(Nats);
-contract!(Nats: junk_is_dropped_and_counted, what_did_not_go_out_is_handed_back);
-
-/// Two nodes in the room `lobby`.
-async fn lobby(nats: &Nats) -> (Node, Node) {
-    let (mut north, mut south) = (nats.node("north"), nats.node("south"));
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribe("lobby").await;
-    }
-    (north, south)
-}
+contract!(Nats: junk_is_dropped_and_counted, what_did_not_go_out_is_handed_back, a_stopped_one_refuses_what_is_too_much);
 
 #[tokio::test]
 async fn a_stopped_server_is_deafness_and_heals() {
@@ -33,43 +23,7 @@ async fn a_stopped_server_is_deafness_and_heals() {
         assert_eq!(node.metric("probe_misses_total"), 2.0);
     }
     nats.daemon().signal(Signal::Continue);
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    north.converse(&mut south, "lobby").await;
-}
-
-#[tokio::test]
-async fn a_stopped_server_refuses_by_name_what_is_too_much() {
-    let mut nats = Nats::start().await;
-    let (mut north, mut south) = lobby(&nats).await;
-    nats.daemon().signal(Signal::Stop);
-    // Until the probes notice, frames wait: in our queue, in that of the library, and in what the system takes.
-    let payload = vec![b'x'; 100 * 1024];
-    let mut accepted = 0;
-    let refused = loop {
-        match north.backplane.publish(&Subject::Nodes, &payload, Unread::Ignore) {
-            Ok(()) => accepted += payload.len(),
-            Err(refused) => break refused,
-        }
-        // In small steps, so that it is not our queue alone that fills.
-        tokio::task::yield_now().await;
-    };
-    assert_eq!(refused, Refused::Full);
-    assert!(accepted < 48 * 1024 * 1024, "{accepted} bytes wait");
-    north.degraded_by(Cause::Deaf).await;
-    assert_eq!(north.say(&Subject::Nodes, "lost"), Err(Refused::Down));
-    assert!(north.metric("dropped_total{reason=\"link-lost\"}") > 0.0);
-    south.degraded_by(Cause::Deaf).await;
-    nats.daemon().signal(Signal::Continue);
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    // What the server had taken before it was stopped may come out late.
-    south.say(&north.inbox(), "back").expect("accepted");
-    assert_eq!(north.heard().await, "back");
+    heal(&mut north, &mut south).await;
 }
 
 #[tokio::test]
@@ -113,11 +67,7 @@ async fn a_lame_duck_is_left_and_its_successor_found() {
     }
     nats.kill().await;
     nats.revive().await;
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    north.converse(&mut south, "lobby").await;
+    heal(&mut north, &mut south).await;
 }
 
 #[tokio::test]

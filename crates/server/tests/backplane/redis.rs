@@ -1,34 +1,15 @@
 //! One Redis, and what can happen to it.
 
-use aldis_server::backplane::{Cause, Event, Refused, Subject, Unread};
+use aldis_server::backplane::{Cause, Event, Subject, Unread};
 
 use crate::{
-    brokers::{Broker, Redis, Signal},
+    brokers::{Broker, Redis},
     contract::contract,
-    support::{Hears, Node, room},
+    support::{Hears, Node, heal, lobby, room},
 };
 
 contract!(Redis);
-contract!(Redis: junk_is_dropped_and_counted, what_did_not_go_out_is_handed_back);
-
-/// Two nodes in the room `lobby`.
-async fn lobby(redis: &Redis) -> (Node, Node) {
-    let (mut north, mut south) = (redis.node("north"), redis.node("south"));
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribe("lobby").await;
-    }
-    (north, south)
-}
-
-/// Both come back, with their subscriptions.
-async fn heal(north: &mut Node, south: &mut Node) {
-    for node in [&mut *north, &mut *south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    north.converse(south, "lobby").await;
-}
+contract!(Redis: junk_is_dropped_and_counted, what_did_not_go_out_is_handed_back, a_stopped_one_refuses_what_is_too_much);
 
 #[tokio::test]
 async fn killed_subscriptions_come_back() {
@@ -105,35 +86,6 @@ async fn flushing_everything_changes_nothing() {
     north.converse(&mut south, "lobby").await;
     assert_eq!(north.metric("failures_total{reason=\"lost\"}"), 0.0);
     assert_eq!(redis.command(&["DBSIZE"]).await, ":0\r\n");
-}
-
-#[tokio::test]
-async fn a_stopped_redis_refuses_by_name_and_heals() {
-    let mut redis = Redis::start().await;
-    let (mut north, mut south) = lobby(&redis).await;
-    redis.daemon().signal(Signal::Stop);
-    // Until the probes notice, frames wait; the queue is bounded, and so is what the system takes.
-    let payload = vec![b'x'; 100 * 1024];
-    let refused = loop {
-        if let Err(refused) = north.backplane.publish(&Subject::Nodes, &payload, Unread::Ignore) {
-            break refused;
-        }
-        tokio::task::yield_now().await;
-    };
-    assert_eq!(refused, Refused::Full);
-    north.degraded_by(Cause::Deaf).await;
-    assert_eq!(north.say(&Subject::Nodes, "lost"), Err(Refused::Down));
-    assert!(north.metric("dropped_total{reason=\"link-lost\"}") > 0.0);
-    assert_eq!(north.metric("probe_misses_total"), 2.0);
-    south.degraded_by(Cause::Deaf).await;
-    redis.daemon().signal(Signal::Continue);
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    // What Redis had taken before it was stopped may come out late.
-    south.say(&north.inbox(), "back").expect("accepted");
-    assert_eq!(north.heard().await, "back");
 }
 
 #[tokio::test]

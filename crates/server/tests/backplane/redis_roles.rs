@@ -9,7 +9,7 @@ use aldis_server::backplane::{Cause, Event};
 
 use crate::{
     brokers::{Broker, Redis, Sentinels, Signal, within},
-    support::{Hears, Node},
+    support::{Hears, Node, heal},
 };
 
 #[tokio::test]
@@ -62,11 +62,7 @@ async fn a_failover_is_followed() {
         node.degraded().await;
     }
     watched.sentinels[0].daemon.logged("+switch-master").await;
-    for node in [&mut north, &mut south] {
-        node.up().await;
-        node.subscribed("lobby").await;
-    }
-    north.converse(&mut south, "lobby").await;
+    heal(&mut north, &mut south).await;
 }
 
 #[tokio::test]

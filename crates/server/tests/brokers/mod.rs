@@ -5,6 +5,7 @@ mod memory;
 mod nats;
 mod ports;
 mod redis;
+mod server;
 
 use std::{future::Future, time::Duration};
 

@@ -8,25 +8,32 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Broker, Daemon, Open, Signal, Stops, Way, free_port, within};
+use super::{
+    Broker as _, Daemon, Open, free_port,
+    server::{Program, Server},
+    within,
+};
 
 /// A Redis.
-pub(crate) struct Redis {
-    pub(crate) daemon: Option<Daemon>,
-    pub(crate) port: u16,
-    folder: TempDir,
-    options: Vec<String>,
+pub(crate) type Redis = Server<RedisServer>;
+
+/// Its program.
+pub(crate) struct RedisServer;
+
+impl Program for RedisServer {
+    const NAME: &str = "redis-server";
+    const SCHEME: &str = "redis";
+    const READY: &str = "Ready to accept connections";
+
+    fn arguments(port: u16) -> Vec<String> {
+        let port = port.to_string();
+        let address = ["--port", &port, "--bind", "127.0.0.1"];
+        let keeps_nothing = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
+        address.into_iter().chain(keeps_nothing).map(str::to_owned).collect()
+    }
 }
 
 impl Redis {
-    /// Starts one with more options.
-    pub(crate) async fn with(options: &[&str]) -> Self {
-        let mut redis = Self::planned();
-        redis.options = options.iter().map(|option| (*option).to_owned()).collect();
-        redis.revive().await;
-        redis
-    }
-
     /// A replica that has all its primary has.
     pub(crate) async fn replica_of(primary: &Self) -> Self {
         let mut replica = Self::with(&["--replicaof", &format!("127.0.0.1 {}", primary.port)]).await;
@@ -37,16 +44,6 @@ impl Redis {
     /// A sentinel that alone decides when it is down, with more lines in its configuration.
     pub(crate) async fn sentinel(&self, more: &str) -> Sentinel {
         Sentinel::with(self, 1, more).await
-    }
-
-    /// Its address.
-    pub(crate) fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Its process.
-    pub(crate) fn daemon(&mut self) -> &mut Daemon {
-        self.daemon.as_mut().expect("it runs")
     }
 
     /// Lets it do something: the first line of its answer.
@@ -72,45 +69,6 @@ impl Redis {
         let line = within("an answer of Redis", answer).await;
         assert!(!line.starts_with('-'), "{line}");
         line
-    }
-}
-
-impl Broker for Redis {
-    async fn start() -> Self {
-        Self::with(&[]).await
-    }
-
-    fn planned() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        Self { daemon: None, port: free_port(), folder, options: Vec::new() }
-    }
-
-    fn way(&self) -> Way {
-        Way::Address(self.address())
-    }
-
-    async fn kill(&mut self) {
-        self.daemon = None;
-    }
-
-    async fn revive(&mut self) {
-        let fixed = format!("--port {} --bind 127.0.0.1 --save", self.port);
-        let mut arguments: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
-        arguments.push(String::new());
-        arguments.extend(["--repl-diskless-sync-delay", "0", "--appendonly", "no"].map(str::to_owned));
-        arguments.extend_from_slice(&self.options);
-        let daemon = Daemon::start("redis-server", &arguments, self.folder.path(), "Ready to accept connections").await;
-        self.daemon = Some(daemon);
-    }
-}
-
-impl Stops for Redis {
-    fn stop(&mut self) {
-        self.daemon().signal(Signal::Stop);
-    }
-
-    fn go_on(&mut self) {
-        self.daemon().signal(Signal::Continue);
     }
 }
 

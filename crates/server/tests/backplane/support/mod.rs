@@ -2,4 +2,4 @@
 
 mod node;
 
-pub(crate) use node::{Hears, Node, room};
+pub(crate) use node::{Hears, Node, back, heal, lobby, room};

@@ -51,6 +51,30 @@ pub(crate) trait Hears: Broker {
 
 impl<B: Broker> Hears for B {}
 
+/// Two nodes that are up, in the room `lobby`.
+pub(crate) async fn lobby(broker: &impl Broker) -> (Node, Node) {
+    let (mut north, mut south) = (broker.node("north"), broker.node("south"));
+    for node in [&mut north, &mut south] {
+        node.up().await;
+        node.subscribe("lobby").await;
+    }
+    (north, south)
+}
+
+/// Waits until both are back in the lobby.
+pub(crate) async fn back(north: &mut Node, south: &mut Node) {
+    for node in [north, south] {
+        node.up().await;
+        node.subscribed("lobby").await;
+    }
+}
+
+/// Both come back, with their subscriptions, and hear each other.
+pub(crate) async fn heal(north: &mut Node, south: &mut Node) {
+    back(north, south).await;
+    north.converse(south, "lobby").await;
+}
+
 impl Node {
     /// At the broker with this address.
     pub(crate) fn at(address: &str, name: &str, prefix: &str, secret: &str) -> Self {
