@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, Method, Uri, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
@@ -34,13 +35,23 @@ pub async fn endpoint(
     Extension(remote): Extension<Remote>,
     request: Request,
 ) -> Response {
+    get(&node, &remote, request, answer).await
+}
+
+/// Answers a GET with what is found for it, as JSON, or with why there is nothing.
+pub(super) async fn get<T: Serialize>(
+    node: &Node,
+    remote: &Remote,
+    request: Request,
+    find: impl AsyncFnOnce(&Node, &Caller, &Uri, &HeaderMap) -> Result<T, WireError>,
+) -> Response {
     if request.method() != Method::GET {
         return not_allowed("GET");
     }
-    let caller = remote.caller(&node, request.headers());
+    let caller = remote.caller(node, request.headers());
     let (parts, _) = request.into_parts();
-    match answer(&node, &caller, &parts.uri, &parts.headers).await {
-        Ok(servers) => json(&servers),
+    match find(node, &caller, &parts.uri, &parts.headers).await {
+        Ok(found) => json(&found),
         Err(error) => Problem::new(error).into_response(),
     }
 }
@@ -126,7 +137,7 @@ async fn supplied(node: &Node, token: &Verified) -> Result<IceServers, WireError
 }
 
 /// An answer that nobody keeps.
-pub(super) fn json(body: &impl serde::Serialize) -> Response {
+fn json(body: &impl Serialize) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (headers, serde_json::to_string(body).unwrap_or_default()).into_response()
 }

@@ -9,17 +9,15 @@ use aldis_protocol::{ErrorCode, IceServer, WireError, server::IceServers};
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderMap, Method, Uri},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, Uri},
+    response::Response,
 };
 use serde::Serialize;
 
 use super::{
-    ice::{authenticate, ice_servers, json},
-    problem::Problem,
+    ice::{authenticate, get, ice_servers},
     query::Query,
     remote::{Caller, Remote},
-    signal::not_allowed,
 };
 use crate::node::Node;
 
@@ -41,15 +39,7 @@ pub async fn endpoint(
     Extension(remote): Extension<Remote>,
     request: Request,
 ) -> Response {
-    if request.method() != Method::GET {
-        return not_allowed("GET");
-    }
-    let caller = remote.caller(&node, request.headers());
-    let (parts, _) = request.into_parts();
-    match answer(&node, &caller, &parts.uri, &parts.headers).await {
-        Ok(credentials) => json(&credentials),
-        Err(error) => Problem::new(error).into_response(),
-    }
+    get(&node, &remote, request, answer).await
 }
 
 async fn answer(node: &Node, caller: &Caller, uri: &Uri, headers: &HeaderMap) -> Result<Credentials, WireError> {
