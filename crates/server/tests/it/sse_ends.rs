@@ -4,22 +4,22 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::support::{Event, EventPeer, Over, Rig, within};
+use crate::support::{EventPeer, Frame, Over, Rig, within};
 
 #[tokio::test]
 async fn a_silent_stream_is_pinged_and_any_post_is_life() {
     let rig = Rig::start(|config| config.limits.heartbeat_interval_ms = 40);
     let mut ann = rig.events("ann").await;
     for seq in 1..=3 {
-        assert_eq!(ann.event().await, Event::Ping);
+        assert_eq!(ann.frame().await, Frame::Ping);
         assert_eq!(ann.post(&rig, seq, &[]).await.status, 204);
     }
     // A repeat is one too, and so is a body that is none.
-    assert_eq!(ann.event().await, Event::Ping);
+    assert_eq!(ann.frame().await, Frame::Ping);
     assert_eq!(ann.post(&rig, 1, &[]).await.status, 204);
-    assert_eq!(ann.event().await, Event::Ping);
+    assert_eq!(ann.frame().await, Frame::Ping);
     assert_eq!(rig.ask(ann.upward(&json!({ "seq": 4 }))).await.status, 400);
-    assert_eq!(ann.event().await, Event::Ping);
+    assert_eq!(ann.frame().await, Frame::Ping);
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_stream_on_which_nothing_is_written_is_kept_alive_though_its_client_sp
         () = tokio::time::sleep(Duration::from_millis(400)) => {}
     }
     let mut pings = 0;
-    while let Ok(Event::Ping) = tokio::time::timeout(Duration::from_millis(20), ann.event()).await {
+    while let Ok(Frame::Ping) = tokio::time::timeout(Duration::from_millis(20), ann.frame()).await {
         pings += 1;
     }
     assert!(pings > 0);
@@ -61,7 +61,7 @@ async fn an_unanswered_ping_event_makes_the_peer_away() {
     let (mut ann, mut bob) = (rig.v1("ann").await, rig.events("bob").await);
     ann.expect_about("peer-joined", &bob.id).await;
     // Reading is no sign of life, however much is read.
-    assert_eq!(bob.event().await, Event::Ping);
+    assert_eq!(bob.frame().await, Frame::Ping);
     ann.expect_about("peer-away", &bob.id).await;
     bob.closed_with(4408, "heartbeat-timeout").await;
     assert_eq!(rig.limit_hits("heartbeat_timeout_ms"), 1);
@@ -74,7 +74,7 @@ async fn a_check_probes_a_stream_at_once() {
     let (mut ann, mut bob) = (rig.v1("ann").await, rig.events("bob").await);
     ann.expect("peer-joined").await;
     ann.send(json!({ "type": "check", "id": bob.id })).await;
-    assert_eq!(bob.event().await, Event::Ping);
+    assert_eq!(bob.frame().await, Frame::Ping);
     assert_eq!(bob.post(&rig, 1, &[]).await.status, 204);
     assert_eq!(ann.expect("checked").await, json!({ "type": "checked", "id": bob.id, "presence": "here" }));
     // And asks by it.
@@ -230,7 +230,7 @@ async fn a_server_that_is_dropped_leaves_no_stream_and_no_post_behind() {
     tokio::io::AsyncWriteExt::write_all(&mut waiting, &ann.request(2, &[]).bytes()).await.expect("sent");
     let node = std::sync::Arc::clone(rig.server.node());
     drop(rig);
-    assert_eq!(ann.event().await, Event::End);
+    assert_eq!(ann.frame().await, Frame::End);
     within("the end of all tasks", async {
         node.connections.close();
         node.connections.wait().await;

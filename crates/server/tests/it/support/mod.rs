@@ -8,17 +8,19 @@ mod http;
 mod process;
 mod provider;
 mod proxy;
+mod reader;
 mod rig;
 mod socket;
 mod stream;
 
-pub(crate) use events::{Event, EventPeer, EventStream, request as events_request};
+pub(crate) use events::{EventPeer, EventStream, request as events_request};
 pub(crate) use http::{Answer, Request, is_deserted, open};
 pub(crate) use process::Aldis;
 pub(crate) use provider::{Asked, Provider};
 pub(crate) use proxy::Proxy;
+pub(crate) use reader::Frame;
 pub(crate) use rig::{KEY, Rig, Token};
-pub(crate) use socket::{Frame, NO_CODE, Opcode, Peer, Socket};
+pub(crate) use socket::{NO_CODE, Opcode, Peer, Socket};
 pub(crate) use stream::{Certificate, Over, Stream};
 
 use std::{future::Future, time::Duration};

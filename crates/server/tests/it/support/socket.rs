@@ -1,33 +1,22 @@
-//! A WebSocket client without manners: it sends what it is told, reads only when asked, and answers pings only where it wants to.
+//! A WebSocket client without manners: it sends what it is told, and answers pings only where it wants to.
 
 use std::ops::{Deref, DerefMut};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Stream, within};
+use super::{
+    Stream,
+    reader::{Frame, Framing, Reader},
+};
 
 /// RFC 6455's stand-in for a close without a code.
 pub(crate) const NO_CODE: u16 = 1005;
 
 /// One end of a WebSocket.
-pub(crate) struct Socket {
-    stream: Stream,
-    inbox: Vec<u8>,
-    pings: u64,
-    probes: u64,
-}
+pub(crate) type Socket = Reader<WebSocket>;
 
-/// One frame of the server.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Frame {
-    Text(Value),
-    Ping,
-    Pong(Vec<u8>),
-    Close(u16),
-    /// The connection is over.
-    End,
-}
+/// Frames of RFC 6455.
+pub(crate) struct WebSocket;
 
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
@@ -72,18 +61,45 @@ impl Opcode {
     }
 }
 
-impl Socket {
-    pub(crate) fn new(stream: impl Into<Stream>, inbox: Vec<u8>) -> Self {
-        Self { stream: stream.into(), inbox, pings: 0, probes: 0 }
+impl Framing for WebSocket {
+    fn take(inbox: &mut Vec<u8>) -> Option<Frame> {
+        let (opcode, start, length) = match *inbox.as_slice() {
+            [first, 127, a, b, c, d, e, f, g, h, ..] => {
+                (first & 0x0F, 10, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+            }
+            [first, 126, high, low, ..] => (first & 0x0F, 4, u64::from(u16::from_be_bytes([high, low]))),
+            [first, length @ 0..=125, ..] => (first & 0x0F, 2, u64::from(length)),
+            _ => return None,
+        };
+        let end = start + usize::try_from(length).expect("a length");
+        let payload = inbox.get(start..end)?.to_vec();
+        inbox.drain(..end);
+        Some(match opcode {
+            0x1 => Frame::Text(serde_json::from_slice(&payload).expect("JSON")),
+            0x8 => Frame::Close(payload.first_chunk().map_or(NO_CODE, |code| u16::from_be_bytes(*code))),
+            0x9 => Frame::Ping,
+            0xA => Frame::Pong(payload),
+            other => panic!("the server sent opcode {other}"),
+        })
     }
 
-    pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        within("room to write", async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        })
-        .await
-        .expect("written");
+    fn answer(frame: &Frame) -> Option<Vec<u8>> {
+        match frame {
+            Frame::Ping => Some(vec![0x8A, 0x80, 0, 0, 0, 0]),
+            Frame::Close(code) => Some(Opcode::Close.frame(&code.to_be_bytes())),
+            Frame::Text(_) | Frame::Pong(_) | Frame::End => None,
+        }
+    }
+
+    /// A server that cuts somebody off does so in the middle of a frame too.
+    fn may_end(_: &[u8]) -> bool {
+        true
+    }
+}
+
+impl Socket {
+    pub(crate) fn new(stream: impl Into<Stream>, inbox: Vec<u8>) -> Self {
+        Self::of(stream.into(), inbox, WebSocket)
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
@@ -98,132 +114,17 @@ impl Socket {
         self.write(&Opcode::Close.frame(&code.to_be_bytes())).await;
     }
 
-    /// The socket under it.
-    pub(crate) fn tcp(&self) -> &tokio::net::TcpStream {
-        self.stream.tcp()
-    }
-
-    /// Breaks the connection so that the server gets a reset.
-    pub(crate) fn reset(self) {
-        self.stream.tcp().set_zero_linger().expect("an open socket");
-    }
-
-    /// The next frame, as it is. Nothing is answered.
-    pub(crate) async fn frame(&mut self) -> Frame {
-        within("a frame", async {
-            loop {
-                if let Some(frame) = self.take() {
-                    return frame;
-                }
-                match self.stream.read_buf(&mut self.inbox).await {
-                    Ok(0) | Err(_) => return Frame::End,
-                    Ok(_) => {}
-                }
-            }
-        })
-        .await
-    }
-
-    fn take(&mut self) -> Option<Frame> {
-        let (opcode, start, length) = match *self.inbox.as_slice() {
-            [first, 127, a, b, c, d, e, f, g, h, ..] => {
-                (first & 0x0F, 10, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-            }
-            [first, 126, high, low, ..] => (first & 0x0F, 4, u64::from(u16::from_be_bytes([high, low]))),
-            [first, length @ 0..=125, ..] => (first & 0x0F, 2, u64::from(length)),
-            _ => return None,
-        };
-        let end = start + usize::try_from(length).expect("a length");
-        let payload = self.inbox.get(start..end)?.to_vec();
-        self.inbox.drain(..end);
-        Some(match opcode {
-            0x1 => Frame::Text(serde_json::from_slice(&payload).expect("JSON")),
-            0x8 => Frame::Close(payload.first_chunk().map_or(NO_CODE, |code| u16::from_be_bytes(*code))),
-            0x9 => Frame::Ping,
-            0xA => Frame::Pong(payload),
-            other => panic!("the server sent opcode {other}"),
-        })
-    }
-
-    /// The next message. Pings are answered on the way.
-    pub(crate) async fn next(&mut self) -> Value {
-        loop {
-            match self.frame().await {
-                Frame::Text(message) => return message,
-                Frame::Ping => {
-                    self.pings += 1;
-                    self.write(&[0x8A, 0x80, 0, 0, 0, 0]).await;
-                }
-                Frame::Pong(_) => {}
-                other => panic!("{other:?} instead of a message"),
-            }
-        }
-    }
-
-    /// How many pings were answered.
-    pub(crate) fn pings(&self) -> u64 {
-        self.pings
-    }
-
-    /// The next message, which must be of this type.
-    pub(crate) async fn expect(&mut self, kind: &str) -> Value {
-        let message = self.next().await;
-        assert_eq!(message["type"], kind, "{message}");
-        message
-    }
-
-    /// The next `error`, which must have this code.
-    pub(crate) async fn refused(&mut self, code: &str) -> Value {
-        let error = self.expect("error").await;
-        assert_eq!(error["code"], code, "{error}");
-        error
-    }
-
     /// All messages up to the answer to a ping: whatever the server had for this client when it read the ping.
     pub(crate) async fn heard(&mut self) -> Vec<Value> {
-        self.probes += 1;
-        let probe = self.probes;
+        let probe = self.probe();
         self.send(json!({ "type": "ping", "t": probe })).await;
-        let mut heard = Vec::new();
-        loop {
-            let message = self.next().await;
-            if message["type"] == "pong" && message["t"] == probe {
-                return heard;
-            }
-            heard.push(message);
-        }
+        self.heard_until(probe).await
     }
 
     /// Asserts that the server has nothing for this client.
     pub(crate) async fn is_quiet(&mut self) {
         let heard = self.heard().await;
         assert!(heard.is_empty(), "{heard:#?}");
-    }
-
-    /// The messages up to the server's close, and its code. The close is answered, and then the server must hang up.
-    pub(crate) async fn closed(&mut self) -> (u16, Vec<Value>) {
-        let mut last = Vec::new();
-        let code = loop {
-            match self.frame().await {
-                Frame::Text(message) => last.push(message),
-                Frame::Close(code) => break code,
-                Frame::Ping | Frame::Pong(_) => {}
-                Frame::End => panic!("ended without a close, after {last:#?}"),
-            }
-        };
-        // The server may be gone already: one that only answered our close does not wait.
-        let _ = self.stream.write_all(&Opcode::Close.frame(&code.to_be_bytes())).await;
-        let _ = self.stream.flush().await;
-        assert_eq!(self.frame().await, Frame::End);
-        (code, last)
-    }
-
-    /// The server's close with `code`, and before it as last message an `error` with that one.
-    pub(crate) async fn closed_with(&mut self, code: u16, error: &str) -> Value {
-        let (closed, mut last) = self.closed().await;
-        let told = last.pop().unwrap_or_default();
-        assert_eq!((closed, &told["code"]), (code, &error.into()), "{told} after {last:#?}");
-        told
     }
 }
 
@@ -261,21 +162,6 @@ impl Peer {
     pub(crate) async fn tell_with_receipt(&mut self, to: &str, data: impl Into<Value>, msg: &str) {
         let data: Value = data.into();
         self.send(json!({ "type": "message", "to": to, "data": data, "msg": msg, "receipt": true })).await;
-    }
-
-    /// The next message, which must be `data` from somebody.
-    pub(crate) async fn told(&mut self, from: &str, data: impl Into<Value>) {
-        let message = self.expect("message").await;
-        let data: Value = data.into();
-        assert_eq!((&message["from"], &message["data"]), (&from.into(), &data), "{message}");
-    }
-
-    /// The next message, which must be about this peer.
-    pub(crate) async fn expect_about(&mut self, kind: &str, id: &str) -> Value {
-        let message = self.expect(kind).await;
-        let about = if message["peer"].is_object() { &message["peer"]["id"] } else { &message["id"] };
-        assert_eq!(about, id, "{message}");
-        message
     }
 }
 
