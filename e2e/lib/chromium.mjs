@@ -5,14 +5,8 @@ import { FAKE_DEVICES, PATIENCE_MS, newTab, tabIn } from './tab.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/**
- * Nothing but a word to the local router about multicast leaves this machine, and nothing but loopback is needed. Chromium offers
- * loopback addresses only with the flag below, and only to pages that may use the camera: so even a browser without one is given the
- * permission.
- */
-const ARGS = [
-  '--allow-loopback-in-peer-connection',
-  '--autoplay-policy=no-user-gesture-required',
+/** It asks nobody for anything that a page did not ask for. */
+export const QUIET = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-default-apps',
@@ -23,6 +17,13 @@ const ARGS = [
   '--no-pings',
   '--no-sandbox', // it cannot start as root, which is who runs the tests in CI
 ];
+
+/**
+ * Nothing but a word to the local router about multicast leaves this machine, and nothing but loopback is needed. Chromium offers
+ * loopback addresses only with the flag below, and only to pages that may use the camera: so even a browser without one is given the
+ * permission.
+ */
+const ARGS = ['--allow-loopback-in-peer-connection', '--autoplay-policy=no-user-gesture-required', ...QUIET];
 
 /** It asks for its makers all the same: no name and no address leads anywhere but to this machine and to `hosts`. */
 const resolve = (hosts) =>

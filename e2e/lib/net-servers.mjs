@@ -1,11 +1,10 @@
 /** The servers of a network: Aldis, and coturn, each on a host. */
-import { join } from 'node:path';
 import { built, temporaryFolder } from './aldis.mjs';
+import { TURN_PORT, turnserver } from './coturn.mjs';
 import { Program } from './program.mjs';
 import { KEYS } from './token.mjs';
 
 const TURN_SECRET = 'a-secret-that-only-this-test-knows';
-const TURN_PORT = 3478;
 
 /** Starts Aldis on a host, for the length of the test `t`. */
 export async function startAldisOn(t, host, env = {}) {
@@ -18,26 +17,8 @@ export async function startAldisOn(t, host, env = {}) {
 
 /** Starts coturn on a host, for the length of the test `t`, and says what Aldis needs to name it to clients. */
 export async function startCoturnOn(t, host) {
-  const folder = await temporaryFolder(t);
-  const [command, ...args] = [
-    ...host.enter,
-    'turnserver',
-    '-n', // no configuration file
-    `--listening-ip=${host.address}`,
-    `--relay-ip=${host.address}`,
-    `--listening-port=${TURN_PORT}`,
-    '--realm=aldis.test',
-    '--use-auth-secret',
-    `--static-auth-secret=${TURN_SECRET}`,
-    '--no-cli',
-    '--no-dtls',
-    '--no-tls',
-    '--log-file=stdout',
-    '--pidfile=',
-    '--simple-log',
-    `--userdb=${join(folder, 'turndb')}`,
-    '--verbose', // else it does not say when it listens
-  ];
+  const own = turnserver({ host: host.address, secret: TURN_SECRET, folder: await temporaryFolder(t) });
+  const [command, ...args] = [...host.enter, ...own];
   const program = new Program(t, command, args);
   await program.says(/UDP listener opened/);
   const turn = (transport) => `turn:${host.address}:${TURN_PORT}?transport=${transport}`;
