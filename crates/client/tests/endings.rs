@@ -9,7 +9,7 @@ use std::{
 };
 
 use aldis_client::{Event, Events, Outgoing, Room, RoomOptions, Sending, Undelivered, Why};
-use aldis_protocol::{CloseCode, Outcome, PeerId, SUBPROTOCOL};
+use aldis_protocol::{CloseCode, Limits, Outcome, PeerId, SUBPROTOCOL, limits::WireLimits};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
@@ -61,12 +61,7 @@ impl Script {
             "room": { "id": "r", "maxPeers": 2 }, "peers": [peer("bob")], "left": [], "resumed": false,
             "resume": { "token": "r", "windowMs": 30_000 }, "iceServers": [], "iceCutsAtExpiry": false,
             "heartbeat": { "intervalMs": 15_000, "timeoutMs": 10_000 },
-            "limits": {
-                "messageBytes": 65_536, "smallMessageBytes": 8_192, "jsonDepth": 32, "xBytes": 1_024,
-                "attributesBytes": 1_024, "messagesPerSecond": 50, "messageBurst": 300, "messageBurstPerPeer": 20,
-                "bytesPerSecond": 262_144, "byteBurst": 1_048_576, "acksPerSecond": 200, "acksPerSecondPerPeer": 5,
-                "updatesPerSecond": 2, "pairsOpening": 8, "postBytes": 131_072,
-            },
+            "limits": WireLimits::from(&Limits::default()),
             "tokenExpiresAt": 1,
         });
         socket.send(Message::text(welcome.to_string())).await.expect("welcomes");

@@ -1,6 +1,6 @@
 //! A stay as stories: what comes in, when, and what is sent and told.
 
-use aldis_protocol::{ErrorCode, PeerId, close::Reconnect};
+use aldis_protocol::{ErrorCode, Limits, PeerId, close::Reconnect, limits::WireLimits};
 use serde_json::{Value, json};
 
 use super::*;
@@ -154,12 +154,7 @@ fn welcome() -> Value {
         "peers": [], "left": [], "resumed": false, "resume": { "token": "r1", "windowMs": 30_000 },
         "iceServers": [{ "urls": ["stun:a"] }], "iceCutsAtExpiry": false,
         "heartbeat": { "intervalMs": 15_000, "timeoutMs": 10_000 },
-        "limits": {
-            "messageBytes": 65_536, "smallMessageBytes": 8_192, "jsonDepth": 32, "xBytes": 1_024,
-            "attributesBytes": 1_024, "messagesPerSecond": 50, "messageBurst": 300, "messageBurstPerPeer": 20,
-            "bytesPerSecond": 262_144, "byteBurst": 1_048_576, "acksPerSecond": 200, "acksPerSecondPerPeer": 5,
-            "updatesPerSecond": 2, "pairsOpening": 8, "postBytes": 131_072,
-        },
+        "limits": WireLimits::from(&Limits::default()),
         "tokenExpiresAt": 1,
     })
 }
