@@ -39,3 +39,12 @@ fn mistakes(flags: &Flags, variables: &[(&str, &str)], purpose: Purpose) -> Vec<
 fn source<'a>(loaded: &'a Loaded, key: &str) -> &'a Source {
     &loaded.rows.iter().find(|row| row.key == key).expect("a key").source
 }
+
+/// Checks that these are the mistakes, each by how it begins, and that none shows a secret.
+fn assert_mistakes(found: &[String], expected: &[&str]) {
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\n  is not\n{expected}");
+        assert!(!found.contains("canary"), "{found}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}

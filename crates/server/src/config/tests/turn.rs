@@ -158,11 +158,7 @@ name = 'b'
         "turn.providers[7].credential_file (from FILE): cannot read /nonexistent/secret: ",
         "turn.providers[8].name (from FILE): another provider is called `b` too",
     ];
-    for (found, expected) in found.iter().zip(expected) {
-        assert!(found.starts_with(expected), "{found}\n  is not\n{expected}");
-        assert!(!found.contains("canary"), "{found}");
-    }
-    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    assert_mistakes(&found, &expected);
     for wrong in ["coturn", "[]", "[7]", "[{kind = 'canary]"] {
         let found = mistakes(&Flags::default(), &[("ALDIS_TURN_PROVIDERS", wrong)], Purpose::Tool);
         assert!(found.len() == 1 && found[0].starts_with("turn.providers (from ALDIS_TURN_PROVIDERS): "), "{found:?}");
