@@ -17,12 +17,14 @@ setup: ## Install what the tests need and this machine lacks
 	scripts/install.sh
 
 test: check ## Everything, begun with `make check`
+# All of it with --workspace, also where one binary is meant: with --package cargo takes the features that this package alone asks of
+# its dependencies, and compiles most of them again. For the same reason the example: with it come the features of the tests.
 # First, because it leaves a binary with shuttle's locks behind, which the next line replaces.
-	cargo test --package aldis-server --features shuttle --test order
+	cargo test --workspace --features aldis-server/shuttle --test order
 	cargo test --workspace
-	cargo build --package aldis-server --bin aldis
-	cargo run --package aldis-attack -- rows
-	cargo run --package aldis-chaos -- short
+	cargo build --workspace --bin aldis --bin aldis-attack --bin aldis-chaos --example echo
+	target/debug/aldis-attack rows
+	target/debug/aldis-chaos short
 	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer
 	npm --prefix sdk test
 	npm --prefix e2e test

@@ -13,7 +13,8 @@ cargo fmt --manifest-path fuzz/Cargo.toml --check
 cargo fmt --manifest-path e2e/cutting-turn/Cargo.toml --check
 cargo fmt --manifest-path examples/native-peer/Cargo.toml --check
 cargo clippy --workspace --all-targets -- --deny warnings
-cargo clippy --package aldis-server --all-targets --features shuttle -- --deny warnings
+# What is another with this feature. The whole workspace is named so that its dependencies have the same features as above.
+cargo clippy --workspace --lib --test order --features aldis-server/shuttle -- --deny warnings
 cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 

@@ -2,7 +2,7 @@
 //! resume, relay and flush, over wires that take everything, a part or nothing.
 //!
 //! ```text
-//! cargo test -p aldis-server --features shuttle --test order
+//! cargo test --workspace --features aldis-server/shuttle --test order
 //! ```
 //!
 //! | what holds | checked by |
