@@ -15,6 +15,8 @@ cargo fmt --manifest-path examples/native-peer/Cargo.toml --check
 cargo clippy --workspace --all-targets -- --deny warnings
 # What is another with this feature. The whole workspace is named so that its dependencies have the same features as above.
 cargo clippy --workspace --lib --test order --features aldis-server/shuttle -- --deny warnings
+# The server on nothing but what it asks of its dependencies itself: above, it has what the rest of the workspace asks for too.
+cargo check --package aldis-server
 cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
