@@ -45,6 +45,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use tokio::task::JoinSet;
 
 use crate::{
     broker::Kind,
@@ -53,9 +54,22 @@ use crate::{
     run::Setup,
 };
 
-/// How many clients, and how many messages a second they send, all together.
-const LONG: (usize, f64) = (500, 500.0);
-const SHORT: (usize, f64) = (60, 200.0);
+/// How much goes on at a time.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// How many clients.
+    clients: usize,
+    /// How many messages a second they send, all together.
+    rate: f64,
+    /// How many faults, each with a cluster and clients of its own.
+    abreast: usize,
+}
+
+/// Alone: it is judged by how soon things happen.
+const LONG: Scale = Scale { clients: 500, rate: 500.0, abreast: 1 };
+
+/// Most of a run is waiting, and no goal is judged.
+const SHORT: Scale = Scale { clients: 60, rate: 200.0, abreast: 2 };
 
 /// Breaks a cluster of Aldis nodes while clients talk, and checks what they saw.
 #[derive(Debug, Parser)]
@@ -75,7 +89,7 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 120)]
         seconds: u64,
     },
-    /// Each fault once, with 60 clients, in at most four minutes: promises alone.
+    /// Each fault once, with 60 clients, two at a time, in about two minutes: promises alone.
     Short {
         #[command(flatten)]
         choice: Choice,
@@ -132,34 +146,40 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs what was chosen, one fault after another.
-async fn inflict(
-    choice: &Choice,
-    (clients, rate): (usize, f64),
-    measure: Measure,
-    judges: Judges,
-) -> anyhow::Result<ExitCode> {
-    let clients = choice.clients.unwrap_or(clients);
+/// Runs what was chosen, as many faults at a time as the scale says.
+async fn inflict(choice: &Choice, scale: Scale, measure: Measure, judges: Judges) -> anyhow::Result<ExitCode> {
     let setup = Setup {
         aldis: choice.aldis.clone().map_or_else(|| process::beside("aldis"), Ok)?,
         broker: choice.broker,
-        clients,
-        rate: choice.rate.unwrap_or(rate),
+        clients: choice.clients.unwrap_or(scale.clients),
+        rate: choice.rate.unwrap_or(scale.rate),
         measure,
     };
     let faults = if choice.only.is_empty() { Fault::ALL.to_vec() } else { choice.only.clone() };
     let folder = tempfile::Builder::new().prefix("aldis-chaos-").tempdir()?;
+    let mut waiting = faults.into_iter();
+    let mut running = JoinSet::new();
     let mut reports = Vec::new();
-    for fault in faults {
-        say(&format!("{fault} ..."));
-        let own = folder.path().join(fault.name());
-        fs::create_dir(&own)?;
-        let report = once(fault, &setup, &own, judges).await.unwrap_or_else(|error| Report::failed(fault, &error));
+    loop {
+        while running.len() < scale.abreast
+            && let Some(fault) = waiting.next()
+        {
+            say(&format!("{fault} ..."));
+            let (setup, own) = (setup.clone(), folder.path().join(fault.name()));
+            fs::create_dir(&own)?;
+            running.spawn(async move {
+                let report = once(fault, &setup, &own, judges).await;
+                (report.unwrap_or_else(|error| Report::failed(fault, &error)), own)
+            });
+        }
+        let Some(done) = running.join_next().await else { break };
+        let (report, own) = done.context("a run has panicked")?;
         if report.passed && !choice.keep {
             fs::remove_dir_all(&own)?;
         }
         reports.push(report);
     }
+    reports.sort_by_key(|report| report.fault);
     let code = tell(&reports);
     if code != ExitCode::SUCCESS || choice.keep {
         say(&format!("\nhistories, logs and metrics: {}", folder.keep().display()));

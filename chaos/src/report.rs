@@ -44,7 +44,7 @@ pub(crate) enum Judges {
 
 /// What a run comes to, in words.
 pub(crate) struct Report {
-    fault: Fault,
+    pub(crate) fault: Fault,
     row: [String; 17],
     remarks: Vec<String>,
     pub(crate) passed: bool,
