@@ -21,7 +21,8 @@ test: check ## Everything, begun with `make check`
 # its dependencies, and compiles most of them again. For the same reason the example: with it come the features of the tests.
 # First, because it leaves a binary with shuttle's locks behind, which the next line replaces.
 	cargo test --workspace --features aldis-server/shuttle --test order
-	cargo test --workspace
+# Two tests a core: most of them wait most of the time, for processes, brokers and clocks.
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
 	cargo build --workspace --bin aldis --bin aldis-attack --bin aldis-chaos --example echo
 	target/debug/aldis-attack rows
 	target/debug/aldis-chaos short
