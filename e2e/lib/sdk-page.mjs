@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { pageState } from './page-state.mjs';
 import { within } from './within.mjs';
 import { PATIENCE_MS } from './tab.mjs';
 
@@ -44,11 +45,21 @@ export const release = (tab) =>
     for (const hear of held) hear();
   });
 
-/** Waits until a function of the page says yes. It may be an async one: Playwright's `waitForFunction` takes a promise for a yes. */
+/**
+ * Waits until a function of the page says yes. It may be an async one: Playwright's `waitForFunction` takes a promise for a yes. Where it
+ * never does, the error tells how the page is instead (`page-state.mjs`).
+ */
 export async function until(tab, what, condition, argument) {
-  const end = performance.now() + PATIENCE_MS;
-  const says = () => within(Math.max(0, end - performance.now()), `${what} at ${tab.name}`, tab.page.evaluate(condition, argument));
-  while (!(await says())) await pause(50);
+  let isLate = false;
+  const look = async () => {
+    while (!isLate && !(await tab.page.evaluate(condition, argument))) await pause(50);
+  };
+  try {
+    await within(PATIENCE_MS, `${what} at ${tab.name}`, look());
+  } catch (error) {
+    isLate = true;
+    throw new Error(`${error.message}; the page: ${await pageState(tab)}`, { cause: error });
+  }
 }
 
 /** Waits until the page has so many peers and is connected to all of them. */
