@@ -32,6 +32,7 @@ export async function restartIce([first, second]) {
   const prepare = () => {
     const [{ connection }] = window.room.peers.values();
     window.refusals = [];
+    window.account = () => ({ fragmentBefore: window.fragment, refusals: window.refusals, asked: window.asked, dropped: window.dropped });
     window.fragment = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/)[1];
     connection.addEventListener('icecandidateerror', ({ errorCode }) => window.refusals.push(errorCode));
   };
@@ -49,7 +50,23 @@ export async function agreed(tabs) {
   await Promise.all(tabs.map((tab) => until(tab, 'a fresh start of ICE', restarted)));
 }
 
-/** Waits until the call goes by relays that were opened for the latest start of ICE. */
+/**
+ * Waits until relays that were opened since `restartIce` connect the two. Where one start of ICE follows another it is up to the browser which
+ * of its ways it uses and which it prunes: Chromium stays on one of before whose candidate the last start has overtaken.
+ */
+export async function relaysStand(tabs) {
+  const stand = async () => {
+    const [{ connection }] = window.room.peers.values();
+    const report = await connection.getStats();
+    const standing = [...report.values()].filter(({ type, state }) => type === 'candidate-pair' && state === 'succeeded');
+    const local = standing.map(({ localCandidateId }) => report.get(localCandidateId));
+    const isAnew = (end) => end?.candidateType === 'relay' && end.usernameFragment !== window.fragment;
+    return connection.connectionState === 'connected' && connection.signalingState === 'stable' && local.some(isAnew);
+  };
+  await Promise.all(tabs.map((tab) => until(tab, 'a way by a relay that was opened since', stand)));
+}
+
+/** Waits until the call goes by relays that were opened for the latest start of ICE, where no other was under way. */
 export async function relayedAnew(tabs) {
   const isAnew = async () => {
     const [{ connection }] = window.room.peers.values();

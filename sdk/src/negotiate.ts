@@ -166,8 +166,8 @@ export interface Negotiation {
 /** How long the polite side waits for the first offer before it asks for it, in milliseconds. */
 export const FIRST_OFFER_MS = 10_000
 
-/** How soon after the last time the other side is heard when it asks for an offer, in milliseconds. */
-const ASK_AGAIN_MS = 1_000
+/** How soon after the last time the other side is heard when it asks for an offer, and ICE is started afresh, in milliseconds. */
+const APART_MS = 1_000
 
 /**
  * Keeps a connection negotiated over any transport: whatever is done to it (`addTrack`, `createDataChannel`, `restartIce`) reaches the
@@ -230,7 +230,7 @@ class Negotiator implements Negotiation {
   /** Whether the other side has an offer to make again that we refused: ours would only cross it another time. */
   #refusedTheirs = false
   #broken = false
-  /** When it was last done as the other side asked. */
+  /** When it was last done as the other side asked, or ICE started afresh. */
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #candidates: Candidates
   readonly #headStart: HeadStart
@@ -260,7 +260,7 @@ class Negotiator implements Negotiation {
     // A page without this library may not know the word, once there is a connection to say it about.
     const asks = this.#link.polite && (this.#numbered || this.#pc.remoteDescription === null)
     if (asks) this.#tell({ type: 'restart' }, 'restart-sent')
-    else this.#pc.restartIce()
+    else this.#startIce()
   }
 
   close(): void {
@@ -499,17 +499,32 @@ class Negotiator implements Negotiation {
   /** The other side wants a fresh start of ICE, or has never had an offer. */
   async #restartFor(): Promise<void> {
     this.#link.onStep?.('restart-received')
-    const now = this.#clock.now()
-    if (now - this.#askedAt < ASK_AGAIN_MS) return
-    this.#askedAt = now
-    if (this.#pc.remoteDescription !== null) {
-      this.#pc.restartIce()
-    } else if (this.#pc.signalingState === 'have-local-offer') {
+    if (this.#pc.remoteDescription !== null) return this.#startIce()
+    if (this.#isTooSoon()) return
+    if (this.#pc.signalingState === 'have-local-offer') {
       // The same one, so that its number tells: whoever has answered it meanwhile drops it. Without numbers nobody could.
       if (this.#pending !== undefined && this.#numbered) this.#sendOffer(this.#pending)
     } else {
       await this.#offer()
     }
+  }
+
+  /**
+   * Starts ICE afresh, some time after the last time: a candidate that comes when the next start has begun is dropped. Where Chromium has
+   * learned of it from a check meanwhile, it counts more than all others for ever, and so it stays on relays of before.
+   */
+  #startIce(): void {
+    this.#asking?.()
+    if (this.#isTooSoon()) this.#asking = this.#clock.after(APART_MS, () => this.#startIce())
+    else this.#pc.restartIce()
+  }
+
+  /** Whether the last time was a moment ago; otherwise this is the time. */
+  #isTooSoon(): boolean {
+    const now = this.#clock.now()
+    if (now - this.#askedAt < APART_MS) return true
+    this.#askedAt = now
+    return false
   }
 
   #found(candidate: RTCIceCandidate | null): void {

@@ -55,9 +55,12 @@ export interface PairOptions {
   /** Nothing comes through any more. */
   onInterrupted(): void
   /** Whether the other side can be told now. */
-  reachable(): boolean
-  /** Gets ICE servers with fresh credentials; both sides of the connection use them from then on. */
-  refreshIceServers(): Promise<void>
+  readonly reachable: () => boolean
+  /**
+   * Gets ICE servers with fresh credentials, and waits for them for a while. Returns whether they were asked for: then they come by
+   * `setIceServers`, however late.
+   */
+  refreshIceServers(): Promise<boolean>
 }
 
 /** What the browser calls otherwise. */
@@ -75,6 +78,9 @@ const RESTARTS_MAX = 3
 /** How soon a way is looked for again where none was found, in milliseconds; up to twice as long. Nothing may tell that there is one now. */
 const RETRY_MS = 30_000
 
+/** How long relays may take to be found with other credentials, in milliseconds. */
+const RELAY_MS = 10_000
+
 /** A TURN server refused the credential: RFC 8489, section 14.8. */
 const UNAUTHORIZED = 401
 
@@ -89,8 +95,10 @@ export class Pair {
   readonly #streams = new Set<MediaStream>()
   #state: PairState = 'connecting'
   #hasStood = false
-  /** Whether credentials were refused: then fresh ones are asked for, once. */
-  #turn: 'good' | 'refreshing' | 'refreshed' | 'refused' = 'good'
+  /** Whether a TURN server has refused credentials, and neither a relay nor another way has been found since. */
+  #refused = false
+  /** Looks for relays with other credentials than those, while others are awaited. */
+  #tryOthers: (() => void) | undefined
   readonly #recovery: Recovery
   readonly #life: Scope
   #restarts = 0
@@ -109,21 +117,15 @@ export class Pair {
     this.#life = new Scope(options.environment.clock)
     this.#recovery = new Recovery({
       clock: options.environment.clock,
-      reachable: () => options.reachable(),
+      reachable: options.reachable,
       restart: () => void this.restart(),
       rebuild: () => this.#broken('The connection was interrupted, and does not come back.'),
     })
     this.#listen(pc)
     this.#negotiation = negotiate(pc, {
-      polite: options.polite,
-      numbered: options.numbered,
+      ...options,
       clock: options.environment.clock,
-      send: (message) => options.send(message),
       beforeAnswer: () => this.sync(),
-      onStep: (step) => options.onStep(step),
-      onError: (error) => options.onError(error),
-      onBroken: (error) => options.onBroken(error),
-      reachable: () => options.reachable(),
     })
     // Browsers fail where the side that did not make the first offer starts ICE afresh: whoever asks this connection, asks the other side.
     if (options.polite && options.numbered) pc.restartIce = () => void this.restart()
@@ -177,6 +179,7 @@ export class Pair {
     // The application may have closed it by itself.
     if (this.connection.signalingState === 'closed') return
     this.connection.setConfiguration({ ...this.connection.getConfiguration(), iceServers })
+    this.#tryOthers?.()
   }
 
   /** Whether it has ever been connected. */
@@ -241,23 +244,27 @@ export class Pair {
     pc.addEventListener('datachannel', ({ channel }) => this.#options.onChannel(channel))
     pc.addEventListener('track', ({ track, streams }) => this.#hear(track, streams[0]))
     pc.addEventListener('icecandidateerror', ({ errorCode, url }) => {
-      if (errorCode === UNAUTHORIZED) this.#unauthorised(url)
-    })
-    // Each fresh start gathers anew: what is refused from here on had the fresh credentials.
-    pc.addEventListener('icegatheringstatechange', () => {
-      if (this.#turn === 'refreshing' && pc.iceGatheringState === 'gathering') this.#turn = 'refreshed'
+      if (errorCode === UNAUTHORIZED) void this.#unauthorised(url)
     })
   }
 
-  /** A credential may have expired in the meantime. */
-  #unauthorised(url: string): void {
-    if (this.#turn === 'good') {
-      this.#turn = 'refreshing'
+  /**
+   * A credential may have expired in the meantime. Once others are tried, whether there is a relay counts, and no further refusal: it may
+   * be of a search that began before.
+   */
+  async #unauthorised(url: string): Promise<void> {
+    if (this.#refused) return
+    this.#refused = true
+    this.#tryOthers = () => {
+      this.#tryOthers = undefined
       void this.restart()
-    } else if (this.#turn === 'refreshed') {
-      this.#turn = 'refused'
-      this.#options.onError(callError('turn-refused', `The TURN server ${url} refused the credential.`))
+      this.#life.after(RELAY_MS, () => {
+        this.#refused = !/ typ relay/.test(JSON.stringify(this.connection.localDescription))
+        if (this.#refused) this.#options.onError(callError('turn-refused', `The TURN server ${url} refused the credential.`))
+      })
     }
+    // Where there are no others, these may have come after the search began.
+    if (!(await this.#options.refreshIceServers())) this.#tryOthers?.()
   }
 
   #hear(track: MediaStreamTrack, given: MediaStream | undefined): void {
@@ -285,7 +292,7 @@ export class Pair {
 
   #stands(): void {
     this.#recovery.end()
-    this.#turn = 'good'
+    this.#refused = false
     if (!this.#options.numbered) return
     // Chromium connects and never opens the channel, where two first offers of different layouts have crossed. Firefox may have closed it.
     const isOpen = (): boolean => this.mainChannel.readyState === 'open'

@@ -94,8 +94,8 @@ export interface PeerHost {
   paired(): void
   /** Whether a peer that is here can be reached: the connection to the server stands. */
   isOnline(): boolean
-  /** Gets fresh ICE servers, which every connection uses from then on. */
-  refreshIceServers(): Promise<void>
+  /** Gets fresh ICE servers, which every connection uses from then on. Returns whether they were asked for. */
+  refreshIceServers(): Promise<boolean>
 }
 
 /** When the side that waits asks for the first offer. */

@@ -521,10 +521,12 @@ export class Room extends Emitter<RoomEvents> {
     for (const peer of this.#peers.values()) void peer.renewRelay()
   }
 
-  /** Gets fresh ICE servers, if there is a server to ask; what is there has to do otherwise. */
-  async #refreshIceServers(): Promise<void> {
+  /** Gets fresh ICE servers, if there is a server to ask; what is there has to do otherwise. Returns whether it asked. */
+  async #refreshIceServers(): Promise<boolean> {
     const age = this.#options.environment.clock.now() - this.#iceServersAt
-    if (age >= FRESH_MS && this.#options.rtc.iceServers === undefined) await this.#membership.refreshIceServers()
+    const asks = age >= FRESH_MS && this.#options.rtc.iceServers === undefined
+    if (asks) await this.#membership.refreshIceServers()
+    return asks
   }
 
   #joined(wire: WirePeer): void {

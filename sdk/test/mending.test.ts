@@ -281,6 +281,7 @@ test('a failed connection that has never stood starts ICE afresh three times', a
     await answerFrom(party, 'newer')
     party.connection().become('failed')
     party.connection().become('connecting')
+    await pass(party, 1_000)
   }
   expect(party.connection().calls.filter((call) => call === 'restartIce')).toHaveLength(3)
   expect(party.connections).toHaveLength(1)
@@ -525,26 +526,80 @@ test.each<[string, number, PartyOptions]>([
   expect(restarts(connection)).toBe(times)
 })
 
-test('a refused credential asks for fresh ones, once, and starts ICE afresh with them; told is what is refused after that', async () => {
+test('a refused credential asks for fresh ones, once, and starts ICE afresh with them; told is when they bring no relay', async () => {
   const { party, connection } = await calling('newer')
-  connection.startGathering()
-  connection.failAtTurn(401)
-  connection.failAtTurn(401)
+  for (const code of [401, 401]) connection.failAtTurn(code)
   await settle()
   expect(party.server.socket.of('ice-servers')).toHaveLength(1)
   await serve(party)
   expect(connection.calls).toEqual(['setConfiguration', 'restartIce'])
-  connection.failAtTurn(401)
+  await answerFrom(party, 'newer')
+  for (const code of [401, 401]) connection.failAtTurn(code)
+  await pass(party, 9_999)
   expect(party.events.error).toBeUndefined()
-  connection.startGathering()
-  connection.failAtTurn(401)
-  connection.failAtTurn(401)
-  await settle()
+  await pass(party, 1)
   expect(party.events.error).toMatchObject([
     { error: { code: 'turn-refused', message: expect.stringContaining('turn:turn.example.org') } },
   ])
+  connection.failAtTurn(401)
+  await pass(party, 60_000)
+  expect(party.events.error).toHaveLength(1)
   expect(connection.calls).toHaveLength(2)
+  for (const state of ['disconnected', 'connected'] as const) connection.become(state)
+  connection.failAtTurn(401)
+  await settle()
+  expect(party.server.socket.of('ice-servers')).toHaveLength(2)
 })
+
+test('what a search that began before refuses while others are tried tells nothing, and those may be refused one day too', async () => {
+  const { party, connection } = await calling('newer')
+  for (const times of [1, 2]) {
+    connection.failAtTurn(401)
+    await settle()
+    await serve(party)
+    await answerFrom(party, 'newer')
+    expect(restarts(connection)).toBe(times)
+    for (const _ of 'ab') {
+      connection.startGathering()
+      connection.failAtTurn(401)
+      connection.finishGathering()
+    }
+    findRelay(connection)
+    await pass(party, 60_000)
+  }
+  expect(party.server.socket.of('ice-servers')).toHaveLength(2)
+  expect(party.events.error).toBeUndefined()
+})
+
+test('others that come late are tried when they come, and not before', async () => {
+  const { party, connection } = await calling('newer')
+  connection.failAtTurn(401)
+  await pass(party, 30_000)
+  expect(connection.calls).toEqual([])
+  await serve(party)
+  expect(connection.calls).toEqual(['setConfiguration', 'restartIce'])
+  await answerFrom(party, 'newer')
+  findRelay(connection)
+  await serve(party)
+  await pass(party, 60_000)
+  expect(restarts(connection)).toBe(1)
+  expect(party.events.error).toBeUndefined()
+})
+
+test('others that come with a new connection to the server are tried, where the question was lost with the old one', async () => {
+  const { party, connection } = await calling('newer')
+  connection.failAtTurn(401)
+  await settle()
+  await comeBack(party, { iceServers: fresh, peers: [wirePeer('newer', { polite: false })] })
+  await settle()
+  expect(restarts(connection)).toBe(1)
+})
+
+/** Its latest search has found a relay. */
+function findRelay(connection: FakePeerConnection): void {
+  const sdp = 'v=0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ relay raddr 0.0.0.0 rport 0\r\n'
+  Object.defineProperty(connection, 'localDescription', { get: () => ({ type: 'offer', sdp }), configurable: true })
+}
 
 test.each([300, 438, 486, 508, 701])('the error %i of a TURN server is not one of credentials', async (code) => {
   const { party, connection } = await calling('newer')

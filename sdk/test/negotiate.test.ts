@@ -417,6 +417,32 @@ test('asked while an offer is pending, it restarts ICE after the answer', async 
   expect(disagreements(sides)).toEqual([])
 })
 
+test('however often it is asked, it starts ICE afresh once, and once more when a candidate of that has had the time to go over', async () => {
+  const clock = new FakeClock()
+  const sides = await connected(clock)
+  const starts = (): number => sides.impolite.pc.calls.filter((call) => call === 'restartIce').length
+  sides.impolite.negotiation.restart()
+  for (const _ of 'abc') await sides.impolite.negotiation.receive({ type: 'restart' })
+  sides.impolite.negotiation.restart()
+  expect(starts()).toBe(1)
+  await clock.advance(999)
+  expect(starts()).toBe(1)
+  await clock.advance(1)
+  expect(starts()).toBe(2)
+  await clock.advance(60_000)
+  expect(starts()).toBe(2)
+})
+
+test('a fresh start of ICE that was to come ends with the negotiation', async () => {
+  const clock = new FakeClock()
+  const { impolite } = await connected(clock)
+  for (const _ of 'ab') impolite.negotiation.restart()
+  impolite.negotiation.close()
+  expect(clock.planned).toBe(0)
+  await clock.advance(1_000)
+  expect(impolite.pc.calls.filter((call) => call === 'restartIce')).toHaveLength(1)
+})
+
 // Errors and the end
 
 test('an application that hears of no broken connection is told of the error', async () => {

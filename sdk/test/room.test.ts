@@ -533,10 +533,12 @@ test('a signal that waits for a peer goes when it joins again, and never when it
 test('credentials that a TURN server refuses are told once for each connection', async () => {
   const party = await join({ peers: [newcomer('b')] })
   for (const code of [701, 401, 401]) party.connection().failAtTurn(code)
-  party.connection().startGathering()
   await settle()
   expect(party.events.error).toBeUndefined()
   for (const code of [701, 401, 401]) party.connection().failAtTurn(code)
+  await party.clock.advance(10_000)
+  for (const code of [701, 401, 401]) party.connection().failAtTurn(code)
+  await party.clock.advance(4_000)
   expect(party.events.error).toMatchObject([{ error: { code: 'turn-refused' }, peer: { id: 'b' } }])
 })
 

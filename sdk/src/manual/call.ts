@@ -310,7 +310,7 @@ export class Call extends Emitter<CallEvents> {
       onBroken: (error) => this.giveUp(error),
       onInterrupted: () => undefined,
       reachable: () => this.#control.isOpen && this.connection.connectionState === 'connected',
-      refreshIceServers: () => Promise.resolve(),
+      refreshIceServers: async () => false,
     })
   }
 
