@@ -22,18 +22,20 @@ export async function pageState(tab) {
 
 async function look(events) {
   const fragmentIn = (description) => description?.sdp.match(/a=ice-ufrag:(\S+)/)?.[1];
-  const waysOf = (report) => {
+  const waysOf = (report, fragment) => {
     const ends = (pair) => [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.get(id));
     const words = (end) => `${end?.candidateType} ${end?.usernameFragment}`;
     const inUse = [...report.values()].flatMap(({ type, selectedCandidatePairId }) => (type === 'transport' ? selectedCandidatePairId : []));
     return [...report.values()]
-      .filter(({ type, id, state, nominated }) => type === 'candidate-pair' && (inUse.includes(id) || state === 'succeeded' || nominated))
+      .filter(({ type }) => type === 'candidate-pair')
+      // Those that came to nothing are many, and of interest only if they are of the latest start of ICE.
+      .filter((pair) => inUse.includes(pair.id) || pair.state === 'succeeded' || ends(pair)[0]?.usernameFragment === fragment)
       .map((pair) => `${ends(pair).map(words).join(' to ')}, ${pair.state}${inUse.includes(pair.id) ? ', in use' : ''}`);
   };
   const stateOf = async (connection) => {
     const { connectionState, iceConnectionState, iceGatheringState, signalingState } = connection;
     const fragments = [connection.currentLocalDescription, connection.currentRemoteDescription].map(fragmentIn);
-    const ways = await connection.getStats().then(waysOf, (error) => String(error));
+    const ways = await connection.getStats().then((report) => waysOf(report, fragments[0]), (error) => String(error));
     return { connectionState, iceConnectionState, iceGatheringState, signalingState, fragments, ways };
   };
   const wordsOf = ({ name, state, step, status, error }) => [name, state, step, status, error?.code].filter((word) => typeof word === 'string').join(' ');

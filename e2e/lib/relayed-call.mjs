@@ -3,6 +3,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { startAldis } from './aldis.mjs';
 import { openTab } from './chromium.mjs';
 import { joinFrom } from './counting-page.mjs';
+import { pageState } from './page-state.mjs';
 import { connected, until } from './sdk-page.mjs';
 import { NO_DEVICES } from './tab.mjs';
 import { KEYS, mint } from './token.mjs';
@@ -47,7 +48,7 @@ export async function agreed(tabs) {
     const [, fragment] = connection.currentLocalDescription.sdp.match(/a=ice-ufrag:(\S+)/);
     return fragment !== window.fragment && connection.signalingState === 'stable';
   };
-  await Promise.all(tabs.map((tab) => until(tab, 'a fresh start of ICE', restarted)));
+  await untilAll(tabs, 'a fresh start of ICE', restarted);
 }
 
 /**
@@ -63,7 +64,7 @@ export async function relaysStand(tabs) {
     const isAnew = (end) => end?.candidateType === 'relay' && end.usernameFragment !== window.fragment;
     return connection.connectionState === 'connected' && connection.signalingState === 'stable' && local.some(isAnew);
   };
-  await Promise.all(tabs.map((tab) => until(tab, 'a way by a relay that was opened since', stand)));
+  await untilAll(tabs, 'a way by a relay that was opened since', stand);
 }
 
 /** Waits until the call goes by relays that were opened for the latest start of ICE, where no other was under way. */
@@ -76,5 +77,15 @@ export async function relayedAnew(tabs) {
     const local = report.get(report.get(transport.selectedCandidatePairId)?.localCandidateId);
     return connection.connectionState === 'connected' && local?.candidateType === 'relay' && local.usernameFragment === fragment;
   };
-  await Promise.all(tabs.map((tab) => until(tab, 'a relay that was opened since', isAnew)));
+  await untilAll(tabs, 'a relay that was opened since', isAnew);
+}
+
+/** Waits for it on both sides. Where it does not come, both tell how they are: what one waits for may be the other's to do. */
+async function untilAll(tabs, what, condition) {
+  try {
+    await Promise.all(tabs.map((tab) => until(tab, what, condition)));
+  } catch (error) {
+    const states = await Promise.all(tabs.map(async (tab) => `${tab.name}: ${await pageState(tab)}`));
+    throw new Error([error.message, ...states].join('\n'), { cause: error });
+  }
 }
