@@ -26,7 +26,7 @@ test: check ## Everything, begun with `make check`
 	cargo build --workspace --bin aldis --bin aldis-attack --bin aldis-chaos --example echo
 	target/debug/aldis-attack rows
 	target/debug/aldis-chaos short
-	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer
+	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target
 	npm --prefix sdk test
 	npm --prefix e2e test
 	FUZZ_SECONDS=10 fuzz/run.sh

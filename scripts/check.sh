@@ -17,7 +17,7 @@ cargo clippy --workspace --all-targets -- --deny warnings
 cargo clippy --workspace --lib --test order --features aldis-server/shuttle -- --deny warnings
 # The server on nothing but what it asks of its dependencies itself: above, it has what the rest of the workspace asks for too.
 cargo check --package aldis-server
-cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target/native-peer --all-targets -- --deny warnings
+cargo clippy --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target --all-targets -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
 # The fuzzers stand on the server, with a lockfile of their own: what is added to the one has to be in the other.

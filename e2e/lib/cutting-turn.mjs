@@ -12,7 +12,7 @@ let started = 0;
  */
 export async function startCuttingTurn(t, { secret }) {
   const host = `127.${128 + ((process.pid >> 8) % 64)}.${process.pid % 256}.${++started}`;
-  const binary = join(ROOT, 'target', 'cutting-turn', 'debug', 'cutting-turn'); // where `npm test` has it built
+  const binary = join(ROOT, 'target', 'debug', 'cutting-turn'); // where `npm test` has it built
   const program = new Program(t, binary, [`${host}:${PORT}`], { env: { TURN_SECRET: secret } });
   await program.says(/listening/);
   return { host, port: PORT, program, env: { ALDIS_TURN_URLS: `turn:${host}:${PORT}`, ALDIS_TURN_SECRET: secret } };

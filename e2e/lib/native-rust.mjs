@@ -11,7 +11,7 @@ export const ANYWHERE = '0.0.0.0:0';
 
 /** Starts `examples/native-peer` for the length of the test `t`, in the room `demo` of the server on `port`. */
 export async function startNativeRust(t, port, listen = LOOPBACK) {
-  const binary = join(ROOT, 'target', 'native-peer', 'debug', 'native-peer'); // where `npm test` has it built
+  const binary = join(ROOT, 'target', 'debug', 'native-peer'); // where `npm test` has it built
   const program = new Program(t, binary, [`http://localhost:${port}`, '--listen', listen]);
   await program.says(/joined as/, PATIENCE_MS);
   return program;
