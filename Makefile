@@ -29,7 +29,7 @@ test: check ## Everything, begun with `make check`
 	cargo test --locked --manifest-path examples/native-peer/Cargo.toml --target-dir target
 	npm --prefix sdk test
 	npm --prefix e2e test
-	FUZZ_SECONDS=10 fuzz/run.sh
+	FUZZ_PROFILE=brief FUZZ_SECONDS=25 fuzz/run.sh
 
 soak: setup ## The long forms: streams by the million, clusters by the thousand, networks that fail for minutes on end, thousands of operations in browsers
 	ALDIS_SOAK=30 npm --prefix sdk test -- model.test.ts
