@@ -45,7 +45,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use tokio::task::JoinSet;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     broker::Kind,
@@ -157,28 +157,21 @@ async fn inflict(choice: &Choice, scale: Scale, measure: Measure, judges: Judges
     };
     let faults = if choice.only.is_empty() { Fault::ALL.to_vec() } else { choice.only.clone() };
     let folder = tempfile::Builder::new().prefix("aldis-chaos-").tempdir()?;
-    let mut waiting = faults.into_iter();
-    let mut running = JoinSet::new();
-    let mut reports = Vec::new();
-    loop {
-        while running.len() < scale.abreast
-            && let Some(fault) = waiting.next()
-        {
+    let mut reports: Vec<_> = stream::iter(faults)
+        .map(async |fault| {
             say(&format!("{fault} ..."));
-            let (setup, own) = (setup.clone(), folder.path().join(fault.name()));
+            let own = folder.path().join(fault.name());
             fs::create_dir(&own)?;
-            running.spawn(async move {
-                let report = once(fault, &setup, &own, judges).await;
-                (report.unwrap_or_else(|error| Report::failed(fault, &error)), own)
-            });
-        }
-        let Some(done) = running.join_next().await else { break };
-        let (report, own) = done.context("a run has panicked")?;
-        if report.passed && !choice.keep {
-            fs::remove_dir_all(&own)?;
-        }
-        reports.push(report);
-    }
+            let report = once(fault, &setup, &own, judges).await;
+            let report = report.unwrap_or_else(|error| Report::failed(fault, &error));
+            if report.passed && !choice.keep {
+                fs::remove_dir_all(&own)?;
+            }
+            anyhow::Ok(report)
+        })
+        .buffer_unordered(scale.abreast)
+        .try_collect()
+        .await?;
     reports.sort_by_key(|report| report.fault);
     let code = tell(&reports);
     if code != ExitCode::SUCCESS || choice.keep {
