@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    field::Field,
+    field::{Field, any_address},
     link::{Dialect, Link},
 };
 use crate::{
@@ -45,11 +45,6 @@ async fn loops<F: Future<Output = anyhow::Result<String>> + Send + 'static>(
     while running.join_next().await.is_some() {}
 }
 
-/// An address of this machine that others have hardly used.
-fn any_address() -> Ipv4Addr {
-    Ipv4Addr::new(127, fastrand::u8(100..), fastrand::u8(..), fastrand::u8(1..))
-}
-
 pub(super) async fn handshakes(field: Field) {
     loops(&field, LOOPS, async |field, number| {
         let name = format!("handshake-{number}");
@@ -63,7 +58,7 @@ pub(super) async fn failed_tokens(field: Field) {
         let claims = json!({ "sub": "eve", "room": "lobby", "exp": 4_102_444_800_u64 });
         let token = forge(&json!({ "alg": "HS256", "kid": KID }), &claims);
         // Some guess from one address, which waits ever longer, and some from everywhere.
-        let from = if number % 4 == 0 { Ipv4Addr::new(127, 31, 0, 1) } else { any_address() };
+        let from = if number % 4 == 0 { Ipv4Addr::new(127, 31, 0, 1) } else { any_address(fastrand::u8(100..)) };
         let mut link = Link::dial(field.port, from, None).await?;
         let bytes = request("GET", "/v1/signal", &[&format!("Authorization: Bearer {token}"), "Connection: close"]);
         Ok(link.ask(&bytes).await?.to_string())
@@ -75,7 +70,7 @@ pub(super) async fn probes(field: Field) {
     loops(&field, LOOPS, async |field, number| {
         let name = format!("probe-{number}");
         let bearer = format!("Authorization: Bearer {}", field.token(&name, &name)?);
-        let mut link = Link::dial(field.port, Ipv4Addr::new(127, 30, 0, 2), None).await?;
+        let mut link = Link::dial(field.port, any_address(30), None).await?;
         let bytes = request("GET", "/v1/signal", &[&bearer]);
         for _ in 0..100 {
             let status = link.ask(&bytes).await?;
@@ -234,7 +229,7 @@ pub(super) async fn tiny_fragments(field: Field) {
 pub(super) async fn pings(field: Field) {
     loops(&field, 20, async |field, number| {
         let name = format!("pings-{number}");
-        let link = Link::dial(field.port, Ipv4Addr::new(127, 30, 0, 1), Some(4_096)).await?;
+        let link = Link::dial(field.port, any_address(30), Some(4_096)).await?;
         let (link, _) = field.enter(link, &name, &name, Dialect::Raw).await?;
         field.saw("welcome");
         let (_reader, mut writer): (_, OwnedWriteHalf) = link.stream.into_split();
@@ -253,14 +248,15 @@ pub(super) async fn pings(field: Field) {
 pub(super) async fn slow_readers(field: Field) {
     loops(&field, 20, async |field, number| {
         let room = format!("slow-{number}");
-        let narrow = Link::dial(field.port, Ipv4Addr::new(127, 30, 0, 1), Some(4_096)).await?;
+        let narrow = Link::dial(field.port, any_address(30), Some(4_096)).await?;
         let (_victim, to) = field.enter(narrow, &format!("{room}-victim"), &room, Dialect::Raw).await?;
         let message = text(&json!({ "type": "message", "to": to, "data": "x".repeat(30_000) }));
         let mut senders = Vec::new();
         for sender in 0..6 {
-            let (mut link, _) = field.join(&format!("{room}-{sender}"), &room, Dialect::Raw).await?;
+            senders.push(field.join(&format!("{room}-{sender}"), &room, Dialect::Raw).await?.0);
+        }
+        for link in &mut senders {
             link.send(&message.repeat(34)).await?;
-            senders.push(link);
         }
         if let Some(last) = senders.last_mut() {
             last.expect("peer-left").await?;

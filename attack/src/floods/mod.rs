@@ -4,6 +4,9 @@
 //!   core 0: the server (and the control group, where there are but two cores)      last core: the attackers
 //! ```
 //! For each flood a fresh server, 200 peers that talk (`control`), a quiet time, the flood (`attackers`), and ten seconds of rest.
+//!
+//! The control group measures. Where it shares a core with a server that is never idle, the scheduler would let it wait for up to a time
+//! slice, several milliseconds, before it sees that a message has come. So it runs at a real-time priority where the system allows that.
 
 mod attackers;
 mod control;
@@ -39,6 +42,9 @@ const FLOOD: Duration = Duration::from_secs(8);
 /// What memory may need until it is given back, and how much of it need not be.
 const REST: Duration = Duration::from_secs(10);
 const SLACK_BYTES: u64 = 8 << 20;
+
+/// How long sessions that are away are kept, and what waits for them, in the flood of those: it is theirs until then.
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// Longer than a flood takes, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -162,12 +168,16 @@ async fn once(flood: Flood, aldis: &Path, folder: &Path) -> anyhow::Result<Vec<C
     let last = (cores - 1).to_string();
     let beside = if cores > 2 { "1" } else { "0" };
     let name = flood.name();
+    let (environment, kept) = match flood {
+        Flood::Parked => (vec![("ALDIS_LIMITS_RESUME_WINDOW_MS", WINDOW.as_millis().to_string())], WINDOW),
+        _ => (Vec::new(), Duration::ZERO),
+    };
     let mut server = Server::start(Recipe {
         aldis,
         folder,
         name: &name,
         before: &["taskset", "--cpu-list", "0"],
-        environment: Vec::new(),
+        environment,
         log: "info",
     })?;
     let target = ["--port".to_owned(), server.port.to_string(), "--secret".to_owned(), server.secrets.key.clone()];
@@ -183,7 +193,7 @@ async fn once(flood: Flood, aldis: &Path, folder: &Path) -> anyhow::Result<Vec<C
     let flooded = control.ask().await?;
     let tally: Value = serde_json::from_slice(&output.stdout)?;
     let peak = server.resident()?;
-    sleep(REST).await;
+    sleep(kept + REST).await;
     let after = server.resident()?;
     let ended = control.end().await?;
     Ok(judge(flood, &quiet, &flooded, &ended, &tally, [before, peak, after])
@@ -221,10 +231,25 @@ fn judge(flood: Flood, quiet: &Value, flooded: &Value, ended: &Value, tally: &Va
 
 /// This program, on one core.
 fn pinned(core: &str) -> anyhow::Result<Command> {
-    let own: PathBuf = std::env::current_exe()?;
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", core]).arg(own);
+    command.args(["--cpu-list", core]).arg(own()?);
     Ok(command)
+}
+
+/// The same at a real-time priority, where the system allows it.
+async fn urgent(core: &str) -> anyhow::Result<Command> {
+    const CHRT: [&str; 2] = ["--fifo", "1"];
+    let tried = Command::new("chrt").args(CHRT).arg("true").stderr(Stdio::null()).status().await;
+    if !tried.is_ok_and(|status| status.success()) {
+        return pinned(core);
+    }
+    let mut command = Command::new("chrt");
+    command.args(CHRT).args(["taskset", "--cpu-list", core]).arg(own()?);
+    Ok(command)
+}
+
+fn own() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?)
 }
 
 /// The control group, from outside.
@@ -236,7 +261,8 @@ struct Control {
 
 impl Control {
     async fn start(core: &str, target: &[String]) -> anyhow::Result<Self> {
-        let mut child = pinned(core)?
+        let mut child = urgent(core)
+            .await?
             .arg("control")
             .args(target)
             .stdin(Stdio::piped())

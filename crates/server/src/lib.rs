@@ -12,7 +12,7 @@
 //! | [`sse`] | the event stream, and the POSTs that go with it |
 //! | [`connection`] | one client's connection: in, out, time |
 //! | [`driver`] | the hubs, and what executes their outputs |
-//! | [`node`], [`admission`], [`throttle`], [`clock`], [`bell`] | what all connections share |
+//! | [`node`], [`admission`], [`throttle`], [`turnstile`], [`clock`], [`bell`] | what all connections share |
 //! | [`cluster`], [`backplane`] | this node among others; what carries frames between them |
 //! | [`auth`], [`resume`], [`mac_ring`], [`ice`] | tokens, resume tokens, keys that change, TURN credentials |
 //! | [`reload`] | the configuration and its files when they change |
@@ -51,4 +51,5 @@ mod sync;
 pub mod telemetry;
 pub mod throttle;
 pub mod tls;
+pub mod turnstile;
 pub mod ws;

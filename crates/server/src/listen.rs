@@ -49,6 +49,7 @@ use crate::{
     proxy_protocol::{self, Origin},
     telemetry::metrics::TlsFailure,
     tls::{Acceptor, Met},
+    turnstile::Turnstile,
 };
 
 /// How many connections may wait to be accepted; the system caps it. With the usual 128, a thousand clients that come at once wait
@@ -61,6 +62,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What every connection meets before anything of its request is understood: a PROXY header, TLS, a deadline, a size, a count.
 pub struct Gate {
     node: Arc<Node>,
+    turnstile: Arc<Turnstile>,
     http: http1::Builder,
     handshake: Duration,
     proxy_protocol: ProxyProtocol,
@@ -68,14 +70,19 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The gate of a node, with its limits; a TLS one where there is something to serve it with.
+    /// The gate of a node, with its limits, whose requests take turns there; a TLS one where there is something to serve it with.
     #[must_use]
-    pub fn new(node: Arc<Node>, proxy_protocol: ProxyProtocol, tls: Option<Arc<Acceptor>>) -> Self {
+    pub fn new(
+        node: Arc<Node>,
+        turnstile: Arc<Turnstile>,
+        proxy_protocol: ProxyProtocol,
+        tls: Option<Arc<Acceptor>>,
+    ) -> Self {
         let handshake = Duration::from_millis(node.limits.handshake_ms);
         let head_bytes = usize::try_from(node.limits.header_bytes).unwrap_or(usize::MAX);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(head_bytes);
-        Self { node, http, handshake, proxy_protocol, tls }
+        Self { node, turnstile, http, handshake, proxy_protocol, tls }
     }
 
     /// Who is at the other end: the address of the connection, or what a trusted proxy says first. Nobody where it should and does not.
@@ -161,9 +168,11 @@ pub async fn serve(
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
+    // One at a time, but not as one of all who wait: whoever does not get in here waits in the system, which forgets them when it is full.
+    let doorstep = Turnstile::new(1);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = doorstep.through(listener.accept()) => accepted,
             () = stop.cancelled() => return,
         };
         let (stream, remote) = match accepted {
@@ -180,7 +189,12 @@ pub async fn serve(
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        tasks.spawn(request(Arc::clone(&gate), stream, remote, router.clone(), stop.clone()));
+        let (gate, router, stop) = (Arc::clone(&gate), router.clone(), stop.clone());
+        tasks.spawn(async move {
+            let turnstile = Arc::clone(&gate.turnstile);
+            // Boxed, so that the task does not have room for it twice.
+            turnstile.through(Box::pin(request(gate, stream, remote, router, stop))).await;
+        });
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     sse::mailboxes::Mailboxes,
     telemetry::metrics::Metrics,
     throttle::Throttle,
+    turnstile::Turnstile,
 };
 
 /// How long a draining node waits between turning unready and sending its clients elsewhere, in milliseconds: load balancers need
@@ -57,6 +58,8 @@ pub struct Node {
     pub unlisted_proxy: Once,
     /// How long failed authentications wait.
     pub throttle: Mutex<Throttle>,
+    /// What keeps those who come in from those who are in.
+    pub turnstile: Arc<Turnstile>,
     /// The counts.
     pub admission: Arc<Admission>,
     /// Where the POSTs of event streams go.

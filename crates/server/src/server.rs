@@ -38,6 +38,7 @@ use crate::{
     telemetry::metrics::Metrics,
     throttle::Throttle,
     tls::{self, Acceptor},
+    turnstile::Turnstile,
 };
 
 /// How long a server that requires its backplane waits for it at the start: several attempts, and less than what starts it waits.
@@ -110,9 +111,10 @@ impl Server {
             Mode::Lan => development(&node, ops, &listen, Reach::Lan(Arc::clone(&lan))),
         };
         let tls = acceptor(mode, certificate.as_ref(), &lan)?;
-        let gate = Arc::new(Gate::new(Arc::clone(&node), config.proxy_protocol, tls));
+        let gate = Arc::new(Gate::new(Arc::clone(&node), Arc::clone(&node.turnstile), config.proxy_protocol, tls));
         // The operator's listener is for the inside: it stays plain, and nobody stands before it.
-        let admin_gate = Arc::new(Gate::new(Arc::clone(&node), ProxyProtocol::Off, None));
+        let own = Arc::new(Turnstile::of_runtime());
+        let admin_gate = Arc::new(Gate::new(Arc::clone(&node), own, ProxyProtocol::Off, None));
         let (requests, stop, admin_stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         for listener in public {
@@ -132,6 +134,10 @@ impl Server {
         tasks.spawn(Arc::clone(&reloader).watch());
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.driver.run_timers().await });
+        for _ in 0..node.turnstile.turns() {
+            let writer = Arc::clone(&node);
+            tasks.spawn(async move { writer.driver.run_crowd(&writer.turnstile).await });
+        }
         let keeper = Arc::clone(&node);
         tasks.spawn(async move { keeper.driver.revoker().keep().await });
         if let Some(events) = events {
@@ -327,6 +333,7 @@ fn node(config: &Config, company: Option<Company<'_>>) -> anyhow::Result<Started
         trusted_proxies: config.trusted_proxies.clone(),
         unlisted_proxy: Once::new(),
         throttle: Mutex::new(Throttle::new(&limits)),
+        turnstile: Arc::new(Turnstile::of_runtime()),
         admission: Arc::new(Admission::default()),
         mailboxes: Mailboxes::new(id),
         limits,

@@ -121,6 +121,24 @@ struct Asking {
     fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// Why a connection stops, other than to wait for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It has had its share of the thread, and more has come.
+    Greedy,
+    /// It is over.
+    Over,
+}
+
+/// How much of what has come was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// All, as far as one can see.
+    All,
+    /// As much as is read at once.
+    Part,
+}
+
 /// How the client's messages come.
 enum Inbound {
     /// In frames on the socket.
@@ -186,24 +204,55 @@ impl Connection {
 
 impl Connection {
     /// Serves the client of a WebSocket until the connection ends.
-    pub async fn run(mut self, dialect: Dialect) {
-        if dialect == Dialect::Raw {
-            self.join(Entrance { dialect: Dialect::Raw, features: Vec::new(), ticket: None });
-        }
-        self.read_early();
-        poll_fn(|cx| self.poll(cx)).await;
+    pub async fn run(self: Box<Self>, dialect: Dialect) {
+        self.serve(move |connection| {
+            if dialect == Dialect::Raw {
+                connection.join(Entrance { dialect: Dialect::Raw, features: Vec::new(), ticket: None });
+            }
+            connection.read_early();
+        })
+        .await;
     }
 
     /// Serves the client of an event stream, which has said `hello`, until the connection ends.
-    pub async fn run_events(mut self, features: Vec<String>, ticket: Option<Ticket>) {
-        self.join(Entrance { dialect: Dialect::V1, features, ticket });
-        poll_fn(|cx| self.poll(cx)).await;
+    pub async fn run_events(self: Box<Self>, features: Vec<String>, ticket: Option<Ticket>) {
+        self.serve(move |connection| connection.join(Entrance { dialect: Dialect::V1, features, ticket })).await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Takes turns with others who come in until the client is in a room, and from then on comes before them.
+    async fn serve(mut self: Box<Self>, begin: impl FnOnce(&mut Self)) {
+        let node = Arc::clone(&self.node);
+        let entered = node.turnstile.through(async {
+            begin(&mut self);
+            poll_fn(|cx| self.poll_entrance(cx)).await;
+        });
+        // Boxed, because its memory is not needed for as long as the connection's.
+        Box::pin(entered).await;
+        while poll_fn(|cx| self.poll(cx)).await == Stop::Greedy {
+            // It goes on in its turn.
+            Box::pin(node.turnstile.turn()).await;
+        }
+    }
+
+    /// As [`poll`](Self::poll), but ready as soon as the client is in a room, or is not going to be in one.
+    fn poll_entrance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = self.poll(cx);
+        match (&self.stage, polled) {
+            (Stage::Greeting { .. } | Stage::Supplying(_) | Stage::Joining(_), Poll::Pending) => Poll::Pending,
+            (Stage::Greeting { .. } | Stage::Supplying(_) | Stage::Joining(_), Poll::Ready(Stop::Greedy)) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            (_, Poll::Ready(Stop::Over)) | (Stage::Seated(_) | Stage::Closing { .. } | Stage::Ended, _) => {
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         self.handle.0.register(cx);
         if self.abort.poll(cx).is_ready() {
-            return Poll::Ready(());
+            return Poll::Ready(Stop::Over);
         }
         if matches!(self.stage, Stage::Joining(_)) {
             self.take_seat();
@@ -226,7 +275,7 @@ impl Connection {
                 self.probe();
             }
             match self.poll_outlet(cx) {
-                Poll::Ready(()) => return Poll::Ready(()),
+                Poll::Ready(()) => return Poll::Ready(Stop::Over),
                 Poll::Pending => {}
             }
             // No deadline is earlier than what the timer was set for.
@@ -235,15 +284,18 @@ impl Connection {
             }
             self.poll_supply(cx);
             match self.poll_inbound(cx) {
-                Poll::Ready(()) => {}
+                Poll::Ready(Read::All) => {}
+                Poll::Ready(Read::Part) => break,
                 Poll::Pending => match self.poll_asking(cx) {
                     Poll::Ready(()) => {}
-                    Poll::Pending => return self.poll_timer(cx),
+                    Poll::Pending => {
+                        self.poll_timer(cx);
+                        return Poll::Pending;
+                    }
                 },
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(Stop::Greedy)
     }
 
     /// Looks after what the socket would not take; ready when the connection is over.
@@ -274,7 +326,7 @@ impl Connection {
     }
 
     /// Reads once and handles what came; pending when there is nothing to read, or when it has to wait.
-    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         if let (Stage::Greeting { .. } | Stage::Seated(_), Some(until)) = (&self.stage, self.breather) {
             if self.now < until {
                 return Poll::Pending;
@@ -284,7 +336,7 @@ impl Connection {
         match (&self.stage, &self.inbound) {
             (Stage::Supplying(_) | Stage::Joining(_), _) => Poll::Pending,
             (_, Inbound::Frames(_)) => self.poll_read(cx),
-            (_, Inbound::Posts(_)) => self.poll_posts(cx),
+            (_, Inbound::Posts(_)) => self.poll_posts(cx).map(|()| Read::All),
         }
     }
 
@@ -299,7 +351,7 @@ impl Connection {
     }
 
     /// Sets the timer for the next deadline and waits for it.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>) {
         let longest = self.now.after(LONGEST_WAIT_MS);
         let next = [self.next_deadline(), self.breather].into_iter().flatten().fold(longest, Moment::min);
         // Every message moves the heartbeat's deadline out. A timer that rings too early costs less than one that is always moved.
@@ -311,7 +363,6 @@ impl Connection {
                 cx.waker().wake_by_ref();
             }
         }
-        Poll::Pending
     }
 
     /// Writes a message to this client.

@@ -80,7 +80,7 @@ struct Queued {
 /// What became of a push.
 #[derive(Debug)]
 pub enum Push {
-    /// It is the only frame: whoever pushed must flush.
+    /// It is the only frame, or one too many to wait: whoever pushed must flush.
     First,
     /// Others wait before it, and somebody else will flush.
     Behind,
@@ -222,7 +222,8 @@ impl Outlet {
             return Push::Full(frame);
         }
         queue.bytes += size;
-        let first = queue.frames.is_empty();
+        // One that waits in a crowd is not to be taken for one that does not read.
+        let first = queue.frames.is_empty() || queue.blocked.is_none() && queue.bytes > WRITE_CHUNK;
         if queue.blocked.is_some() && matches!(&frame, Frame::Parcel(parcel) if parcel.receipt().is_some()) {
             // Its deadline may come before whatever the owner waits for.
             self.owner.wake();

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use aldis_core::{Departure, Dialect};
@@ -14,7 +14,7 @@ use aldis_protocol::{
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    Answer, BREATHER_MS, Connection, Inbound, Stage,
+    Answer, BREATHER_MS, Connection, Inbound, Read, Stage,
     outlet::{Farewell, Frame, Last, seat},
     rate::{Kind, Patience, Refusal},
 };
@@ -54,7 +54,7 @@ impl Frames {
 
 impl Connection {
     /// Reads once and handles every whole frame; pending when there is nothing to read.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         let Inbound::Frames(frames) = &self.inbound else { return Poll::Pending };
         let mut buffer = BUFFER.take();
         let carried = frames.carry.len();
@@ -74,18 +74,17 @@ impl Connection {
                 if self.rates.were_exceeded_within(self.now, 0) {
                     self.breather = Some(self.now.after(BREATHER_MS));
                 }
-                Poll::Ready(())
+                Poll::Ready(if carried + length == end { Read::Part } else { Read::All })
             }
             // The end of the stream, or an error: the connection is over.
             Poll::Ready(_) => {
                 self.leave();
-                Poll::Ready(())
+                Poll::Ready(Read::All)
             }
             Poll::Pending => Poll::Pending,
         };
         BUFFER.set(buffer);
-        ready!(done);
-        Poll::Ready(())
+        done
     }
 
     /// Handles what came with the handshake.

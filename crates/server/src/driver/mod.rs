@@ -14,6 +14,7 @@
 //! [`Outlet::push`] → [`Driver::flush`] → the target's socket. For a peer of another node the hub publishes instead, and there the
 //! road goes on at [`Driver::frame`].
 
+mod crowd;
 mod revoking;
 
 use std::{
@@ -39,6 +40,7 @@ use aldis_protocol::{
 use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
+use self::crowd::Crowd;
 use crate::{
     clock::Clock,
     cluster::Publisher,
@@ -95,6 +97,7 @@ pub struct Driver {
     /// The earliest deadline that [`run_timers`](Self::run_timers) waits for.
     armed: AtomicU64,
     alarm: Notify,
+    crowd: Crowd,
 }
 
 impl Driver {
@@ -115,6 +118,7 @@ impl Driver {
             ice: None,
             armed: AtomicU64::new(u64::MAX),
             alarm: Notify::new(),
+            crowd: Crowd::new(),
         }
     }
 
@@ -346,9 +350,11 @@ impl Driver {
         })
     }
 
-    /// Writes to the sockets what was queued. Receipts that fall due are sent the same way.
+    /// Writes to the sockets what was queued. Receipts that fall due are sent the same way. Of a crowd only the first are written to
+    /// here; the rest takes turns.
     pub fn flush(&self, mut dirty: Dirty) {
-        while let Some(Handle(outlet)) = dirty.0.pop() {
+        for turn in 0..crowd::AT_ONCE {
+            let Some(Handle(outlet)) = dirty.0.get(turn).cloned() else { return };
             let now = self.clock.now();
             let flushed = outlet.flush(now);
             let Some(seating) = outlet.seating() else { continue };
@@ -356,6 +362,7 @@ impl Driver {
                 self.apply(&seating.room, Input::Written { room: &seating.room, from, re }, now, &mut dirty);
             }
         }
+        self.crowd.add(dirty.0.drain(crowd::AT_ONCE..));
     }
 
     /// Signs a resume token for a seated connection.

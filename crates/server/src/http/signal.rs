@@ -269,9 +269,8 @@ fn serve(node: Arc<Node>, upgrade: OnUpgrade, token: Verified, places: Places, d
     let tasks = node.connections.clone();
     tasks.spawn(async move {
         let Some(transport) = take_socket(upgrade).await else { return };
-        let connection = Connection::websocket(node, transport, token, places);
-        // Boxed, so that the task's memory is the connection's alone and not the upgrade's too.
-        Box::pin(connection.run(dialect)).await;
+        // Boxed, so that what stays is the connection's memory alone and not the upgrade's too.
+        Box::new(Connection::websocket(node, transport, token, places)).run(dialect).await;
     });
 }
 

@@ -75,9 +75,9 @@ impl Opened {
         }
         let Self { node, token, places, features, ticket } = *self;
         let tasks = node.connections.clone();
-        let connection = Connection::event_stream(node, transport, token, places);
         // Boxed, as that of a WebSocket is.
-        tasks.spawn(async move { Box::pin(connection.run_events(features, ticket)).await });
+        let connection = Box::new(Connection::event_stream(node, transport, token, places));
+        tasks.spawn(connection.run_events(features, ticket));
     }
 }
 

@@ -8,6 +8,7 @@ mod canary;
 mod canary_inside;
 mod check;
 mod counts;
+mod crowd;
 mod deadlines;
 mod drain;
 mod flood;

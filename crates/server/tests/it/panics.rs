@@ -68,7 +68,7 @@ async fn a_task_that_panics_takes_nobody_with_it() {
     let token = node.tokens.verify(&rig.mint("eve"), None).expect("a good token");
     let places = Places { slot: node.admission.connection(10).expect("a place"), identity: None };
     let connection = Connection::websocket(Arc::clone(node), Transport { wire, ..transport }, token, places);
-    let task = node.connections.spawn(connection.run(Dialect::Raw));
+    let task = node.connections.spawn(Box::new(connection).run(Dialect::Raw));
     let eve = Peer::seated(Socket::new(client, Vec::new())).await;
     for peer in [&mut ann, &mut bob] {
         peer.expect_about("peer-joined", &eve.id).await;

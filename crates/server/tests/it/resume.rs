@@ -87,7 +87,7 @@ async fn nobody_hears_of_a_blip() {
 async fn who_does_not_come_back_has_left() {
     let rig = Rig::start(|config| {
         config.limits.away_notice_ms = 10;
-        config.limits.resume_window_ms = 40;
+        config.limits.resume_window_ms = 400;
     });
     let (mut ann, bob) = (rig.v1("ann").await, rig.v1("bob").await);
     ann.expect("peer-joined").await;
