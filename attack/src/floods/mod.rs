@@ -43,7 +43,8 @@ const FLOOD: Duration = Duration::from_secs(8);
 const REST: Duration = Duration::from_secs(10);
 const SLACK_BYTES: u64 = 8 << 20;
 
-/// How long sessions that are away are kept, and what waits for them, in the flood of those: it is theirs until then.
+/// How long sessions that are away are kept with what waits for them, and the names of stays that are over, in floods that leave many of
+/// either: that is memory in use until then.
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// Longer than a flood takes, however busy the machine.
@@ -169,7 +170,9 @@ async fn once(flood: Flood, aldis: &Path, folder: &Path) -> anyhow::Result<Vec<C
     let beside = if cores > 2 { "1" } else { "0" };
     let name = flood.name();
     let (environment, kept) = match flood {
-        Flood::Parked => (vec![("ALDIS_LIMITS_RESUME_WINDOW_MS", WINDOW.as_millis().to_string())], WINDOW),
+        Flood::Handshakes | Flood::Parked => {
+            (vec![("ALDIS_LIMITS_RESUME_WINDOW_MS", WINDOW.as_millis().to_string())], WINDOW)
+        }
         _ => (Vec::new(), Duration::ZERO),
     };
     let mut server = Server::start(Recipe {
