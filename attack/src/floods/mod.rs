@@ -13,12 +13,7 @@ mod control;
 mod field;
 mod link;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    thread,
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, thread, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -235,7 +230,7 @@ fn judge(flood: Flood, quiet: &Value, flooded: &Value, ended: &Value, tally: &Va
 /// This program, on one core.
 fn pinned(core: &str) -> anyhow::Result<Command> {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", core]).arg(own()?);
+    command.args(["--cpu-list", core]).arg(std::env::current_exe()?);
     Ok(command)
 }
 
@@ -243,16 +238,13 @@ fn pinned(core: &str) -> anyhow::Result<Command> {
 async fn urgent(core: &str) -> anyhow::Result<Command> {
     const CHRT: [&str; 2] = ["--fifo", "1"];
     let tried = Command::new("chrt").args(CHRT).arg("true").stderr(Stdio::null()).status().await;
+    let pinned = pinned(core)?;
     if !tried.is_ok_and(|status| status.success()) {
-        return pinned(core);
+        return Ok(pinned);
     }
     let mut command = Command::new("chrt");
-    command.args(CHRT).args(["taskset", "--cpu-list", core]).arg(own()?);
+    command.args(CHRT).arg(pinned.as_std().get_program()).args(pinned.as_std().get_args());
     Ok(command)
-}
-
-fn own() -> anyhow::Result<PathBuf> {
-    Ok(std::env::current_exe()?)
 }
 
 /// The control group, from outside.
